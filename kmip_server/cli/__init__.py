@@ -1,0 +1,1 @@
+"""The kmip-server command line."""

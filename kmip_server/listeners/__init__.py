@@ -1,0 +1,1 @@
+"""The Twisted edge: KMIP over TLS and over HTTPS, with limits and deadlines."""

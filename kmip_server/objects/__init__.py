@@ -1,0 +1,1 @@
+"""Managed objects, their attributes and their lifecycle: pure rules, declared as tables."""

@@ -1,0 +1,181 @@
+"""The storage port: what operations ask of a transaction, and nothing about SQL.
+
+A `Unit` is one database transaction, shared by the requests that are committed together (group commit). Within it each
+batch item is its own all-or-nothing step: `accept()` keeps what the item wrote, `discard()` forgets it. Reads see the
+unit's own accepted and pending writes. Nothing that a unit did is true for anyone before its commit, and no answer
+leaves before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRow:
+    """One managed object without its key bytes. Times are POSIX seconds.
+
+    `attributes` is opaque to the storage; the columns repeat those attributes that Locate filters by. `index` holds
+    (tag, canonical value) of every other attribute instance that Locate can match exactly.
+    """
+
+    unique_identifier: str
+    owner: str
+    object_type: int
+    state: int | None
+    attributes: bytes
+    operation_policy: str
+    version: int = 1
+    archived: bool = False
+    destroyed: bool = False
+    next_transition: int | None = None
+    cryptographic_algorithm: int | None = None
+    cryptographic_length: int | None = None
+    cryptographic_usage_mask: int | None = None
+    initial_date: int = 0
+    last_change_date: int = 0
+    activation_date: int | None = None
+    process_start_date: int | None = None
+    protect_stop_date: int | None = None
+    deactivation_date: int | None = None
+    destroy_date: int | None = None
+    compromise_date: int | None = None
+    archive_date: int | None = None
+    fresh: bool = False
+    index: tuple[tuple[int, str], ...] = field(default=())
+
+    def next_version(self) -> ObjectRow:
+        """The same row, one version on: the form in which `Unit.update` takes a changed row."""
+        return replace(self, version=self.version + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An inclusive range over a date or number column; None is open."""
+
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What Locate asks (KMIP 2.1 s6.1.28), already in the storage's terms.
+
+    `columns` maps names of ObjectRow's columns to a value or a Range; `mask` are bits that must all be set in the
+    usage mask; `index` are (tag, canonical value) pairs that must all be present. `owner` limits to one owner, or
+    None for all. `online`, `archived`, `destroyed` are the Storage Status Mask.
+    """
+
+    owner: str | None
+    columns: dict[str, int | str | bool | Range] = field(default_factory=dict)
+    mask: int = 0
+    index: tuple[tuple[int, str], ...] = ()
+    online: bool = True
+    archived: bool = False
+    destroyed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One record of the audit log: who did what to which object, and how it ended. Never key bytes, never passwords."""
+
+    at: int
+    caller: str
+    operation: str
+    unique_identifier: str | None
+    outcome: str
+    detail: str = ""
+    correlation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asynchronous operation (KMIP 2.1 s6.1.38): the request to carry out, then its encoded response.
+
+    `stage` is a Processing Stage of KMIP 2.1 s11.40; `response` is None until completed.
+    """
+
+    correlation_value: bytes
+    owner: str
+    submitted_at: int
+    operation: int
+    request: bytes
+    stage: int
+    response: bytes | None = None
+
+
+class StorageConflict(Exception):
+    """Another transaction changed the same row first; the work may be done again from the start."""
+
+
+class StorageUnavailable(Exception):
+    """The database cannot write or answer now (full, locked, gone); nothing of the unit has happened."""
+
+
+class Unit(Protocol):
+    """One transaction (see the module's text). Not thread-safe: a unit belongs to one lane."""
+
+    def get(self, unique_identifier: str) -> ObjectRow | None:
+        """The object's row, or None. Reads inside the transaction that uses the answer."""
+
+    def insert(self, row: ObjectRow, material: bytes | None) -> None:
+        """Add an object; its key material, if any, is sealed before it is stored."""
+
+    def update(self, row: ObjectRow) -> None:
+        """Replace a row by its next version. Raises StorageConflict if the stored version is not the one before."""
+
+    def material(self, row: ObjectRow) -> bytes | None:
+        """The object's unsealed key material, or None if there is none (any more). Raises SealBroken on tampering."""
+
+    def replace_material(self, row: ObjectRow, material: bytes) -> None:
+        """Seal and store other material for an object (Import with Replace Existing)."""
+
+    def drop_material(self, unique_identifier: str) -> None:
+        """Erase the object's sealed material and its data key (Destroy)."""
+
+    def remove(self, unique_identifier: str) -> None:
+        """Remove an object wholly (Import with Replace Existing of another type)."""
+
+    def search(self, search: Search) -> Iterator[ObjectRow]:
+        """Rows that match, oldest Initial Date first (then Unique Identifier), fetched in small steps."""
+
+    def indexed(self, owner: str, tag: int, value: str) -> Iterable[str]:
+        """Unique Identifiers of the owner's objects with this index entry (Name uniqueness, KMIP 2.1 s4.32)."""
+
+    def due(self, now: int, limit: int) -> list[ObjectRow]:
+        """Objects whose next_transition is at or before now, soonest first, at most `limit`."""
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Append an audit record to this transaction. It survives `discard()`: refusals are on record too."""
+
+    def add_job(self, job: Job) -> None:
+        """Store an asynchronous job."""
+
+    def job(self, correlation_value: bytes) -> Job | None:
+        """An asynchronous job, or None."""
+
+    def update_job(self, job: Job) -> None:
+        """Store a job's new stage and response."""
+
+    def remove_job(self, correlation_value: bytes) -> None:
+        """Forget a job."""
+
+    def claim_nonce(self, unique_identifier: str, nonce: bytes) -> bool:
+        """Record a caller's IV for a key; False if that key has used it before (KMIP has no rule: docs/decisions)."""
+
+    def accept(self) -> None:
+        """Keep what was written since the last accept or discard: the batch item succeeded."""
+
+    def discard(self) -> None:
+        """Forget what was written since the last accept or discard, audit records excepted: the batch item failed."""
+
+    def begin_undoable(self) -> None:
+        """Start a batch that may be undone as a whole (Batch Error Continuation Option Undo)."""
+
+    def undo(self) -> None:
+        """Forget everything, accepted or not, since begin_undoable(), audit records excepted."""
+
+    def end_undoable(self) -> None:
+        """The batch that might have been undone succeeded."""

@@ -1,0 +1,164 @@
+"""The binary encoding of TTLV (KMIP 2.1 s10.1): three bytes of tag, one of type, four of length, value, padding.
+
+Decoding is strict: lengths must fit their parent, padding must be zero, and the limits are checked before anything is
+allocated. Encoding trusts its caller: an Item of ours has the value its type asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final
+
+from kmip_server.ttlv.item import CodecError, Item, Limits, Type
+
+HEADER_BYTES: Final = 8
+
+_header = Struct(">II").unpack_from
+_int32 = Struct(">i").unpack_from
+_uint32 = Struct(">I").unpack_from
+_int64 = Struct(">q").unpack_from
+_uint64 = Struct(">Q").unpack_from
+
+_FIXED: Final[dict[int, tuple[int, Callable[..., tuple[int]]]]] = {
+    Type.INTEGER: (4, _int32),
+    Type.LONG_INTEGER: (8, _int64),
+    Type.ENUMERATION: (4, _uint32),
+    Type.BOOLEAN: (8, _uint64),
+    Type.DATE_TIME: (8, _int64),
+    Type.INTERVAL: (4, _uint32),
+    Type.DATE_TIME_EXTENDED: (8, _int64),
+}
+_ZEROS: Final = tuple(bytes(n) for n in range(8))
+_STRUCTURE: Final = int(Type.STRUCTURE)
+_TEXT_STRING: Final = int(Type.TEXT_STRING)
+_BYTE_STRING: Final = int(Type.BYTE_STRING)
+_BIG_INTEGER: Final = int(Type.BIG_INTEGER)
+_BOOLEAN: Final = int(Type.BOOLEAN)
+
+
+def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
+    """The whole size, header included, of the message that starts with these 8 bytes.
+
+    Raises CodecError if it is not a structure with the expected tag, or is larger than the limits allow.
+    """
+    word, length = _header(header)
+    if word >> 8 != expected_tag:
+        raise CodecError(f"a message starts with tag {expected_tag:06X}, not {word >> 8:06X}")
+    if word & 0xFF != _STRUCTURE:
+        raise CodecError(f"a message is a Structure, not type {word & 0xFF:02X}")
+    if length == 0 or length % 8:
+        raise CodecError(f"a message's length is a multiple of 8 above 0, not {length}")
+    if length + HEADER_BYTES > limits.message_bytes:
+        raise CodecError(f"a message of {length} bytes is larger than the {limits.message_bytes} allowed")
+    return int(length) + HEADER_BYTES
+
+
+def decode(data: bytes, limits: Limits | None = None) -> Item:
+    """Decode exactly one item. Raises CodecError on anything malformed, trailing, or beyond the limits."""
+    limits = limits or Limits()
+    if len(data) > limits.message_bytes:
+        raise CodecError(f"a message of {len(data)} bytes is larger than the {limits.message_bytes} allowed")
+    budget = [limits.nodes]
+    items = _items(data, 0, len(data), limits.depth, budget)
+    if len(items) != 1:
+        raise CodecError(f"expected one item, found {len(items)}")
+    return items[0]
+
+
+def _items(data: bytes, position: int, end: int, depth: int, budget: list[int]) -> tuple[Item, ...]:
+    if depth < 0:
+        raise CodecError(f"nested too deeply at byte {position}")
+    items: list[Item] = []
+    while position < end:
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise CodecError("too many items in one message")
+        if end - position < HEADER_BYTES:
+            raise CodecError(f"an item is cut short at byte {position}")
+        word, length = _header(data, position)
+        tag, kind = word >> 8, word & 0xFF
+        start = position + HEADER_BYTES
+        if length > end - start:
+            raise CodecError(f"tag {tag:06X} at byte {position} is longer than its parent")
+        fixed = _FIXED.get(kind)
+        value: Any
+        if fixed is not None:
+            size, read = fixed
+            if length != size:
+                raise CodecError(f"tag {tag:06X} at byte {position}: length {length}, expected {size}")
+            (value,) = read(data, start)
+            if kind == _BOOLEAN:
+                if value > 1:
+                    raise CodecError(f"tag {tag:06X} at byte {position}: a Boolean is 0 or 1")
+                value = value == 1
+        elif kind == _STRUCTURE:
+            value = _items(data, start, start + length, depth - 1, budget)
+        elif kind == _TEXT_STRING:
+            try:
+                value = str(data[start : start + length], "utf-8")
+            except UnicodeDecodeError:
+                raise CodecError(f"tag {tag:06X} at byte {position}: a Text String is not UTF-8") from None
+        elif kind == _BYTE_STRING:
+            value = bytes(data[start : start + length])
+        elif kind == _BIG_INTEGER:
+            if length == 0 or length % 8:
+                raise CodecError(f"tag {tag:06X} at byte {position}: a Big Integer's length is a multiple of 8")
+            value = int.from_bytes(data[start : start + length], "big", signed=True)
+        else:
+            raise CodecError(f"tag {tag:06X} at byte {position}: unknown type {kind:02X}")
+        items.append(Item(tag, kind, value))
+        position = start + length
+        padding = -length % 8
+        if padding:
+            if data[position : position + padding] != _ZEROS[padding] or position + padding > end:
+                raise CodecError(f"tag {tag:06X}: padding before byte {position + padding} is not zero")
+            position += padding
+    return tuple(items)
+
+
+def encode(item: Item) -> bytes:
+    """Encode one item, children included."""
+    parts: list[bytes] = []
+    _append(item, parts)
+    return b"".join(parts)
+
+
+_pack_header = Struct(">II").pack
+_pack_int32 = Struct(">IIi4x").pack
+_pack_uint32 = Struct(">III4x").pack
+_pack_int64 = Struct(">IIq").pack
+
+
+def _append(item: Item, parts: list[bytes]) -> int:
+    """Append the item's bytes to the parts; answer how many there are."""
+    tag, kind, value = item
+    word = tag << 8 | kind
+    if kind == _STRUCTURE:
+        place = len(parts)
+        parts.append(b"")
+        length = 0
+        for child in value:
+            length += _append(child, parts)
+        parts[place] = _pack_header(word, length)
+        return length + 8
+    if kind == Type.ENUMERATION or kind == Type.INTERVAL:
+        parts.append(_pack_uint32(word, 4, value))
+        return 16
+    if kind == Type.INTEGER:
+        parts.append(_pack_int32(word, 4, value))
+        return 16
+    if kind == _TEXT_STRING:
+        value = value.encode("utf-8")
+    elif kind == _BIG_INTEGER:
+        value = value.to_bytes((value.bit_length() // 64 + 1) * 8, "big", signed=True)
+    elif kind != _BYTE_STRING:
+        parts.append(_pack_int64(word, 8, value))
+        return 16
+    length = len(value)
+    padding = -length % 8
+    parts.append(_pack_header(word, length))
+    parts.append(value)
+    if padding:
+        parts.append(_ZEROS[padding])
+    return 8 + length + padding

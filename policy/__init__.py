@@ -1,0 +1,1 @@
+"""The policy store: who may do what."""
