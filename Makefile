@@ -1,0 +1,55 @@
+# make run    a KMIP server with mutual TLS on 127.0.0.1:5696, its data in ./run
+# make test   every test
+# make lint   style, types, architecture
+# make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= run
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Each test process starts a server of its own; more than eight gain nothing.
+PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
+
+.PHONY: run test lint bench
+.DEFAULT_GOAL := run
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing the server into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing the server and what its tests need into $(VENV) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(DATA)/server.toml: | $(VENV)/.installed
+	@$(BIN)/kmip-server init $(DATA)
+
+$(DATA)/clients/demo/pykmip.conf: | $(DATA)/server.toml
+	@$(BIN)/kmip-server client add $(DATA) demo
+
+run: $(VENV)/.installed $(DATA)/clients/demo/pykmip.conf
+	@echo
+	@echo "Try it from another terminal with PyKMIP, an independent client:"
+	@echo "  $(BIN)/pip install pykmip"
+	@echo "  $(BIN)/python -m kmip.demos.pie.create -a AES -l 256 -c client -s $(DATA)/clients/demo/pykmip.conf"
+	@echo
+	@exec $(BIN)/kmip-server serve $(DATA)
+
+test: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-test
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
