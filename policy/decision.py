@@ -71,10 +71,8 @@ def decide(policies: Mapping[str, OperationPolicy], subject: Subject, action: st
     if policy is None:
         return _NO_POLICY
     key = (resource.object_type, action)
-    mine = [policy.groups[group] for group in sorted(subject.groups) if group in policy.groups]
-    tables = mine or ([policy.preset] if policy.preset is not None else [])
     denied = _NO_ROW
-    for rows in tables:
+    for rows in _tables(policy, subject):
         permission = rows.get(key)
         if permission is Permission.ALLOW_ALL:
             return Decision(True, f"{policy.name}: {action} on {resource.object_type} is allowed to all")
@@ -85,3 +83,23 @@ def decide(policies: Mapping[str, OperationPolicy], subject: Subject, action: st
         elif permission is Permission.DISALLOW_ALL:
             denied = Decision(False, f"{policy.name}: {action} on {resource.object_type} is allowed to nobody")
     return denied
+
+
+def shared_with(policies: Mapping[str, OperationPolicy], subject: Subject, action: str) -> frozenset[tuple[str, str]]:
+    """The (policy, object type) pairs whose objects the subject may use like this whoever owns them.
+
+    A search has to look beyond the subject's own objects only where this names a pair.
+    """
+    return frozenset(
+        (policy.name, object_type)
+        for policy in policies.values()
+        for rows in _tables(policy, subject)
+        for (object_type, operation), permission in rows.items()
+        if operation == action and permission is Permission.ALLOW_ALL
+    )
+
+
+def _tables(policy: OperationPolicy, subject: Subject) -> list[Rows]:
+    """The rows that hold for the subject: those of its groups, or the preset if the policy mentions none of them."""
+    mine = [policy.groups[group] for group in sorted(subject.groups) if group in policy.groups]
+    return mine or ([policy.preset] if policy.preset is not None else [])
