@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Self
 
-from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion
+from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion, within
 
 
 class Enumeration(IntEnum):
@@ -28,7 +28,7 @@ class Enumeration(IntEnum):
 
     def known_in(self, version: ProtocolVersion) -> bool:
         """Whether a peer that speaks `version` knows this value."""
-        return self.since <= version <= self.until
+        return within(self.since, self.until, version)
 
     @cached_property
     def encoded_name(self) -> str:
@@ -41,7 +41,7 @@ class Mask(Enumeration):
 
 
 def normalise(title: str) -> str:
-    """Turn a title of the standard into its XML and JSON name: "X.509 Certificate Issuer" -> "X_509CertificateIssuer"."""
+    """Turn a title of the standard into its XML and JSON name: "X.509 Certificate" -> "X_509Certificate"."""
     words = title.replace("(", " ").replace(")", " ")
     words = re.sub(r"[^\w\s](?=[A-Za-z][a-z])", " ", words)
     words = re.sub(r"[^\w\s]", "_", words)

@@ -1,0 +1,409 @@
+"""How a structure of the standard is declared: a frozen dataclass whose fields carry tag, kind, cardinality, versions.
+
+    @dataclass(frozen=True, kw_only=True)
+    class ActivateRequest(Payload):
+        unique_identifier: str | None = text(Tag.UNIQUE_IDENTIFIER)
+
+Decoders and encoders are derived from the declaration, once for each protocol version. Rules:
+
+1. Fields are in the order of the standard; decoding accepts no other order ("All fields SHALL appear in the order
+   specified", KMIP 2.1 s8), no unknown field and no repetition that is not declared.
+2. A field outside the peer's version does not exist: it is refused in requests and never sent in answers.
+3. Every decoding failure is a KmipError that names the structure, the field and its tag, and no value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Protocol, Self
+
+from kmip_server.errors import KmipError
+from kmip_server.ttlv.enumeration import Enumeration, Mask
+from kmip_server.ttlv.enumerations import ResultReason
+from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion, within
+
+
+class Kind(Protocol):
+    """How one value looks on the wire."""
+
+    def read(self, item: Item, version: ProtocolVersion) -> Any:
+        """The item's value as Python has it; raises KmipError."""
+
+    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
+        """The value as an item with this tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A field as it stands in one version: which tag, how often, and how its items become a value and back."""
+
+    name: str
+    tag: int
+    required: bool
+    many: bool
+    read: Callable[[Sequence[Item]], Any]
+    write: Callable[[Any], Iterable[Item]]
+
+
+class Field(Protocol):
+    """A declared field; what it is on the wire may depend on the version."""
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """The field's slot in this version; none if the version does not have the field."""
+
+
+_FIELD: Final = "kmip_field"
+
+
+def declare(field: Field, *, required: bool = False, default: Any = None) -> Any:
+    """A dataclass field that carries its declaration."""
+    metadata = {_FIELD: field}
+    if required:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainField:
+    """One tag, one kind, the same in all versions that have it."""
+
+    tag: int
+    kind: Kind
+    required: bool
+    many: bool
+    since: ProtocolVersion
+    until: ProtocolVersion
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field."""
+        if not within(self.since, self.until, version):
+            return ()
+        kind, tag = self.kind, self.tag
+        if self.many:
+            return (
+                Slot(
+                    name,
+                    tag,
+                    self.required,
+                    True,
+                    lambda items: tuple([kind.read(item, version) for item in items]),
+                    lambda values: [kind.write(tag, value, version) for value in values],
+                ),
+            )
+        return (
+            Slot(
+                name,
+                tag,
+                self.required,
+                False,
+                lambda items: kind.read(items[0], version),
+                lambda value: (kind.write(tag, value, version),),
+            ),
+        )
+
+
+def plain(
+    tag: int,
+    kind: Kind,
+    *,
+    required: bool = False,
+    many: bool = False,
+    since: ProtocolVersion = V1_0,
+    until: ProtocolVersion = V2_1,
+) -> Any:
+    """A field of this kind: absent is None, or the empty tuple where the field may be repeated."""
+    return declare(
+        PlainField(tag, kind, required, many, since, until),
+        required=required and not many,
+        default=() if many else None,
+    )
+
+
+class Payload:
+    """Base of every declared structure. Subclasses are frozen, keyword-only dataclasses of declared fields."""
+
+    __slots__ = ()
+
+    @classmethod
+    @cache
+    def slots(cls, version: ProtocolVersion) -> tuple[Slot, ...]:
+        """The structure's fields in one version, in order."""
+        return tuple(
+            slot
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+            for slot in field.metadata[_FIELD].slots(field.name, version)
+        )
+
+    @classmethod
+    def decode(cls, items: Sequence[Item], version: ProtocolVersion) -> Self:
+        """Build the structure from its items, in order. Raises KmipError."""
+        values: dict[str, Any] = {}
+        position, count = 0, len(items)
+        for slot in cls.slots(version):
+            start, tag = position, slot.tag
+            if slot.many:
+                while position < count and items[position][0] == tag:
+                    position += 1
+            elif position < count and items[position][0] == tag:
+                position += 1
+            if position > start:
+                values[slot.name] = slot.read(items[start:position])
+            elif slot.required:
+                raise KmipError(
+                    ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(slot.tag)} is missing or out of order"
+                )
+        if position < count:
+            raise _unexpected(cls, items[position])
+        return cls(**values)
+
+    def encode(self, version: ProtocolVersion) -> tuple[Item, ...]:
+        """The structure's items for a peer of this version."""
+        items: list[Item] = []
+        for slot in self.slots(version):
+            value = getattr(self, slot.name)
+            if value is not None:
+                items.extend(slot.write(value))
+        return tuple(items)
+
+
+def _unexpected(cls: type[Payload], item: Item) -> KmipError:
+    try:
+        tag = Tag(item.tag)
+    except ValueError:
+        return KmipError(ResultReason.UNKNOWN_TAG, f"{title_of(cls)}: tag {item.tag:06X} is unknown")
+    return KmipError(
+        ResultReason.INVALID_MESSAGE,
+        f"{title_of(cls)}: {name_of(tag)} does not belong there, is repeated, or is out of order",
+    )
+
+
+def title_of(cls: type[Payload]) -> str:
+    """The structure's name in messages: "ActivateRequest" -> "Activate Request"."""
+    return "".join(f" {letter}" if letter.isupper() else letter for letter in cls.__name__).strip()
+
+
+def name_of(tag: int) -> str:
+    """A tag's title and number, for messages: "Unique Identifier (420094)"."""
+    try:
+        return f"{Tag(tag).title} ({tag:06X})"
+    except ValueError:
+        return f"tag {tag:06X}"
+
+
+# The kinds. ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A value of one primitive TTLV type."""
+
+    type: Type
+
+    def read(self, item: Item, version: ProtocolVersion) -> Any:
+        """See Kind."""
+        if item[1] != self.type:
+            raise wrong_type(item, self.type)
+        return item[2]
+
+    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        return Item(tag, self.type, value)
+
+
+def wrong_type(item: Item, *expected: Type) -> KmipError:
+    """The error for an item of another type than the standard asks for."""
+    wanted = " or ".join(kind.name.replace("_", " ").title() for kind in expected)
+    return KmipError(ResultReason.INVALID_MESSAGE, f"{name_of(item.tag)} is a {wanted}")
+
+
+_FIRST_EXTENSION: Final = 0x80000000
+
+
+@dataclass(frozen=True, slots=True)
+class EnumerationKind:
+    """A value of an enumeration, gated by the peer's version. An extensible one takes vendors' values as integers."""
+
+    values: type[Enumeration]
+    extensible: bool = False
+
+    def read(self, item: Item, version: ProtocolVersion) -> Any:
+        """See Kind."""
+        if item[1] != Type.ENUMERATION:
+            raise wrong_type(item, Type.ENUMERATION)
+        if self.extensible and item[2] >= _FIRST_EXTENSION:
+            return item[2]
+        try:
+            member = self.values(item[2])
+        except ValueError:
+            member = None
+        if member is None or not member.known_in(version):
+            raise KmipError(
+                ResultReason.UNKNOWN_ENUMERATION, f"{name_of(item.tag)} has no value {item[2]:08X} in KMIP {version}"
+            )
+        return member
+
+    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        return Item(tag, 5, int(value))
+
+
+@dataclass(frozen=True, slots=True)
+class MaskKind:
+    """A bit mask: an Integer whose bits are the values of a Mask. Undefined bits are refused."""
+
+    bits: type[Mask]
+
+    def read(self, item: Item, version: ProtocolVersion) -> int:
+        """See Kind."""
+        if item[1] != Type.INTEGER:
+            raise wrong_type(item, Type.INTEGER)
+        value: int = item[2]
+        if value & ~_known_bits(self.bits, version):
+            raise KmipError(
+                ResultReason.INVALID_ATTRIBUTE_VALUE,
+                f"{name_of(item.tag)} has bits that KMIP {version} does not define",
+            )
+        return value
+
+    def write(self, tag: int, value: int, version: ProtocolVersion) -> Item:
+        """See Kind: bits that the peer's version does not define are not sent."""
+        return Item(tag, 2, int(value) & _known_bits(self.bits, version))
+
+
+@cache
+def _known_bits(bits: type[Mask], version: ProtocolVersion) -> int:
+    known = 0
+    for bit in bits:
+        if bit.known_in(version):
+            known |= bit
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class StructureKind:
+    """A nested declared structure."""
+
+    structure: type[Payload]
+
+    def read(self, item: Item, version: ProtocolVersion) -> Any:
+        """See Kind."""
+        if item[1] != Type.STRUCTURE:
+            raise wrong_type(item, Type.STRUCTURE)
+        return self.structure.decode(item[2], version)
+
+    def write(self, tag: int, value: Payload, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        return Item(tag, 1, value.encode(version))
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A value that may be of several kinds, told apart by the item's type; each since some version."""
+
+    choices: tuple[tuple[Type, Kind, type, ProtocolVersion], ...]
+
+    def read(self, item: Item, version: ProtocolVersion) -> Any:
+        """See Kind."""
+        for kind_type, kind, _, since in self.choices:
+            if item[1] == kind_type and within(since, V2_1, version):
+                return kind.read(item, version)
+        raise wrong_type(item, *[choice[0] for choice in self.choices if within(choice[3], V2_1, version)])
+
+    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        for _, kind, python_type, since in self.choices:
+            if isinstance(value, python_type) and within(since, V2_1, version):
+                return kind.write(tag, value, version)
+        raise TypeError(f"{name_of(tag)} cannot be a {type(value).__name__} in KMIP {version}")
+
+
+class ItemKind:
+    """Any item, kept as it is: the value is the Item itself (vendor extensions, wrapped key values)."""
+
+    def read(self, item: Item, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        return item
+
+    def write(self, tag: int, value: Item, version: ProtocolVersion) -> Item:
+        """See Kind."""
+        return Item(tag, value.type, value.value)
+
+
+INTEGER: Final = Primitive(Type.INTEGER)
+LONG_INTEGER: Final = Primitive(Type.LONG_INTEGER)
+BIG_INTEGER: Final = Primitive(Type.BIG_INTEGER)
+BOOLEAN: Final = Primitive(Type.BOOLEAN)
+TEXT: Final = Primitive(Type.TEXT_STRING)
+BYTES: Final = Primitive(Type.BYTE_STRING)
+DATE_TIME: Final = Primitive(Type.DATE_TIME)
+DATE_TIME_EXTENDED: Final = Primitive(Type.DATE_TIME_EXTENDED)
+INTERVAL: Final = Primitive(Type.INTERVAL)
+ANY: Final = ItemKind()
+
+
+# How fields are written in a declaration: one word a type of the standard. -------------------------------------------
+
+
+def integer(tag: Tag, **options: Any) -> Any:
+    """An Integer field."""
+    return plain(tag, INTEGER, **options)
+
+
+def long_integer(tag: Tag, **options: Any) -> Any:
+    """A Long Integer field."""
+    return plain(tag, LONG_INTEGER, **options)
+
+
+def big_integer(tag: Tag, **options: Any) -> Any:
+    """A Big Integer field."""
+    return plain(tag, BIG_INTEGER, **options)
+
+
+def boolean(tag: Tag, **options: Any) -> Any:
+    """A Boolean field."""
+    return plain(tag, BOOLEAN, **options)
+
+
+def text(tag: Tag, **options: Any) -> Any:
+    """A Text String field."""
+    return plain(tag, TEXT, **options)
+
+
+def byte_string(tag: Tag, **options: Any) -> Any:
+    """A Byte String field."""
+    return plain(tag, BYTES, **options)
+
+
+def date_time(tag: Tag, **options: Any) -> Any:
+    """A Date-Time field (POSIX seconds)."""
+    return plain(tag, DATE_TIME, **options)
+
+
+def interval(tag: Tag, **options: Any) -> Any:
+    """An Interval field (seconds)."""
+    return plain(tag, INTERVAL, **options)
+
+
+def enumeration(tag: Tag, values: type[Enumeration], **options: Any) -> Any:
+    """An Enumeration field."""
+    return plain(tag, EnumerationKind(values), **options)
+
+
+def mask(tag: Tag, bits: type[Mask], **options: Any) -> Any:
+    """An Integer field that is a bit mask."""
+    return plain(tag, MaskKind(bits), **options)
+
+
+def structure(tag: Tag, of: type[Payload], **options: Any) -> Any:
+    """A nested Structure field."""
+    return plain(tag, StructureKind(of), **options)
+
+
+def item(tag: Tag, **options: Any) -> Any:
+    """A field of any type, kept as an Item."""
+    return plain(tag, ANY, **options)

@@ -1,0 +1,354 @@
+"""How payloads carry attributes: TemplateAttribute and Attribute in 1.x, Attributes structures since 2.0.
+
+In Python it is one form: a tuple of AttributeValue, or one of them; references to attributes are AttributeReference.
+In 1.x an attribute goes by its name, and a custom attribute "x-NAME" is the vendor attribute NAME of vendor "x"
+(KMIP 2.1 s4.60); since 2.0 an attribute goes by its tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Slot, declare, name_of, wrong_type
+from kmip_server.messages.structures import VendorAttribute
+from kmip_server.objects.attribute_set import AttributeValue
+from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
+from kmip_server.ttlv.enumeration import Enumeration
+from kmip_server.ttlv.enumerations import ResultReason
+from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import V2_0, ProtocolVersion
+
+CUSTOM_VENDORS: Final = ("x", "y")
+"""The vendors whose attributes are the custom attributes of 1.x: the client's and the server's."""
+
+
+class AttributeReference(NamedTuple):
+    """An attribute by its tag; a vendor attribute by its vendor and name too (KMIP 2.1 s5.5)."""
+
+    tag: Tag
+    vendor: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.tag.title if self.tag is not Tag.ATTRIBUTE else f"{self.vendor}-{self.name}"
+
+
+def reference_to(attribute: AttributeValue) -> AttributeReference:
+    """The reference that names an attribute."""
+    if attribute.tag is Tag.ATTRIBUTE:
+        return AttributeReference(Tag.ATTRIBUTE, attribute.value.vendor_identification, attribute.value.attribute_name)
+    return AttributeReference(attribute.tag)
+
+
+# One attribute on the wire. -------------------------------------------------------------------------------------------
+
+
+def _row_named(name: str, version: ProtocolVersion) -> Attribute:
+    row = BY_NAME.get(name)
+    if row is None or not row.known_in(version):
+        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"KMIP {version} has no attribute named {name[:80]!r}")
+    return row
+
+
+def _custom(name: str) -> tuple[str, str] | None:
+    vendor, dash, rest = name.partition("-")
+    return (vendor, rest) if dash and rest and vendor in CUSTOM_VENDORS else None
+
+
+def read_named(item: Item, version: ProtocolVersion) -> AttributeValue:
+    """A 1.x Attribute structure: name, index, value (KMIP 1.4 s2.1.1)."""
+    if item.type != Type.STRUCTURE:
+        raise wrong_type(item, Type.STRUCTURE)
+    parts = list(item.value)
+    if not parts or parts[0].tag != Tag.ATTRIBUTE_NAME or parts[0].type != Type.TEXT_STRING:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "an Attribute (420008) starts with an Attribute Name (42000A)")
+    name = parts.pop(0).value
+    index = None
+    if parts and parts[0].tag == Tag.ATTRIBUTE_INDEX:
+        if parts[0].type != Type.INTEGER:
+            raise wrong_type(parts[0], Type.INTEGER)
+        index = parts.pop(0).value
+        if index < 0:
+            raise KmipError(ResultReason.INVALID_FIELD, "an Attribute Index (420009) is not negative")
+    if len(parts) != 1 or parts[0].tag != Tag.ATTRIBUTE_VALUE:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "an Attribute (420008) ends with one Attribute Value (42000B)")
+    value: Item = parts[0]
+    custom = _custom(name)
+    if custom is not None:
+        vendor_attribute = VendorAttribute(
+            vendor_identification=custom[0], attribute_name=custom[1], attribute_value=value
+        )
+        return AttributeValue(Tag.ATTRIBUTE, vendor_attribute, index)
+    row = _row_named(name, version)
+    return AttributeValue(row.tag, row.kind.read(Item(row.tag, value.type, value.value), version), index)
+
+
+def write_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+    """A 1.x Attribute structure, or None if that version cannot say it."""
+    tag, value, index = attribute
+    if tag is Tag.ATTRIBUTE:
+        if value.vendor_identification not in CUSTOM_VENDORS:
+            return None
+        name, content = f"{value.vendor_identification}-{value.attribute_name}", value.attribute_value
+    else:
+        row = ATTRIBUTES[tag]
+        if not _sayable(row, value, version):
+            return None
+        name, content = row.name, row.kind.write(Tag.ATTRIBUTE_VALUE, value, version)
+    name_item = Item(Tag.ATTRIBUTE_NAME, Type.TEXT_STRING, name)
+    if index:
+        return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, index), content))
+    return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, content))
+
+
+def read_tagged(item: Item, version: ProtocolVersion) -> AttributeValue:
+    """An attribute under its own tag, as since 2.0."""
+    try:
+        row = ATTRIBUTES[Tag(item.tag)]
+    except ValueError:
+        raise KmipError(ResultReason.UNKNOWN_TAG, f"tag {item.tag:06X} is unknown") from None
+    except KeyError:
+        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"{name_of(item.tag)} is not an attribute") from None
+    if not row.known_in(version):
+        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"KMIP {version} has no attribute {row.name}")
+    return AttributeValue(row.tag, row.kind.read(item, version))
+
+
+def write_tagged(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+    """An attribute under its own tag, or None if that version cannot say it."""
+    row = ATTRIBUTES[attribute.tag]
+    if not _sayable(row, attribute.value, version):
+        return None
+    return row.kind.write(row.tag, attribute.value, version)
+
+
+def _sayable(row: Attribute, value: Any, version: ProtocolVersion) -> bool:
+    return row.known_in(version) and (not isinstance(value, Enumeration) or value.known_in(version))
+
+
+# Structures and lists of attributes. ----------------------------------------------------------------------------------
+
+
+def _read_template(item: Item, version: ProtocolVersion) -> tuple[AttributeValue, ...]:
+    """A 1.x TemplateAttribute (KMIP 1.4 s2.1.8). Templates are deprecated, and none exist here to be named."""
+    if item.type != Type.STRUCTURE:
+        raise wrong_type(item, Type.STRUCTURE)
+    for child in item.value:
+        if child.tag == Tag.NAME:
+            raise KmipError(ResultReason.ITEM_NOT_FOUND, f"{name_of(item.tag)} names a Template that does not exist")
+        if child.tag != Tag.ATTRIBUTE:
+            raise KmipError(
+                ResultReason.INVALID_MESSAGE, f"{name_of(child.tag)} does not belong in {name_of(item.tag)}"
+            )
+    return tuple([read_named(child, version) for child in item.value])
+
+
+def _read_attributes(item: Item, version: ProtocolVersion) -> tuple[AttributeValue, ...]:
+    if item.type != Type.STRUCTURE:
+        raise wrong_type(item, Type.STRUCTURE)
+    return tuple([read_tagged(child, version) for child in item.value])
+
+
+def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> tuple[Item, ...]:
+    return tuple([item for attribute in attributes if (item := write_named(attribute, version)) is not None])
+
+
+def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> tuple[Item, ...]:
+    return tuple([item for attribute in attributes if (item := write_tagged(attribute, version)) is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateField:
+    """A structure of attributes in a request: a TemplateAttribute in 1.x, Attributes since 2.0."""
+
+    template: Tag
+    attributes: Tag
+    required: bool
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field."""
+        if version >= V2_0:
+            tag, read, write = self.attributes, _read_attributes, _tagged
+        else:
+            tag, read, write = self.template, _read_template, _named
+        return (
+            Slot(
+                name,
+                tag,
+                self.required,
+                False,
+                lambda items: read(items[0], version),
+                lambda values: (Item(tag, Type.STRUCTURE, write(values, version)),) if values else (),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeListField:
+    """A list of attributes in the payload itself: Attributes one by one in 1.x, one structure since 2.0."""
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field."""
+        if version >= V2_0:
+            return TemplateField(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES, False).slots(name, version)
+        return (
+            Slot(
+                name,
+                Tag.ATTRIBUTE,
+                False,
+                True,
+                lambda items: tuple([read_named(item, version) for item in items]),
+                lambda values: _named(values, version),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OneAttributeField:
+    """One attribute: an Attribute in 1.x; since 2.0 a structure (New or Current Attribute) that holds just one."""
+
+    wrapper: Tag
+    required: bool
+    in_1x: bool = True
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field."""
+        if version < V2_0:
+            return (
+                (
+                    Slot(
+                        name,
+                        Tag.ATTRIBUTE,
+                        self.required,
+                        False,
+                        lambda items: read_named(items[0], version),
+                        lambda value: _named((value,), version),
+                    ),
+                )
+                if self.in_1x
+                else ()
+            )
+        wrapper = self.wrapper
+        return (
+            Slot(
+                name,
+                wrapper,
+                self.required,
+                False,
+                lambda items: _only(_read_attributes(items[0], version), wrapper),
+                lambda value: (Item(wrapper, Type.STRUCTURE, _tagged((value,), version)),),
+            ),
+        )
+
+
+def _only(attributes: tuple[AttributeValue, ...], wrapper: Tag) -> AttributeValue:
+    if len(attributes) != 1:
+        raise KmipError(ResultReason.INVALID_MESSAGE, f"{name_of(wrapper)} holds exactly one attribute")
+    return attributes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesField:
+    """References to attributes: Attribute Names in 1.x, Attribute References since 2.0."""
+
+    many: bool
+    required: bool = False
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field."""
+        tag = Tag.ATTRIBUTE_REFERENCE if version >= V2_0 else Tag.ATTRIBUTE_NAME
+        read, write = (_read_reference, _write_reference) if version >= V2_0 else (_read_name, _write_name)
+        if self.many:
+            return (
+                Slot(
+                    name,
+                    tag,
+                    self.required,
+                    True,
+                    lambda items: tuple([read(item, version) for item in items]),
+                    lambda values: [item for value in values if (item := write(value, version)) is not None],
+                ),
+            )
+        return (
+            Slot(
+                name,
+                tag,
+                self.required,
+                False,
+                lambda items: read(items[0], version),
+                lambda value: (item,) if (item := write(value, version)) is not None else (),
+            ),
+        )
+
+
+def _read_name(item: Item, version: ProtocolVersion) -> AttributeReference:
+    if item.type != Type.TEXT_STRING:
+        raise wrong_type(item, Type.TEXT_STRING)
+    custom = _custom(item.value)
+    if custom is not None:
+        return AttributeReference(Tag.ATTRIBUTE, *custom)
+    return AttributeReference(_row_named(item.value, version).tag)
+
+
+def _write_name(reference: AttributeReference, version: ProtocolVersion) -> Item | None:
+    if reference.tag is Tag.ATTRIBUTE:
+        known = reference.vendor in CUSTOM_VENDORS
+    else:
+        known = ATTRIBUTES[reference.tag].known_in(version)
+    return Item(Tag.ATTRIBUTE_NAME, Type.TEXT_STRING, str(reference)) if known else None
+
+
+def _read_reference(item: Item, version: ProtocolVersion) -> AttributeReference:
+    if item.type == Type.ENUMERATION:
+        row = ATTRIBUTES.get(item.value)
+        if row is None or not row.known_in(version):
+            raise KmipError(
+                ResultReason.INVALID_ATTRIBUTE, f"Attribute Reference: {name_of(item.value)} is no attribute"
+            )
+        return AttributeReference(row.tag)
+    if item.type != Type.STRUCTURE:
+        raise wrong_type(item, Type.ENUMERATION, Type.STRUCTURE)
+    named = VendorAttribute.decode(item.value, version)
+    if named.attribute_value is not None:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "an Attribute Reference (42013B) holds no Attribute Value")
+    return AttributeReference(Tag.ATTRIBUTE, named.vendor_identification, named.attribute_name)
+
+
+def _write_reference(reference: AttributeReference, version: ProtocolVersion) -> Item | None:
+    if reference.tag is not Tag.ATTRIBUTE:
+        known = ATTRIBUTES[reference.tag].known_in(version)
+        return Item(Tag.ATTRIBUTE_REFERENCE, Type.ENUMERATION, int(reference.tag)) if known else None
+    named = VendorAttribute(vendor_identification=reference.vendor, attribute_name=reference.name)
+    return Item(Tag.ATTRIBUTE_REFERENCE, Type.STRUCTURE, named.encode(version))
+
+
+# How these fields are written in a declaration. -----------------------------------------------------------------------
+
+
+def template(in_1x: Tag = Tag.TEMPLATE_ATTRIBUTE, since_2: Tag = Tag.ATTRIBUTES, *, required: bool = False) -> Any:
+    """The attributes a request wants its object to have."""
+    return declare(TemplateField(in_1x, since_2, required), default=())
+
+
+def attribute_list() -> Any:
+    """A list of attributes in a payload."""
+    return declare(AttributeListField(), default=())
+
+
+def one_attribute(since_2: Tag, *, required: bool = False, in_1x: bool = True) -> Any:
+    """One attribute in a payload."""
+    return declare(OneAttributeField(since_2, required, in_1x), required=required)
+
+
+def references(*, required: bool = False) -> Any:
+    """References to attributes."""
+    return declare(ReferencesField(True, required), default=())
+
+
+def reference(*, required: bool = False) -> Any:
+    """A reference to one attribute."""
+    return declare(ReferencesField(False, required), required=required)
