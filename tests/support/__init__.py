@@ -1,0 +1,1 @@
+"""What tests share: a small KMIP client of their own, and servers that run for real."""
