@@ -459,9 +459,9 @@ class LinkType(Enumeration):
 
 
 class MaskGenerator(Enumeration):
-    """Mask Generator (KMIP 2.1 s11.30)."""
+    """Mask Generator (KMIP 2.1 s11.30, whose table prints its one value as MFG1)."""
 
-    MFG1 = 0x00000001, "MFG1", V1_4
+    MGF1 = 0x00000001, "MGF1", V1_4
 
 
 class NISTKeyType(Enumeration):
