@@ -23,16 +23,19 @@ class CipherMode:
 
     `ivs`: the lengths of IV/Counter/Nonce it takes (none: it takes no IV); `random_iv`: the length of one made here.
     `tags`: the lengths of authentication tag it accepts, the default first (none: it does not authenticate).
-    `padded`: it works on full blocks, so that Padding Method means something. `whole`: it needs the whole message.
-    `key_lengths`: where not every key of the algorithm fits. `maximum`: longest message under one IV.
+    `counter`: part of its first block counts. `padded`: it works on full blocks, so that Padding Method has a meaning.
+    `whole`: it needs the whole message at once. `key_lengths`: where not every key of the algorithm fits.
+    `minimum` and `maximum`: the shortest message, and the longest under one IV.
     """
 
     ivs: tuple[int, ...] = ()
     random_iv: int = 0
     tags: tuple[int, ...] = ()
+    counter: bool = False
     padded: bool = False
     whole: bool = False
     key_lengths: tuple[int, ...] = ()
+    minimum: int = 0
     maximum: int | None = None
 
 
@@ -40,14 +43,17 @@ class CipherMode:
 class CipherAlgorithm:
     """A symmetric cipher: `lengths` are Cryptographic Lengths in bits, the default first.
 
+    `default_mode` is what a peer that names no Block Cipher Mode gets, where `modes` has it.
     `material` maps a Cryptographic Length to bytes of key material where it is not simply an eighth. `block` is the
-    library's block cipher, for those that are one. `legacy` ciphers need the policy's consent.
+    library's block cipher, for those that are one, `block_size` its size in bytes. `legacy`: the policy must consent.
     """
 
     lengths: tuple[int, ...]
     modes: Mapping[BlockCipherMode | None, CipherMode]
     block: Callable[[bytes], BlockCipherAlgorithm] | None = None
+    block_size: int = 1
     material: Mapping[int, int] = field(default_factory=dict)
+    default_mode: BlockCipherMode | None = None
     legacy: bool = False
 
     def material_length(self, bits: int) -> int:
@@ -70,16 +76,18 @@ _AES_MODES: dict[BlockCipherMode | None, CipherMode] = {
     BlockCipherMode.CBC: CipherMode(ivs=(16,), random_iv=16, padded=True, key_lengths=_AES_KEYS),
     BlockCipherMode.CFB: CipherMode(ivs=(16,), random_iv=16, key_lengths=_AES_KEYS),
     BlockCipherMode.OFB: CipherMode(ivs=(16,), random_iv=16, key_lengths=_AES_KEYS),
-    BlockCipherMode.CTR: CipherMode(ivs=tuple(range(8, 17)), random_iv=16, key_lengths=_AES_KEYS),
+    BlockCipherMode.CTR: CipherMode(ivs=tuple(range(8, 17)), random_iv=16, counter=True, key_lengths=_AES_KEYS),
     BlockCipherMode.GCM: CipherMode(
         ivs=tuple(range(8, 129)), random_iv=12, tags=GCM_TAGS, key_lengths=_AES_KEYS, maximum=2**36 - 32
     ),
     BlockCipherMode.CCM: CipherMode(
         ivs=tuple(range(7, 14)), random_iv=12, tags=(16, 14, 12), whole=True, key_lengths=_AES_KEYS
     ),
-    BlockCipherMode.XTS: CipherMode(ivs=(16,), random_iv=16, whole=True, key_lengths=(512, 256), maximum=2**24),
-    BlockCipherMode.NISTKEYWRAP: CipherMode(whole=True, key_lengths=_AES_KEYS),
-    BlockCipherMode.AESKEYWRAPPADDING: CipherMode(whole=True, key_lengths=_AES_KEYS),
+    BlockCipherMode.XTS: CipherMode(
+        ivs=(16,), random_iv=16, whole=True, key_lengths=(512, 256), minimum=16, maximum=2**24
+    ),
+    BlockCipherMode.NISTKEYWRAP: CipherMode(whole=True, minimum=16, key_lengths=_AES_KEYS),
+    BlockCipherMode.AESKEYWRAPPADDING: CipherMode(whole=True, minimum=1, key_lengths=_AES_KEYS),
 }
 _DES3_MODES: dict[BlockCipherMode | None, CipherMode] = {
     BlockCipherMode.ECB: CipherMode(padded=True),
@@ -88,19 +96,32 @@ _DES3_MODES: dict[BlockCipherMode | None, CipherMode] = {
     BlockCipherMode.OFB: CipherMode(ivs=(8,), random_iv=8),
 }
 # 8 bytes: the original nonce with a 64-bit counter; 12 bytes: RFC 8439, with a 32-bit counter; 16: counter and nonce.
-_CHACHA20 = CipherMode(ivs=(8, 12, 16), random_iv=12)
+_CHACHA20 = CipherMode(ivs=(8, 12, 16), random_iv=12, counter=True)
 _CHACHA20_POLY1305 = CipherMode(ivs=(12,), random_iv=12, tags=GCM_TAGS, whole=True, maximum=(2**32 - 1) * 64)
+
+
+def _triple_des(key: bytes) -> BlockCipherAlgorithm:
+    """Two-key 3DES uses its first key again as the third."""
+    return TripleDES((key + key)[:24])
+
 
 CIPHERS: Mapping[CryptographicAlgorithm, CipherAlgorithm] = MappingProxyType(
     {
-        CryptographicAlgorithm.AES: CipherAlgorithm(lengths=(*_AES_KEYS, 512), modes=_AES_MODES, block=AES),
+        CryptographicAlgorithm.AES: CipherAlgorithm(
+            lengths=(*_AES_KEYS, 512), modes=_AES_MODES, block=AES, block_size=16
+        ),
         # 112 and 168 bits leave the parity bits out of the count, 128 and 192 bits count them (KMIP 2.1 s3.1).
         CryptographicAlgorithm.DES3: CipherAlgorithm(
-            lengths=(168, 112, 192, 128), modes=_DES3_MODES, block=TripleDES, material={112: 16, 168: 24}, legacy=True
+            lengths=(168, 112, 192, 128),
+            modes=_DES3_MODES,
+            block=_triple_des,
+            block_size=8,
+            material={112: 16, 168: 24},
+            legacy=True,
         ),
         CryptographicAlgorithm.CHACHA20: CipherAlgorithm(lengths=(256,), modes={None: _CHACHA20}),
         CryptographicAlgorithm.CHACHA20POLY1305: CipherAlgorithm(
-            lengths=(256,), modes={None: _CHACHA20_POLY1305, BlockCipherMode.AEAD: _CHACHA20_POLY1305}
+            lengths=(256,), modes={BlockCipherMode.AEAD: _CHACHA20_POLY1305}, default_mode=BlockCipherMode.AEAD
         ),
     }
 )
