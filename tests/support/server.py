@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,8 +104,7 @@ class RunningServer:
         self.stdout.write_bytes(b"")
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self.process = subprocess.Popen(
-                [*prefix, COMMAND, "serve", str(self.data)]
-                + ["--kmip-port", "0", "--https-port", "0", *self.arguments],
+                [*prefix, COMMAND, "serve", str(self.data), "--kmip-port", "0", "--https-port", "0", *self.arguments],
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
@@ -137,7 +136,8 @@ class RunningServer:
         pids = [self.pid]
         for pid in pids:
             for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                pids.extend(int(child) for child in children.read_text().split())
+                with suppress(OSError):  # a thread that has just ended
+                    pids.extend(int(child) for child in children.read_text().split())
         return pids
 
     def is_running(self) -> bool:
