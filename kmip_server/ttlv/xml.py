@@ -30,7 +30,13 @@ def decode(data: bytes, limits: Limits | None = None) -> Item:
     limits = limits or Limits()
     if len(data) > limits.message_bytes:
         raise CodecError(f"a message of {len(data)} bytes is larger than the {limits.message_bytes} allowed")
-    return _Reader(limits).read(data)
+    try:
+        document = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CodecError("the encoding is not UTF-8") from None
+    if "\0" in document:
+        raise CodecError("the encoding is not UTF-8")
+    return _Reader(limits).read(document)
 
 
 class _Reader:
@@ -40,7 +46,7 @@ class _Reader:
         self._depth = limits.depth
         self._nodes = limits.nodes
         self._open: list[tuple[int, list[Item] | None]] = [(0, [])]
-        parser = expat.ParserCreate("UTF-8")
+        parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -53,9 +59,9 @@ class _Reader:
         parser.SkippedEntityHandler = self._refuse("an entity")
         self._parser = parser
 
-    def read(self, data: bytes) -> Item:
+    def read(self, document: str) -> Item:
         try:
-            self._parser.Parse(data, True)
+            self._parser.Parse(document, True)
         except expat.ExpatError as error:
             raise CodecError(f"not well-formed XML at line {error.lineno}: {expat.ErrorString(error.code)}") from None
         except CodecError as error:
