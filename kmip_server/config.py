@@ -58,6 +58,7 @@ class Tls(_Section):
     key: Path = Path("pki/server-key.pem")
     key_passphrase_file: Path | None = None
     client_ca: Path = Path("pki/ca-cert.pem")
+    client_crl: Path | None = None
     strict: bool = False
     principal: Literal["common_name", "dns", "email", "uri"] = "common_name"
     require_client_auth_usage: bool = True
@@ -73,11 +74,12 @@ class Limits(_Section):
     batch_items: Count = 100
     connections: Count = 10_000
     connections_per_address: Count = 1000
+    buffered_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
     handshake_seconds: Seconds = 10
     message_seconds: Seconds = 30
-    idle_seconds: Seconds = 300
+    idle_seconds: Seconds = 3600
     queue: Count = 1000
-    stop_seconds: Seconds = 30
+    stop_seconds: Seconds = 10
     locate_items: Count = 10_000
     pbkdf2_iterations: Count = 2_000_000
     random_bytes: Count = 65_536
