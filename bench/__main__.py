@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, and write it to bench/results/."""
+"""`python -m bench`: measure, print the table, and write that of a full run to bench/results/."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def main() -> None:
             report.their_locate = answers_in_time(theirs, plan.patience)
             for title, server in large.items():
                 report.memory[title] += [machine.resident_mib(pid) for pid in server.processes()]
-    table = report.write(RESULTS)
-    print(table.read_text())
-    print(f"Written to {table}")
+    print(report.markdown())
+    if not (options.quick or options.only or options.without_ours):
+        print(f"Written to {report.write(RESULTS)}")
 
 
 def _pin_generator() -> None:

@@ -57,6 +57,23 @@ def make_client(server: RunningServer) -> MakeClient:
     return make
 
 
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of a shared server with short deadlines, and a policy about Time Stamps."""
+    running = RunningServer(
+        tmp_path_factory.mktemp("impatient"),
+        environment={
+            "KMIP_LIMITS__HANDSHAKE_SECONDS": "1.5",
+            "KMIP_LIMITS__MESSAGE_SECONDS": "1.5",
+            "KMIP_LIMITS__IDLE_SECONDS": "3",
+            "KMIP_POLICY__TIME_STAMP_SKEW_SECONDS": "60",
+        },
+    )
+    running.start()
+    yield running.add_client("impatient")
+    running.stop()
+
+
 @pytest.fixture
 def session(client: Client) -> Iterator[Callable[[Version], Session]]:
     """Open sessions of the shared client: session((1, 4)). They are closed when the test ends."""
