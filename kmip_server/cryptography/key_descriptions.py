@@ -153,13 +153,16 @@ def _symmetric(key_format: KeyFormatType, material: KeyMaterial, algorithm: Cryp
             raise invalid_key(f"{key_format.title} is no Key Format Type for this symmetric key")
     if not key:
         raise invalid_key("the key material is empty")
-    without_parity = tuple(
-        bits for bits, size in _PARITY.get(algorithm, {}).items() if algorithm is not None and size == len(key)
-    )
-    lengths = (*without_parity, len(key) * 8)
-    if algorithm in CIPHERS and not set(lengths) & set(CIPHERS[algorithm].lengths):
-        raise invalid_key(f"a key of {len(key) * 8} bits does not fit {algorithm.title}")
+    lengths: tuple[int, ...] = (len(key) * 8,)
+    if algorithm is not None:
+        lengths = (*_without_parity(algorithm, len(key)), *lengths)
+        if algorithm in CIPHERS and not set(lengths) & set(CIPHERS[algorithm].lengths):
+            raise invalid_key(f"a key of {len(key) * 8} bits does not fit {algorithm.title}")
     return _Found(lengths=lengths)
+
+
+def _without_parity(algorithm: CryptographicAlgorithm, size: int) -> tuple[int, ...]:
+    return tuple(bits for bits, material in _PARITY.get(algorithm, {}).items() if material == size)
 
 
 def _numbers(algorithm: CryptographicAlgorithm, prime: int) -> _Found:
