@@ -1,1 +1,1 @@
-"""Where objects live: the port the rest of the server sees, the SQLAlchemy store behind it, sealing, migrations."""
+"""The storage: the port that operations use, and its implementation on SQLite and PostgreSQL through SQLAlchemy Core."""

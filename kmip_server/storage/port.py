@@ -18,7 +18,9 @@ class ObjectRow:
     """One managed object without its key bytes. Times are POSIX seconds.
 
     `attributes` is opaque to the storage; the columns repeat those attributes that Locate filters by. `index` holds
-    (tag, canonical value) of every other attribute instance that Locate can match exactly.
+    (tag, canonical value) of every other attribute instance that Locate can match exactly; it is None in a row that was
+    read, and `Unit.update` takes None as "the stored entries stay". `material_id` is the storage's own: it names the
+    sealing of the key material, and is None when there is none.
     """
 
     unique_identifier: str
@@ -44,7 +46,8 @@ class ObjectRow:
     compromise_date: int | None = None
     archive_date: int | None = None
     fresh: bool = False
-    index: tuple[tuple[int, str], ...] = field(default=())
+    material_id: bytes | None = None
+    index: tuple[tuple[int, str], ...] | None = None
 
     def next_version(self) -> ObjectRow:
         """The same row, one version on: the form in which `Unit.update` takes a changed row."""
@@ -106,12 +109,24 @@ class Job:
     response: bytes | None = None
 
 
-class StorageConflict(Exception):
+class StorageConflict(Exception):  # noqa: N818
     """Another transaction changed the same row first; the work may be done again from the start."""
 
 
-class StorageUnavailable(Exception):
+class StorageUnavailable(Exception):  # noqa: N818
     """The database cannot write or answer now (full, locked, gone); nothing of the unit has happened."""
+
+
+class QueueFull(StorageUnavailable):
+    """More work waits for the database than its queue may hold; nothing of this work has happened."""
+
+
+class SealBroken(Exception):  # noqa: N818
+    """Sealed bytes, or a column bound to them, are not what was stored: tampering or damage, and worth an alarm."""
+
+
+class WritesNeeded(Exception):  # noqa: N818
+    """The unit was begun for reading only, and the work turned out to write: do it again in one that may."""
 
 
 class Unit(Protocol):
@@ -161,6 +176,12 @@ class Unit(Protocol):
 
     def remove_job(self, correlation_value: bytes) -> None:
         """Forget a job."""
+
+    def jobs(self, stage: int, limit: int) -> list[Job]:
+        """Jobs at a Processing Stage, oldest first, at most `limit`: what a server that starts again has to finish."""
+
+    def epoch(self) -> int:
+        """A number that grows with every change of clients, users, groups or policy, read in this transaction."""
 
     def claim_nonce(self, unique_identifier: str, nonce: bytes) -> bool:
         """Record a caller's IV for a key; False if that key has used it before (KMIP has no rule: docs/decisions)."""

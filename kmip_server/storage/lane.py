@@ -1,0 +1,164 @@
+"""Lanes: threads that carry out work on the database in groups, and the choice among several.
+
+While one group is made durable the next one gathers, so that under load many requests share one commit, and a single
+request waits for nobody. SQLite has one writer and therefore one lane; PostgreSQL has a few.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+from kmip_server.storage.group import GroupCommit, Outcome, Work
+from kmip_server.storage.port import QueueFull, StorageUnavailable, Unit
+from kmip_server.storage.unit import Access
+
+T = TypeVar("T")
+
+Resolve = Callable[[], None]
+
+_SCRUB_QUIET = 0.5
+_SCRUB_LATEST = 30.0
+
+
+class _Entry(NamedTuple):
+    work: Work
+    future: Future[Any]
+
+
+def _at_once(resolve: Resolve) -> None:
+    resolve()
+
+
+class Lane:
+    """One thread with one held connection.
+
+    `on_group_done` is called on the lane's thread with a function that resolves all futures of a group; an event loop
+    passes what runs it on the loop's thread, and so is woken once for a group.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        on_group_done: Callable[[Resolve], Any] = _at_once,
+        group_limit: int = 64,
+        queue_limit: int = 2048,
+    ) -> None:
+        self._group = GroupCommit(access)
+        self._on_group_done = on_group_done
+        self._group_limit = group_limit
+        self._queue_limit = queue_limit
+        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._under_way = 0
+        self._closing = threading.Lock()
+        self._closed = False
+        self._dropped_at: float | None = None
+        self._thread = threading.Thread(target=self._run, name="storage lane", daemon=True)
+        self._thread.start()
+
+    @property
+    def load(self) -> int:
+        """How many pieces of work wait or are under way."""
+        return self._queue.qsize() + self._under_way
+
+    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+        """Have work carried out; it may be called more than once, on the lane's thread. Work that audits writes.
+
+        What the work wrote is accepted when it returns and discarded when it raises. The future ends with its value
+        after the commit, or with its exception, StorageConflict or StorageUnavailable. Raises QueueFull, and
+        StorageUnavailable when the lane is closed.
+        """
+        future: Future[T] = Future()
+        with self._closing:
+            if self._closed:
+                raise StorageUnavailable("the storage is closing")
+            if self._queue.qsize() >= self._queue_limit:
+                raise QueueFull(f"{self._queue_limit} requests wait for the database already")
+            self._queue.put(_Entry(Work(work, writes), future))
+        return future
+
+    def close(self) -> None:
+        """Finish what was taken, then end the thread and the connection."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            group, last = self._take()
+            if group:
+                self._carry_out(group)
+        if self._group.scrub_due:
+            self._group.scrub()
+        self._group.close()
+
+    def _take(self) -> tuple[list[_Entry], bool]:
+        """The next group, and whether it is the last one; an empty group if there was time to scrub instead."""
+        try:
+            entry = self._queue.get(timeout=_SCRUB_QUIET if self._group.scrub_due else None)
+        except Empty:
+            self._scrub()
+            return [], False
+        group: list[_Entry] = []
+        while entry is not None:
+            if entry.future.set_running_or_notify_cancel():
+                group.append(entry)
+            if len(group) == self._group_limit:
+                return group, False
+            try:
+                entry = self._queue.get_nowait()
+            except Empty:
+                return group, False
+        return group, True
+
+    def _carry_out(self, group: list[_Entry]) -> None:
+        self._under_way = len(group)
+        try:
+            outcomes = self._group.carry_out([entry.work for entry in group])
+        except Exception as error:
+            outcomes = [Outcome(error=error)] * len(group)
+        self._under_way = 0
+        self._on_group_done(lambda: _resolve(group, outcomes))
+        if not self._group.scrub_due:
+            self._dropped_at = None
+        elif self._dropped_at is None:
+            self._dropped_at = time.monotonic()
+        elif time.monotonic() - self._dropped_at > _SCRUB_LATEST:
+            self._scrub()
+
+    def _scrub(self) -> None:
+        self._group.scrub()
+        self._dropped_at = None
+
+
+def _resolve(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> None:
+    for (_, future), outcome in zip(group, outcomes, strict=True):
+        if outcome.error is None:
+            future.set_result(outcome.value)
+        else:
+            future.set_exception(outcome.error)
+
+
+class Lanes:
+    """Several lanes on one database; work goes to the one with the least to do."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self._lanes = tuple(lanes)
+
+    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+        """As Lane.submit, on the least busy lane."""
+        return min(self._lanes, key=lambda lane: lane.load).submit(work, writes=writes)
+
+    def close(self) -> None:
+        """Finish what was taken by every lane, then end them."""
+        for lane in self._lanes:
+            lane.close()

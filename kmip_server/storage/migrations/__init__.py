@@ -1,0 +1,49 @@
+"""Schema migrations by Alembic: each one is a single transaction, so one that was killed is simply run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+
+from kmip_server.storage.database import Database, UnsafeDatabaseError
+from kmip_server.storage.schema import REVISION
+
+_UPGRADE_LOCK = 0x6B6D6970
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring a database to a revision, making the SQLite file if there is none. Only one process does it at a time.
+
+    Raises UnsafeDatabaseError if the database may not be used.
+    """
+    database = Database(url)
+    database.create_file()
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    try:
+        # On SQLite this transaction begins with the write lock, which keeps another process's upgrade out.
+        with database.engine.begin() as connection:
+            if not database.sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    finally:
+        database.close()
+
+
+def current_revision(database: Database) -> str | None:
+    """The revision of the database's schema, or None if it has none."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def check_current(database: Database) -> None:
+    """Raise UnsafeDatabaseError if the schema is not the one that this code is written for."""
+    found = current_revision(database)
+    if found != REVISION:
+        raise UnsafeDatabaseError(
+            f"the database has schema {found or 'none'}, this server needs {REVISION}: upgrade it"
+        )

@@ -1,0 +1,169 @@
+"""The tables of the store, as SQLAlchemy Core metadata, the same on SQLite and PostgreSQL.
+
+Times are POSIX seconds. Every number is 64 bits wide, since KMIP enumerations use all 32 bits of an unsigned number.
+Each index carries the columns that Locate sorts by (Initial Date, then Unique Identifier), so that an answer is read in
+order and never sorted.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+
+REVISION = "0001"
+"""The migration that this code is written for."""
+
+MAX_IDENTIFIER = 255
+"""The longest Unique Identifier, owner, client or user name that is stored, in characters."""
+
+metadata = MetaData()
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("unique_identifier", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("object_type", BigInteger, nullable=False),
+    Column("state", BigInteger),
+    Column("attributes", LargeBinary, nullable=False),
+    Column("operation_policy", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("destroyed", Boolean, nullable=False),
+    Column("next_transition", BigInteger),
+    Column("cryptographic_algorithm", BigInteger),
+    Column("cryptographic_length", BigInteger),
+    Column("cryptographic_usage_mask", BigInteger),
+    Column("initial_date", BigInteger, nullable=False),
+    Column("last_change_date", BigInteger, nullable=False),
+    Column("activation_date", BigInteger),
+    Column("process_start_date", BigInteger),
+    Column("protect_stop_date", BigInteger),
+    Column("deactivation_date", BigInteger),
+    Column("destroy_date", BigInteger),
+    Column("compromise_date", BigInteger),
+    Column("archive_date", BigInteger),
+    Column("fresh", Boolean, nullable=False),
+    Column("material_id", LargeBinary),
+    # What object_index holds for this object, as JSON: its rows are found by it, and need no second index of their own.
+    Column("entries", Text, nullable=False),
+)
+Index("objects_by_date", objects.c.initial_date, objects.c.unique_identifier)
+Index("objects_by_owner", objects.c.owner, objects.c.initial_date, objects.c.unique_identifier)
+Index(
+    "objects_by_kind",
+    objects.c.owner,
+    objects.c.object_type,
+    objects.c.state,
+    objects.c.initial_date,
+    objects.c.unique_identifier,
+)
+Index(
+    "objects_due",
+    objects.c.next_transition,
+    sqlite_where=objects.c.next_transition.is_not(None),
+    postgresql_where=objects.c.next_transition.is_not(None),
+)
+
+object_index = Table(
+    "object_index",
+    metadata,
+    Column("tag", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("initial_date", BigInteger, primary_key=True, autoincrement=False),
+    Column("unique_identifier", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+material = Table(
+    "material",
+    metadata,
+    Column("unique_identifier", Text, ForeignKey("objects.unique_identifier"), primary_key=True),
+    Column("master_key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("unique_identifier", Text),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("correlation", Text, nullable=False),
+    # SHA-256 over the digest of the record before and this record: see audit_chain.py.
+    Column("digest", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row: the last audit record. Sequence numbers are taken from it inside the transaction, so that there are no gaps.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("correlation_value", LargeBinary, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
+    Column("operation", BigInteger, nullable=False),
+    Column("stage", BigInteger, nullable=False),
+    # Requests and responses may carry key material: both are sealed.
+    Column("request", LargeBinary, nullable=False),
+    Column("response", LargeBinary),
+)
+Index("jobs_by_stage", jobs.c.stage, jobs.c.submitted_at)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("unique_identifier", Text, primary_key=True),
+    Column("nonce_hash", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+Index("clients_by_name", clients.c.name)
+
+client_groups = Table(
+    "client_groups",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    # The names of the groups as a JSON array.
+    Column("groups", Text, nullable=False),
+)
+
+# `epoch` grows with every change of clients, users, groups and policy; `master_key` names what seals this store.
+server_state = Table(
+    "server_state",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,149 @@
+"""The statements of the request path, built once as SQLAlchemy Core and kept as text for one database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, Table, bindparam, delete, insert, literal_column, select, update
+
+from kmip_server.storage import schema
+from kmip_server.storage.database import Database, Sql
+from kmip_server.storage.rows import COLUMNS, WRITTEN
+
+_JOB = tuple(column.name for column in schema.jobs.columns)
+_ROW = [schema.objects.c[name] for name in COLUMNS]
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Statement texts by what they do. The comment behind each names its parameters where the order is not evident."""
+
+    get: str
+    get_locked: str
+    insert_object: str  # the columns of WRITTEN, material_id, entries
+    update_object: str  # the columns of WRITTEN, then the identifier and the version before
+    set_material_id: str  # material_id, unique_identifier
+    set_entries: str  # entries, unique_identifier
+    get_entries: str
+    delete_object: str
+    insert_entry: str
+    delete_entry: str
+    get_material: str
+    insert_material: str
+    delete_material: str
+    indexed: str  # tag, value, owner
+    due: Sql  # now, limit
+    audit_head: str
+    insert_audit: str
+    move_audit_head: str  # new sequence, digest, old sequence
+    audit_digest: str
+    insert_job: str
+    update_job: str  # stage, request, response, correlation_value
+    delete_job: str
+    get_job: str
+    jobs: Sql  # stage
+    insert_nonce: str
+    get_nonce: str
+    epoch: str
+
+
+def build_statements(database: Database) -> Statements:
+    """All statements for one database."""
+    objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
+    jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
+
+    def text(statement: object, *order: str) -> str:
+        sql = database.compile(statement, *order)  # type: ignore[arg-type]
+        if sql.constants:
+            raise ValueError(f"these constants have no place in a plain statement: {sql.constants}")
+        return sql.text
+
+    def insertion(table: Table, *names: str) -> str:
+        order = [column.name for column in table.columns if column.name in names]
+        if order != list(names):
+            raise ValueError(f"{table.name} has its columns in the order {order}")
+        return text(insert(table).values({name: bindparam(name) for name in names}), *names)
+
+    get = select(*_ROW).where(objects.c.unique_identifier == bindparam("key"))
+    of_key = objects.c.unique_identifier == bindparam("key")
+    whole_entry = [column == bindparam(f"at_{column.name}") for column in entries.columns]
+    every_entry = tuple(f"at_{column.name}" for column in entries.columns)
+    of_tag = (entries.c.tag == bindparam("a"), entries.c.value == bindparam("b"), entries.c.owner == bindparam("c"))
+    new: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in WRITTEN}
+    return Statements(
+        get=text(get, "key"),
+        get_locked=text(get.with_for_update(), "key"),
+        insert_object=insertion(objects, *WRITTEN, "material_id", "entries"),
+        update_object=text(
+            update(objects).where(of_key, objects.c.version == bindparam("before")).values(new),
+            *(f"new_{name}" for name in WRITTEN),
+            "key",
+            "before",
+        ),
+        set_material_id=text(update(objects).where(of_key).values(material_id=bindparam("new")), "new", "key"),
+        set_entries=text(update(objects).where(of_key).values(entries=bindparam("new")), "new", "key"),
+        get_entries=text(select(objects.c.entries, objects.c.owner, objects.c.initial_date).where(of_key), "key"),
+        delete_object=text(delete(objects).where(of_key), "key"),
+        insert_entry=insertion(entries, "tag", "value", "owner", "initial_date", "unique_identifier"),
+        delete_entry=text(delete(entries).where(*whole_entry), *every_entry),
+        get_material=text(
+            select(material.c.master_key_id, material.c.wrapped_key, material.c.sealed).where(
+                material.c.unique_identifier == bindparam("key")
+            ),
+            "key",
+        ),
+        insert_material=insertion(material, "unique_identifier", "master_key_id", "wrapped_key", "sealed"),
+        delete_material=text(delete(material).where(material.c.unique_identifier == bindparam("key")), "key"),
+        indexed=text(select(entries.c.unique_identifier).where(*of_tag), "a", "b", "c"),
+        due=database.compile(
+            select(*_ROW)
+            .where(objects.c.next_transition <= bindparam("now"))
+            .order_by(objects.c.next_transition)
+            .limit(bindparam("most")),
+            "now",
+            "most",
+        ),
+        audit_head=text(select(head.c.sequence, head.c.digest).with_for_update()),
+        insert_audit=insertion(audit, *(column.name for column in audit.columns)),
+        move_audit_head=text(
+            update(head)
+            .where(head.c.sequence == bindparam("before"))
+            .values(sequence=bindparam("new_sequence"), digest=bindparam("new_digest")),
+            "new_sequence",
+            "new_digest",
+            "before",
+        ),
+        audit_digest=text(select(audit.c.digest).where(audit.c.sequence == bindparam("key")), "key"),
+        insert_job=insertion(jobs, *_JOB),
+        update_job=text(
+            update(jobs)
+            .where(jobs.c.correlation_value == bindparam("key"))
+            .values(stage=bindparam("new_stage"), request=bindparam("new_request"), response=bindparam("new_response")),
+            "new_stage",
+            "new_request",
+            "new_response",
+            "key",
+        ),
+        delete_job=text(delete(jobs).where(jobs.c.correlation_value == bindparam("key")), "key"),
+        get_job=text(select(jobs).where(jobs.c.correlation_value == bindparam("key")), "key"),
+        jobs=database.compile(
+            select(jobs)
+            .where(jobs.c.stage == bindparam("at_stage"))
+            .order_by(jobs.c.submitted_at, jobs.c.correlation_value)
+            .limit(bindparam("most")),
+            "at_stage",
+            "most",
+        ),
+        insert_nonce=insertion(nonces, "unique_identifier", "nonce_hash"),
+        get_nonce=text(
+            select(literal_column("1")).where(
+                nonces.c.unique_identifier == bindparam("key"), nonces.c.nonce_hash == bindparam("hash")
+            ),
+            "key",
+            "hash",
+        ),
+        epoch=text(
+            select(schema.server_state.c.value).where(schema.server_state.c.key == literal_column("'epoch'")),
+        ),
+    )

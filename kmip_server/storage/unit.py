@@ -1,0 +1,375 @@
+"""One transaction as operations see it: reads answered once, writes kept back and sent together.
+
+Writes wait in one list, in order. A mark in it says what is accepted: `discard()` cuts the list at the mark and takes
+back what the cut writes did to the rows in memory. They are sent, sorted by kind, at the commit, or earlier when a
+search has to see them; only then may a real savepoint be needed. Audit records wait in a list of their own, which
+nothing cuts, and are sent last: their numbers come from one row that is locked from then until the commit.
+"""
+
+# ruff: noqa: D102 - the port documents the methods that it names.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from kmip_server.storage import audit_chain
+from kmip_server.storage.connection import HeldConnection
+from kmip_server.storage.database import Database
+from kmip_server.storage.port import AuditEntry, Job, ObjectRow, Search, StorageConflict, WritesNeeded
+from kmip_server.storage.rows import (
+    job_from_columns,
+    row_from_columns,
+    row_from_sqlite,
+    storable_key,
+    stored_entries,
+    stored_value,
+)
+from kmip_server.storage.sealing import Sealed, Sealer, object_binding
+from kmip_server.storage.searching import Searcher
+from kmip_server.storage.statements import build_statements
+from kmip_server.storage.writes import Kind, Write, send
+
+_ABSENT: Any = object()
+
+
+class Access:
+    """What every unit on one database shares: its statements, its searches, and the sealer."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self.database = database
+        self.sealer = sealer
+        self.statements = build_statements(database)
+        self.searcher = Searcher(database)
+        self.row = row_from_sqlite if database.sqlite else row_from_columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A point to go back to: how many writes and changes to memory there were, and whether a savepoint was set."""
+
+    writes: int = 0
+    memory: int = 0
+    savepoint: bool = False
+
+
+class SqlUnit:
+    """The port's Unit on a held connection whose transaction has begun. See the port for what each method promises.
+
+    `locking` makes reads of single rows lock them (PostgreSQL): for work that is done again after a conflict.
+    """
+
+    def __init__(self, access: Access, connection: HeldConnection, *, writes: bool, locking: bool = False) -> None:
+        self._access = access
+        self._connection = connection
+        self._writable = writes
+        self._get_text = access.statements.get_locked if locking else access.statements.get
+        self._rows: dict[str, ObjectRow | None] = {}
+        self._materials: dict[str, bytes | None] = {}
+        self._jobs: dict[bytes, Job | None] = {}
+        self._nonces: dict[tuple[str, bytes], None] = {}
+        self._named: dict[tuple[int, str, str], list[str]] = {}
+        self._writes: list[Write] = []
+        # (dictionary, key, what was there before): how to take back what pending writes did to memory.
+        self._memory: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._removed: set[str] = set()
+        self._audit: list[AuditEntry] = []
+        self._item = _Mark()
+        self._undoable: _Mark | None = None
+        self._epoch: int | None = None
+        self.dropped_material = False
+        """Whether sealed bytes were erased or replaced: the write-ahead log should be emptied when there is time."""
+
+    # Reading
+
+    def get(self, unique_identifier: str) -> ObjectRow | None:
+        row = self._rows.get(unique_identifier, _ABSENT)
+        if row is not _ABSENT:
+            return row  # type: ignore[no-any-return]
+        if not storable_key(unique_identifier):
+            return None
+        values = self._connection.first(self._get_text, (unique_identifier,))
+        row = None if values is None else self._access.row(values)
+        self._rows[unique_identifier] = row
+        return row
+
+    def material(self, row: ObjectRow) -> bytes | None:
+        identifier = row.unique_identifier
+        content = self._materials.get(identifier, _ABSENT)
+        if content is not _ABSENT:
+            return content  # type: ignore[no-any-return]
+        current = self.get(identifier)
+        if current is None or current.destroyed or current.material_id is None:
+            return None
+        sealer = self._access.sealer
+        known = sealer.cached(current)
+        return known if known is not None else sealer.open_material(current, self._sealed(current))
+
+    def _sealed(self, row: ObjectRow) -> Sealed:
+        stored = self._connection.first(self._access.statements.get_material, (row.unique_identifier,))
+        return Sealed(row.material_id or b"", *(stored or ("", b"", b"")))
+
+    def search(self, search: Search) -> Iterator[ObjectRow]:
+        steps = self._access.searcher.steps(self._connection, search)
+        while True:
+            # Each step sees what was written since the one before.
+            self._send_all()
+            values = next(steps, None)
+            if values is None:
+                return
+            for row in map(self._access.row, values):
+                yield self._rows.get(row.unique_identifier) or row
+
+    def indexed(self, owner: str, tag: int, value: str) -> Iterable[str]:
+        entry = (tag, stored_value(value), owner)
+        if self._writable and not self._access.database.sqlite:
+            # Two transactions that both see a name free would both take it: the second one waits here for the first.
+            key = sha256(repr(entry).encode()).digest()[:8]
+            self._connection.run("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(key, signed=True),))
+        stored = {row[0] for row in self._connection.all(self._access.statements.indexed, entry)}
+        pending = {identifier for identifier in self._named.get(entry, ()) if self._has_entry(identifier, entry)}
+        return sorted(
+            pending | {identifier for identifier in stored if self._has_entry(identifier, entry) is not False}
+        )
+
+    def _has_entry(self, identifier: str, entry: tuple[int, str, str]) -> bool | None:
+        """Whether the row as this unit knows it has the entry; None if the unit does not know the row's entries."""
+        row = self._rows.get(identifier, _ABSENT)
+        if row is None:
+            return False
+        if row is _ABSENT or row.index is None:
+            return None
+        return bool(row.owner == entry[2] and entry[:2] in stored_entries(row))
+
+    def due(self, now: int, limit: int) -> list[ObjectRow]:
+        self._send_all()
+        sql = self._access.statements.due
+        found = self._connection.all(sql.text, (now, limit, *sql.constants))
+        return [self._rows.get(row.unique_identifier) or row for row in map(self._access.row, found)]
+
+    def epoch(self) -> int:
+        if self._epoch is None:
+            self._epoch = int(self._connection.all(self._access.statements.epoch)[0][0])
+        return self._epoch
+
+    # Writing
+
+    def _write(self, write: Write) -> None:
+        if not self._writable:
+            raise WritesNeeded
+        self._writes.append(write)
+
+    def _remember(self, memory: dict[Any, Any], key: Any, value: Any) -> None:
+        self._memory.append((memory, key, memory.get(key, _ABSENT)))
+        memory[key] = value
+
+    def insert(self, row: ObjectRow, material: bytes | None) -> None:
+        identifier = row.unique_identifier
+        if not (identifier and storable_key(identifier) and storable_key(row.owner)):
+            raise ValueError("a Unique Identifier and an owner have at most 255 characters, none of them NUL")
+        if self._rows.get(identifier) is not None:
+            raise StorageConflict("an object with this Unique Identifier exists already")
+        if identifier in self._removed:
+            self._send_all()
+        sealed = None if material is None else self._access.sealer.seal(object_binding(row), material)
+        self._write((Kind.INSERT, identifier, row, sealed))
+        self._remember(self._rows, identifier, row)
+        self._remember(self._materials, identifier, material)
+        self._note_entries(row)
+
+    def update(self, row: ObjectRow) -> None:
+        identifier = row.unique_identifier
+        previous = self.get(identifier)
+        if previous is None or row.version != previous.version + 1:
+            raise StorageConflict("the object was changed by another transaction first")
+        kept: dict[str, Any] = {}
+        if row.material_id != previous.material_id:
+            kept["material_id"] = previous.material_id
+        if row.index is None and previous.index is not None:
+            kept["index"] = previous.index
+        elif row.index is None and (row.owner, row.initial_date) != (previous.owner, previous.initial_date):
+            raise ValueError("a change of owner or Initial Date needs the index entries")
+        if kept:
+            row = replace(row, **kept)
+        material = self.material(previous) if object_binding(row) != object_binding(previous) else None
+        self._write((Kind.UPDATE, identifier, row, None))
+        self._remember(self._rows, identifier, row)
+        self._note_entries(row)
+        if material is not None:
+            self.replace_material(row, material)
+
+    def _note_entries(self, row: ObjectRow) -> None:
+        for tag, value in stored_entries(row):
+            self._named.setdefault((tag, value, row.owner), []).append(row.unique_identifier)
+
+    def replace_material(self, row: ObjectRow, material: bytes) -> None:
+        current = self.get(row.unique_identifier)
+        if current is None:
+            raise StorageConflict("the object is gone")
+        self._access.sealer.forget(current)
+        sealed = self._access.sealer.seal(object_binding(current), material)
+        self._put_material(row.unique_identifier, material, sealed)
+
+    def drop_material(self, unique_identifier: str) -> None:
+        current = self.get(unique_identifier)
+        if current is not None:
+            self._access.sealer.forget(current)
+            self._put_material(unique_identifier, None, None)
+
+    def _put_material(self, identifier: str, material: bytes | None, sealed: Sealed | None) -> None:
+        self._write((Kind.MATERIAL, identifier, None, sealed))
+        # From here on memory answers for the material; the row's own material_id is right again in the next unit.
+        self._remember(self._materials, identifier, material)
+        self.dropped_material = True
+
+    def remove(self, unique_identifier: str) -> None:
+        current = self.get(unique_identifier)
+        if current is None:
+            return
+        self._access.sealer.forget(current)
+        self._write((Kind.REMOVE, unique_identifier, None, None))
+        self._remember(self._rows, unique_identifier, None)
+        self._remember(self._materials, unique_identifier, None)
+        self._removed.add(unique_identifier)
+        self.dropped_material = True
+
+    def audit(self, entry: AuditEntry) -> None:
+        if not self._writable:
+            raise WritesNeeded
+        self._audit.append(entry)
+
+    def claim_nonce(self, unique_identifier: str, nonce: bytes) -> bool:
+        claim = (unique_identifier, sha256(nonce).digest())
+        if claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None:
+            return False
+        self._write((Kind.NONCE, unique_identifier, claim, None))
+        self._remember(self._nonces, claim, None)
+        return True
+
+    # Jobs
+
+    def add_job(self, job: Job) -> None:
+        self._write((Kind.ADD_JOB, job.correlation_value, job, self._access.sealer.seal_job(job)))
+        self._remember(self._jobs, job.correlation_value, job)
+
+    def job(self, correlation_value: bytes) -> Job | None:
+        job = self._jobs.get(correlation_value, _ABSENT)
+        if job is not _ABSENT:
+            return job  # type: ignore[no-any-return]
+        found = self._connection.first(self._access.statements.get_job, (correlation_value,))
+        return None if found is None else self._access.sealer.open_job(job_from_columns(found))
+
+    def update_job(self, job: Job) -> None:
+        self._write((Kind.UPDATE_JOB, job.correlation_value, job, self._access.sealer.seal_job(job)))
+        self._remember(self._jobs, job.correlation_value, job)
+
+    def remove_job(self, correlation_value: bytes) -> None:
+        self._write((Kind.REMOVE_JOB, correlation_value, None, None))
+        self._remember(self._jobs, correlation_value, None)
+
+    def jobs(self, stage: int, limit: int) -> list[Job]:
+        self._send_all()
+        sql = self._access.statements.jobs
+        found = self._connection.all(sql.text, (stage, limit, *sql.constants))
+        return [self._access.sealer.open_job(job_from_columns(row)) for row in found]
+
+    # Steps within the transaction
+
+    def accept(self) -> None:
+        if self._item.savepoint:
+            self._connection.run("RELEASE SAVEPOINT item")
+        self._item = _Mark(len(self._writes), len(self._memory))
+
+    def discard(self) -> None:
+        self._back_to(self._item, "item")
+        self._item = _Mark(self._item.writes, self._item.memory)
+
+    def begin_undoable(self) -> None:
+        if self._undoable is not None:
+            raise RuntimeError("a batch that may be undone is under way already")
+        self.accept()
+        self._undoable = self._item
+
+    def undo(self) -> None:
+        if self._undoable is None:
+            raise RuntimeError("no batch that may be undone is under way")
+        mark, self._undoable = self._undoable, None
+        self._back_to(mark, "batch")
+        self._item = _Mark(mark.writes, mark.memory)
+
+    def end_undoable(self) -> None:
+        self.accept()
+        if self._undoable is not None and self._undoable.savepoint:
+            self._connection.run("RELEASE SAVEPOINT batch")
+        self._undoable = None
+
+    def abandon(self) -> None:
+        """Forget what the work under way wrote, its open undoable batch included: it ended with an exception."""
+        if self._undoable is not None:
+            self.undo()
+        else:
+            self.discard()
+
+    def _back_to(self, mark: _Mark, savepoint: str) -> None:
+        if mark.savepoint:
+            self._connection.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+            self._connection.run(f"RELEASE SAVEPOINT {savepoint}")
+        del self._writes[mark.writes :]
+        for memory, key, before in reversed(self._memory[mark.memory :]):
+            if before is _ABSENT:
+                memory.pop(key, None)
+            else:
+                memory[key] = before
+        del self._memory[mark.memory :]
+
+    # Sending
+
+    def _send_all(self) -> None:
+        """Send every pending write, each part that may still be taken back behind a savepoint of its own."""
+        if not self._writes:
+            return
+        accepted = self._item.writes
+        if self._undoable is not None and not self._undoable.savepoint:
+            self._send(0, self._undoable.writes)
+            self._connection.run("SAVEPOINT batch")
+            self._send(self._undoable.writes, accepted)
+            self._undoable = _Mark(0, self._undoable.memory, savepoint=True)
+        else:
+            self._send(0, accepted)
+        if len(self._writes) > accepted:
+            if not self._item.savepoint:
+                self._connection.run("SAVEPOINT item")
+                self._item = replace(self._item, savepoint=True)
+            self._send(accepted, len(self._writes))
+        self._item = replace(self._item, writes=0)
+        self._writes.clear()
+        self._removed.clear()
+
+    def _send(self, start: int, end: int) -> None:
+        if start < end:
+            send(self._connection, self._access.statements, self._writes[start:end])
+
+    def finish(self) -> tuple[int, bytes] | None:
+        """Send all that is pending, then the audit records; the number and digest of the last one, or None.
+
+        What was not accepted is kept: the caller has accepted or discarded each piece of work. Raises StorageConflict.
+        """
+        if self._writes:
+            self._send(0, len(self._writes))
+            self._writes.clear()
+        if not self._audit:
+            return None
+        statements = self._access.statements
+        ((start, digest),) = self._connection.all(statements.audit_head)
+        sequence = start
+        records = []
+        for entry in self._audit:
+            sequence += 1
+            records.append(audit_chain.record(sequence, digest, entry))
+            digest = records[-1][-1]
+        self._connection.run_many(statements.insert_audit, records)
+        self._connection.run(statements.move_audit_head, (sequence, digest, start))
+        self._audit.clear()
+        return sequence, digest
