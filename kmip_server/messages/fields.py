@@ -8,7 +8,8 @@ Decoders and encoders are derived from the declaration, once for each protocol v
 
 1. Fields are in the order of the standard; decoding accepts no other order ("All fields SHALL appear in the order
    specified", KMIP 2.1 s8), no unknown field and no repetition that is not declared.
-2. A field outside the peer's version does not exist: it is refused in requests and never sent in answers.
+2. A field outside the peer's version does not exist: it is refused in requests and never sent in answers. Nor is an
+   enumeration value that the peer's version does not know.
 3. Every decoding failure is a KmipError that names the structure, the field and its tag, and no value.
 """
 
@@ -102,9 +103,13 @@ class PlainField:
                 self.required,
                 False,
                 lambda items: kind.read(items[0], version),
-                lambda value: (kind.write(tag, value, version),),
+                lambda value: (kind.write(tag, value, version),) if _sayable(value, version) else (),
             ),
         )
+
+
+def _sayable(value: Any, version: ProtocolVersion) -> bool:
+    return not isinstance(value, Enumeration) or value.known_in(version)
 
 
 def plain(
@@ -152,6 +157,8 @@ class Payload:
             elif position < count and items[position][0] == tag:
                 position += 1
             if position > start:
+                if slot.name in values:
+                    raise _unexpected(cls, items[start])
                 values[slot.name] = slot.read(items[start:position])
             elif slot.required:
                 raise KmipError(
@@ -389,9 +396,9 @@ def interval(tag: Tag, **options: Any) -> Any:
     return plain(tag, INTERVAL, **options)
 
 
-def enumeration(tag: Tag, values: type[Enumeration], **options: Any) -> Any:
+def enumeration(tag: Tag, values: type[Enumeration], *, extensible: bool = False, **options: Any) -> Any:
     """An Enumeration field."""
-    return plain(tag, EnumerationKind(values), **options)
+    return plain(tag, EnumerationKind(values, extensible), **options)
 
 
 def mask(tag: Tag, bits: type[Mask], **options: Any) -> Any:

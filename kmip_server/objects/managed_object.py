@@ -1,0 +1,128 @@
+"""A managed object as operations see it: its attributes, its state, and the row that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
+
+from kmip_server.errors import KmipError
+from kmip_server.objects import lifecycle
+from kmip_server.objects.attribute_set import AttributeSet
+from kmip_server.objects.attributes import ATTRIBUTES
+from kmip_server.objects.lifecycle import Event
+from kmip_server.storage.port import ObjectRow
+from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State
+from kmip_server.ttlv.tags import Tag
+
+_COLUMNS: Final = {tag: row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
+_INDEXED: Final = {tag: row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
+
+_parsed = lru_cache(maxsize=20_000)(AttributeSet.from_bytes)
+
+
+class ManagedObject:
+    """One object within one transaction. Changes stay here until the call saves it.
+
+    `row` is None for an object that this transaction makes.
+    """
+
+    __slots__ = ("attributes", "owner", "row")
+
+    def __init__(self, owner: str, attributes: AttributeSet, row: ObjectRow | None = None) -> None:
+        self.owner = owner
+        self.attributes = attributes
+        self.row = row
+
+    @classmethod
+    def of(cls, row: ObjectRow) -> ManagedObject:
+        """The object in a row of the storage."""
+        return cls(row.owner, _parsed(row.attributes), row)
+
+    @property
+    def unique_identifier(self) -> str:
+        """Unique Identifier (s4.58)."""
+        identifier: str = self.attributes.first(Tag.UNIQUE_IDENTIFIER)
+        return identifier
+
+    @property
+    def object_type(self) -> ObjectType:
+        """Object Type (s4.36)."""
+        object_type: ObjectType = self.attributes.first(Tag.OBJECT_TYPE)
+        return object_type
+
+    @property
+    def state(self) -> State:
+        """State (s4.57)."""
+        state: State = self.attributes.first(Tag.STATE)
+        return state
+
+    @property
+    def policy(self) -> str:
+        """Operation Policy Name (KMIP 1.4 s3.18)."""
+        policy: str = self.attributes.first(Tag.OPERATION_POLICY_NAME)
+        return policy
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether the object's material is gone for good."""
+        return self.state in lifecycle.DESTROYED
+
+    @property
+    def archived(self) -> bool:
+        """Whether the object is in archival storage."""
+        return Tag.ARCHIVE_DATE in self.attributes
+
+    def first(self, tag: Tag) -> Any:
+        """The value of an attribute, or None."""
+        return self.attributes.first(tag)
+
+    def set(self, tag: Tag, value: Any) -> None:
+        """Give a single-instance attribute a value; None removes it."""
+        self.attributes = self.attributes.with_value(tag, value)
+
+    def transition(self, event: Event) -> None:
+        """Take the object to the state that the event leads to. Raises Wrong Key Lifecycle State (s4.57)."""
+        state = lifecycle.after(self.state, event)
+        if state is None:
+            raise KmipError(
+                ResultReason.WRONG_KEY_LIFECYCLE_STATE,
+                f"an object in the state {self.state.title} cannot {event.name.lower()} (KMIP 2.1 s4.57)",
+            )
+        self.set(Tag.STATE, state)
+
+    def settle(self, now: int) -> bool:
+        """Make the transitions that time has brought; whether there were any."""
+        state = lifecycle.settle(self.state, self.first(Tag.ACTIVATION_DATE), self.first(Tag.DEACTIVATION_DATE), now)
+        if state is self.state:
+            return False
+        self.set(Tag.STATE, state)
+        return True
+
+    def to_row(self) -> ObjectRow:
+        """The row to store: the next version of the one it came from, or the first."""
+        attributes = self.attributes
+        instances = attributes.instances
+        columns: dict[str, Any] = {
+            column: instances[tag][0].value if tag in instances else None for tag, column in _COLUMNS.items()
+        }
+        columns["fresh"] = bool(columns["fresh"])
+        row = ObjectRow(
+            owner=self.owner,
+            attributes=attributes.to_bytes(),
+            archived=self.archived,
+            destroyed=self.destroyed,
+            next_transition=lifecycle.next_transition(
+                self.state, columns["activation_date"], columns["deactivation_date"]
+            ),
+            index=tuple(
+                [
+                    (int(tag), key(instance.value))
+                    for tag, key in _INDEXED.items()
+                    if tag in instances
+                    for instance in instances[tag]
+                ]
+            ),
+            **columns,
+        )
+        return row if self.row is None else replace(row, version=self.row.version + 1)

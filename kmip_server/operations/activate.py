@@ -1,0 +1,37 @@
+"""Activate: an object goes from Pre-Active to Active (KMIP 2.1 s6.1.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
+from kmip_server.objects.lifecycle import Event
+from kmip_server.operations.call import Call
+from kmip_server.operations.registry import operation
+from kmip_server.ttlv.enumerations import Operation
+from kmip_server.ttlv.tags import Tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivateRequest(Payload):
+    """Which object to activate."""
+
+    unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivateResponse(Payload):
+    """The object that is Active now."""
+
+    unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
+
+
+@operation(Operation.ACTIVATE, request=ActivateRequest, response=ActivateResponse, changes=True)
+def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
+    """Transition 4 of s4.57; the Activation Date becomes now."""
+    target = call.target(request.unique_identifier)
+    target.transition(Event.ACTIVATE)
+    target.set(Tag.ACTIVATION_DATE, call.now)
+    call.change(target)
+    return ActivateResponse(unique_identifier=target.unique_identifier)

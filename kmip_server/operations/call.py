@@ -1,0 +1,131 @@
+"""One batch item being carried out: what its handler may see and do.
+
+Access is decided here, for all operations in one place: a handler gets an object only after the policy has allowed
+this operation on it, in the transaction that will use it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from kmip_server.errors import KmipError
+from kmip_server.identity.caller import Caller
+from kmip_server.messages.structures import Identifier
+from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.batch import Batch
+from kmip_server.operations.registry import OperationSpec
+from kmip_server.operations.services import Services
+from kmip_server.storage.port import Unit
+from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import ProtocolVersion
+from policy.decision import Decision, Resource, Subject, decide
+from policy.operation_policies import OBJECT_OPERATIONS, server_resource
+
+
+@dataclass(slots=True)
+class Call:
+    """One batch item. `now` is POSIX seconds; `prepared` is what the operation's `prepare` made."""
+
+    spec: OperationSpec
+    version: ProtocolVersion
+    caller: Caller
+    now: int
+    unit: Unit
+    services: Services
+    batch: Batch
+    prepared: Any = None
+    ephemeral: bool = False
+    touched: str | None = None
+    """The Unique Identifier that goes on record."""
+
+    # Objects. ---------------------------------------------------------------------------------------------------------
+
+    def target(self, given: Identifier | None) -> ManagedObject:
+        """The object that the request is about. Raises Object Not Found, Permission Denied, Object Archived."""
+        unique_identifier = self.batch.identifier(given)
+        self.touched = unique_identifier[:128]
+        found = self.object(unique_identifier)
+        if found.archived and not self.spec.archived:
+            raise KmipError(ResultReason.OBJECT_ARCHIVED, "the object is archived; Recover it first (KMIP 2.1 s6.1.42)")
+        return found
+
+    def object(self, unique_identifier: str, operation: Operation | None = None) -> ManagedObject:
+        """An object on which this caller may do this operation (by default the call's own), with its state settled.
+
+        An object on which the caller may do nothing at all is not there for this caller.
+        """
+        row = self.unit.get(unique_identifier) if 0 < len(unique_identifier) <= 128 else None
+        if row is None:
+            raise self.not_found()
+        found = ManagedObject.of(row)
+        decision = self.decide(operation or self.spec.operation, found)
+        if not decision.allowed:
+            if any(self.decide(Operation[name], found).allowed for name in OBJECT_OPERATIONS):
+                raise KmipError(ResultReason.PERMISSION_DENIED, "the object's operation policy does not allow this")
+            raise self.not_found()
+        if row.next_transition is not None and row.next_transition <= self.now and found.settle(self.now):
+            self.save(found)
+        return found
+
+    @staticmethod
+    def not_found() -> KmipError:
+        """The one answer for an object that does not exist, and for one that the caller has nothing to do with."""
+        return KmipError(ResultReason.OBJECT_NOT_FOUND, "there is no object with this Unique Identifier (420094)")
+
+    def decide(self, operation: Operation, target: ManagedObject) -> Decision:
+        """Whether the caller may do this to this object."""
+        return decide(
+            self.services.policies,
+            Subject(self.caller.name, self.caller.groups),
+            operation.name,
+            Resource(target.object_type.name, target.owner, target.policy),
+        )
+
+    def permit(self) -> None:
+        """Decide an operation that names no existing object. Raises Permission Denied."""
+        decision = decide(
+            self.services.policies,
+            Subject(self.caller.name, self.caller.groups),
+            self.spec.operation.name,
+            server_resource(self.caller.name),
+        )
+        if not decision.allowed:
+            raise KmipError(ResultReason.PERMISSION_DENIED, f"you may not use {self.spec.operation.title} here")
+
+    # Changes. ---------------------------------------------------------------------------------------------------------
+
+    def save(self, changed: ManagedObject) -> None:
+        """Store a changed object as its next version."""
+        row = changed.to_row()
+        self.unit.update(row)
+        changed.row = row
+
+    def change(self, changed: ManagedObject) -> None:
+        """Store an object that the caller's request changed: its Last Change Date is now (s4.29)."""
+        changed.set(Tag.LAST_CHANGE_DATE, self.now)
+        self.save(changed)
+
+    def add(self, made: ManagedObject, value: ObjectStructure | None) -> None:
+        """Store a new object with its material."""
+        row = made.to_row()
+        self.unit.insert(row, None if value is None else to_material(value))
+        made.row = self.unit.get(row.unique_identifier)
+        self.touched = made.unique_identifier
+
+    def value(self, target: ManagedObject) -> ObjectStructure:
+        """The object with its key bytes, unsealed. Raises Object Destroyed, Key Value Not Present."""
+        if target.destroyed:
+            raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed (KMIP 2.1 s4.57)")
+        material = self.unit.material(target.row) if target.row is not None else None
+        if material is None:
+            raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+        return from_material(target.object_type, material)
+
+    @staticmethod
+    def new_identifier() -> str:
+        """A Unique Identifier that nobody can guess: a random UUID (version 4, from the system's random source)."""
+        return str(uuid.uuid4())

@@ -1,0 +1,221 @@
+"""Making a managed object: the client's attributes are checked, the server's own are added (KMIP 2.1 s4).
+
+Used by every operation that results in a new object: Create, Create Key Pair, Register, Derive Key, Re-key, Import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from kmip_server.cryptography.algorithms import is_legacy
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Payload
+from kmip_server.messages.structures import (
+    Digest,
+    Link,
+    RNGParameters,
+    UsageLimits,
+)
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
+from kmip_server.objects.attributes import ATTRIBUTES, SetBy
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.call import Call
+from kmip_server.ttlv.enumerations import (
+    CryptographicAlgorithm,
+    HashingAlgorithm,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    Operation,
+    ProtectionStorageMask,
+    ResultReason,
+    RNGAlgorithm,
+    State,
+)
+from kmip_server.ttlv.tags import Tag
+from policy.operation_policies import DEFAULT
+
+SERVER_RNG: Final = RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+"""The random number generator that made the server's keys (s4.46): the system's, whose design we do not vouch for."""
+
+_DESCRIBED: Final = frozenset(
+    {
+        Tag.CRYPTOGRAPHIC_ALGORITHM,
+        Tag.CRYPTOGRAPHIC_LENGTH,
+        Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS,
+        Tag.OBJECT_TYPE,
+        Tag.CERTIFICATE_TYPE,
+        Tag.KEY_FORMAT_TYPE,
+        Tag.OPAQUE_DATA_TYPE,
+        Tag.DIGITAL_SIGNATURE_ALGORITHM,
+        Tag.CERTIFICATE_LENGTH,
+    }
+)
+"""Attributes that the server sets and a client may state: they must agree with the object."""
+
+_MAXIMUM_TEXT: Final = 4096
+
+
+def check_template(call: Call, object_type: ObjectType, wanted: Iterable[AttributeValue]) -> AttributeSet:
+    """The client's attributes for a new object, each allowed by its row. Raises KmipError (s6.1.8.1).
+
+    Attribute Read Only for what only the server sets; Attribute Single Valued for a second instance; Invalid Attribute
+    for one that this object type cannot have; Non Unique Name Attribute for a Name in use.
+    """
+    attributes = AttributeSet.of(wanted)
+    for tag, instances in attributes.instances.items():
+        row = ATTRIBUTES[tag]
+        if row.set_by is SetBy.SERVER and tag not in _DESCRIBED:
+            raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, f"{row.name} is set by the server alone (KMIP 2.1 s4)")
+        if len(instances) > 1 and not row.multiple:
+            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
+        if len(instances) > call.services.limits.attribute_instances:
+            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
+        if object_type not in row.objects:
+            raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name}")
+        for instance in instances:
+            check_value(call, tag, instance.value)
+    return attributes
+
+
+def check_value(call: Call, tag: Tag, value: Any, holder: str | None = None) -> None:
+    """Check one attribute value that a client gives. `holder` is the object that may already have it as its Name."""
+    _check_size(tag, value)
+    match tag:
+        case Tag.NAME:
+            if not value.name_value:
+                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "a Name Value (420055) is not empty")
+            if any(other != holder for other in call.unit.indexed(call.caller.name, Tag.NAME, value.name_value)):
+                raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
+        case Tag.OPERATION_POLICY_NAME:
+            if value not in call.services.policies:
+                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no operation policy of this name")
+        case Tag.LINK:
+            check_link(call, value)
+        case Tag.APPLICATION_SPECIFIC_INFORMATION:
+            if value.application_data is None:
+                raise KmipError(
+                    ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED,
+                    "this server makes no Application Data for any namespace; give Application Data (420002)",
+                )
+        case Tag.USAGE_LIMITS:
+            if value.usage_limits_total < 0:
+                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Usage Limits Total (420097) is not negative")
+        case Tag.CRYPTOGRAPHIC_LENGTH:
+            if value <= 0:
+                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Cryptographic Length (42002A) is above 0")
+        case Tag.ATTRIBUTE:
+            if value.vendor_identification == "y":
+                raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (s4.60)')
+            if value.attribute_value is None:
+                raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
+        case _:
+            pass
+
+
+def _check_size(tag: Tag, value: Any) -> None:
+    parts = vars(value).values() if isinstance(value, Payload) else (value,)
+    if any(isinstance(part, str) and len(part) > _MAXIMUM_TEXT for part in parts):
+        raise KmipError(
+            ResultReason.SERVER_LIMIT_EXCEEDED, f"{tag.title} is longer than the {_MAXIMUM_TEXT} characters allowed"
+        )
+
+
+def check_link(call: Call, link: Link) -> None:
+    """A link leads to an object that the caller can see. Raises Invalid Attribute Value."""
+    try:
+        call.object(call.batch.identifier(link.linked_object_identifier), Operation.GET_ATTRIBUTES)
+    except KmipError:
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE, "a Link leads to an object that exists and that you may see (s4.31)"
+        ) from None
+
+
+def new_object(
+    call: Call,
+    object_type: ObjectType,
+    template: AttributeSet,
+    *,
+    facts: dict[Tag, Any],
+    digest: Digest | None,
+    generated: bool,
+    unique_identifier: str | None = None,
+) -> ManagedObject:
+    """A new object: the template's attributes, the facts read off its value, and what the server sets (s4).
+
+    `facts` are single-valued attributes that the value itself determines, such as its Cryptographic Length.
+    """
+    now = call.now
+    identifier = unique_identifier or call.new_identifier()
+    first = template.first
+    values: dict[Tag, Any] = {
+        Tag.UNIQUE_IDENTIFIER: identifier,
+        Tag.OBJECT_TYPE: object_type,
+        Tag.OPERATION_POLICY_NAME: first(Tag.OPERATION_POLICY_NAME) or DEFAULT,
+        Tag.INITIAL_DATE: now,
+        Tag.LAST_CHANGE_DATE: now,
+        Tag.STATE: State.PRE_ACTIVE,
+        Tag.LEASE_TIME: call.services.lease_seconds,
+        Tag.FRESH: True if first(Tag.FRESH) is None else first(Tag.FRESH),
+        Tag.SENSITIVE: bool(first(Tag.SENSITIVE)),
+        Tag.ALWAYS_SENSITIVE: bool(first(Tag.SENSITIVE)),
+        Tag.EXTRACTABLE: first(Tag.EXTRACTABLE) is not False,
+        Tag.NEVER_EXTRACTABLE: first(Tag.EXTRACTABLE) is False,
+        Tag.SHORT_UNIQUE_IDENTIFIER: hashlib.sha256(identifier.encode()).digest(),
+        Tag.PROTECTION_STORAGE_MASK: int(ProtectionStorageMask.SOFTWARE),
+        **facts,
+    }
+    if generated:
+        values[Tag.ORIGINAL_CREATION_DATE] = now
+        values[Tag.RANDOM_NUMBER_GENERATOR] = SERVER_RNG
+    if digest is not None:
+        values[Tag.DIGEST] = digest
+    limits = first(Tag.USAGE_LIMITS)
+    if limits is not None:
+        values[Tag.USAGE_LIMITS] = UsageLimits(
+            usage_limits_total=limits.usage_limits_total,
+            usage_limits_count=limits.usage_limits_total,
+            usage_limits_unit=limits.usage_limits_unit,
+        )
+    for tag, value in values.items():
+        stated = first(tag) if tag in _DESCRIBED else None
+        if stated is not None and stated != value:
+            raise KmipError(
+                ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
+            )
+    own = AttributeSet.of([AttributeValue(tag, value) for tag, value in values.items()])
+    made = ManagedObject(
+        call.caller.name,
+        AttributeSet(own.instances | {tag: row for tag, row in template.instances.items() if tag not in own.instances}),
+    )
+    made.settle(now)
+    return made
+
+
+def digest_of(value: bytes, key_format_type: KeyFormatType | None) -> Digest:
+    """The SHA-256 Digest of key material, a certificate or opaque data (s4.21)."""
+    return Digest(
+        hashing_algorithm=HashingAlgorithm.SHA_256,
+        digest_value=hashlib.sha256(value).digest(),
+        key_format_type=key_format_type,
+    )
+
+
+def linked(made: ManagedObject, link_type: LinkType, other: str) -> None:
+    """Link an object to another, replacing a link of the same type (s4.31)."""
+    attributes = made.attributes
+    for instance in attributes.instances.get(Tag.LINK, ()):
+        if instance.value.link_type is link_type:
+            attributes = attributes.without(Tag.LINK, instance.attribute_index)
+    made.attributes = attributes.with_added(Tag.LINK, Link(link_type=link_type, linked_object_identifier=other))
+
+
+def refuse_legacy(call: Call, algorithm: CryptographicAlgorithm) -> None:
+    """Refuse an algorithm of old clients unless the server's policy allows them."""
+    if is_legacy(algorithm) and not call.services.legacy_algorithms:
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            f"{algorithm.title} is a legacy algorithm, and this server's policy does not allow those",
+        )

@@ -1,0 +1,43 @@
+"""Get Attributes: the attributes of an object, all of them or those that are asked for (KMIP 2.1 s6.1.20)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
+from kmip_server.objects.attribute_fields import AttributeReference, attribute_list, reference_to, references
+from kmip_server.objects.attribute_set import AttributeValue
+from kmip_server.operations.call import Call
+from kmip_server.operations.registry import operation
+from kmip_server.ttlv.enumerations import Operation
+from kmip_server.ttlv.tags import Tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetAttributesRequest(Payload):
+    """Which object, and which attributes; none named means all."""
+
+    unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
+    attribute_reference: tuple[AttributeReference, ...] = references()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetAttributesResponse(Payload):
+    """The attributes that the object has, of those that were asked for."""
+
+    unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
+    attributes: tuple[AttributeValue, ...] = attribute_list()
+
+
+@operation(Operation.GET_ATTRIBUTES, request=GetAttributesRequest, response=GetAttributesResponse)
+def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesResponse:
+    """An attribute that the object does not have is simply not in the answer (s6.1.20)."""
+    target = call.target(request.unique_identifier)
+    wanted = frozenset(request.attribute_reference)
+    return GetAttributesResponse(
+        unique_identifier=target.unique_identifier,
+        attributes=tuple(
+            [attribute for attribute in target.attributes if not wanted or reference_to(attribute) in wanted]
+        ),
+    )

@@ -1,0 +1,30 @@
+"""Protection Storage Masks: where a client accepts that its object is kept (KMIP 2.1 s7.33)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Payload, mask
+from kmip_server.ttlv.enumerations import ProtectionStorageMask, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+STORED_IN = ProtectionStorageMask.SOFTWARE
+"""How this server protects what it stores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectionStorageMasks(Payload):
+    """The alternatives that the client accepts, each a mask of which all bits must be satisfied."""
+
+    protection_storage_mask: tuple[int, ...] = mask(Tag.PROTECTION_STORAGE_MASK, ProtectionStorageMask, many=True)
+
+
+def check_protection(
+    wanted: ProtectionStorageMasks | None,
+    reason: ResultReason = ResultReason.PROTECTION_STORAGE_UNAVAILABLE,
+) -> None:
+    """Refuse a request that no storage of this server can satisfy (s7.33)."""
+    masks = wanted.protection_storage_mask if wanted is not None else ()
+    if masks and all(alternative & ~STORED_IN for alternative in masks):
+        raise KmipError(reason, "this server protects its storage by Software; no alternative in the request allows it")

@@ -1,0 +1,101 @@
+"""The table of operations: what each takes, answers, touches and puts on record. Filled by the `operation` decorator.
+
+An operation that is not in this table does not exist: Query does not list it, and a request for it is answered with
+Operation Not Supported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from kmip_server.messages.fields import Payload
+from kmip_server.ttlv.enumerations import Operation
+from kmip_server.ttlv.versions import V2_1, ProtocolVersion
+
+if TYPE_CHECKING:
+    from kmip_server.operations.call import Call
+    from kmip_server.operations.services import Services
+
+    Handler = Callable[[Call, Any], Payload]
+    Prepare = Callable[[Services, Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSpec:
+    """One row of the table.
+
+    `changes`: it needs a transaction that writes. `audited`: a success is put on record, with or without a change
+    (every refusal is); it is so for all that changes something, uses a key, or releases a secret.
+    `sets_placeholder`: its object becomes the ID Placeholder. `archived`: it may be applied to an archived object.
+    `prepare`: slow work that needs no transaction and no object, done before it (key pair generation).
+    `names_object`: the decision whether it is allowed is made on an existing object, by Call.target; otherwise it is
+    made on the server itself before the handler runs. `stateless`: it looks at nothing that is stored.
+    `asynchronous`: it can be carried out after the answer Operation Pending (s6.1.38).
+    """
+
+    operation: Operation
+    since: ProtocolVersion
+    until: ProtocolVersion
+    request: type[Payload]
+    response: type[Payload]
+    handler: Handler
+    changes: bool
+    audited: bool
+    sets_placeholder: bool
+    archived: bool
+    names_object: bool
+    stateless: bool
+    asynchronous: bool
+    prepare: Prepare | None
+
+    def known_in(self, version: ProtocolVersion) -> bool:
+        """Whether this version of the protocol has the operation."""
+        return self.since <= version <= self.until
+
+
+REGISTRY: Final[dict[Operation, OperationSpec]] = {}
+
+_Handler = TypeVar("_Handler", bound=Callable[..., Payload])
+
+
+def operation(
+    code: Operation,
+    *,
+    request: type[Payload],
+    response: type[Payload],
+    until: ProtocolVersion = V2_1,
+    changes: bool = False,
+    audited: bool | None = None,
+    sets_placeholder: bool = False,
+    archived: bool = False,
+    names_object: bool = True,
+    stateless: bool = False,
+    asynchronous: bool = True,
+    prepare: Prepare | None = None,
+) -> Callable[[_Handler], _Handler]:
+    """Register a handler. `audited` is as `changes` unless given; see OperationSpec."""
+
+    def register(handler: _Handler) -> _Handler:
+        if code in REGISTRY:
+            raise ValueError(f"{code.title} is registered twice")
+        REGISTRY[code] = OperationSpec(
+            operation=code,
+            since=code.since,
+            until=until,
+            request=request,
+            response=response,
+            handler=handler,
+            changes=changes,
+            audited=changes if audited is None else audited,
+            sets_placeholder=sets_placeholder,
+            archived=archived,
+            names_object=names_object,
+            stateless=stateless,
+            asynchronous=asynchronous,
+            prepare=prepare,
+        )
+        return handler
+
+    return register

@@ -1,0 +1,67 @@
+"""Response messages and their batch items, made from what happened (KMIP 2.1 s8.4 to s8.6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.headers import (
+    ProtocolVersionStructure,
+    RequestBatchItem,
+    ResponseBatchItem,
+    ResponseHeader,
+    ResponseMessage,
+    version_of,
+)
+from kmip_server.messages.reasons import reason_in
+from kmip_server.ttlv.enumerations import Operation, ResultStatus
+from kmip_server.ttlv.item import Item
+from kmip_server.ttlv.versions import SUPPORTED_VERSIONS, V1_0, ProtocolVersion
+
+_VERSIONS: Final = {
+    version: ProtocolVersionStructure(protocol_version_major=version.major, protocol_version_minor=version.minor)
+    for version in SUPPORTED_VERSIONS
+}
+
+
+def respond(version: ProtocolVersion, items: tuple[ResponseBatchItem, ...], now: int) -> ResponseMessage:
+    """A response message. `now` is POSIX seconds."""
+    header = ResponseHeader(protocol_version=_VERSIONS[version], time_stamp=now, batch_count=len(items))
+    return ResponseMessage(version, header, items)
+
+
+def refusal(error: KmipError, message: Item | None, now: int) -> ResponseMessage:
+    """The answer to a request that fails as a whole: one batch item without an operation (KMIP 1.4 s11.1)."""
+    version = answerable_version(message)
+    return respond(version, (failure(error, version, None),), now)
+
+
+def failure(error: KmipError, version: ProtocolVersion, item: RequestBatchItem | None) -> ResponseBatchItem:
+    """A batch item that failed, with the reason as the peer's version knows it (s9.18)."""
+    operation: Operation | None = item.operation if item is not None else None
+    return ResponseBatchItem(
+        operation=operation,
+        unique_batch_item_id=item.unique_batch_item_id if item is not None else None,
+        result_status=ResultStatus.OPERATION_FAILED,
+        result_reason=reason_in(version, operation, error.reason),
+        result_message=error.message,
+    )
+
+
+def undone(item: ResponseBatchItem) -> ResponseBatchItem:
+    """A batch item that had succeeded and was undone; a failed one stays failed (s9.6, s9.19)."""
+    if item.result_status is ResultStatus.OPERATION_FAILED:
+        return item
+    return replace(item, result_status=ResultStatus.OPERATION_UNDONE)
+
+
+def answerable_version(message: Item | None) -> ProtocolVersion:
+    """The version to answer in: the request's, or the nearest that this server speaks, or 1.0 if there is none."""
+    if message is None:
+        return V1_0
+    try:
+        wanted = version_of(message)
+    except KmipError:
+        return V1_0
+    return max((version for version in SUPPORTED_VERSIONS if version <= wanted), default=V1_0)
