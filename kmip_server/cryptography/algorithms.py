@@ -60,6 +60,10 @@ class CipherAlgorithm:
         """How many bytes of key material a key of this Cryptographic Length has."""
         return self.material.get(bits, bits // 8)
 
+    def fits(self, key: bytes, lengths: tuple[int, ...] = ()) -> bool:
+        """Whether the key material has one of `lengths` (in bits), or of all the algorithm's lengths."""
+        return len(key) in {self.material_length(bits) for bits in lengths or self.lengths}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hash:

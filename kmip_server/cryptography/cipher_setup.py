@@ -120,8 +120,7 @@ def _check_key(
     name: BlockCipherMode | None,
     key: bytes,
 ) -> None:
-    lengths = {cipher.material_length(bits) for bits in mode.key_lengths or cipher.lengths}
-    if len(key) not in lengths:
+    if not cipher.fits(key, mode.key_lengths):
         where = f" in mode {name.title}" if name else ""
         raise bad_parameters(f"a key of {len(key) * 8} bits does not fit {algorithm.title}{where}")
     if name is BlockCipherMode.XTS and hmac.compare_digest(key[: len(key) // 2], key[len(key) // 2 :]):

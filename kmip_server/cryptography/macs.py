@@ -60,10 +60,9 @@ def start_mac(algorithm: CryptographicAlgorithm | None, key: bytes, parameters: 
         raise unsupported(f"{chosen.title} with these parameters is not supported for a MAC: use HMAC or CMAC")
     if algorithm not in (None, chosen):
         raise bad_parameters(f"a key for another algorithm cannot make a CMAC with {chosen.title}")
-    try:
-        return CMAC(cipher.block(key))
-    except ValueError:
-        raise bad_parameters(f"a key of {len(key) * 8} bits does not fit {chosen.title}") from None
+    if not cipher.fits(key, cipher.modes[BlockCipherMode.CBC].key_lengths):
+        raise bad_parameters(f"a key of {len(key) * 8} bits does not fit {chosen.title}")
+    return CMAC(cipher.block(key))
 
 
 def digest(algorithm: HashingAlgorithm | None, data: bytes) -> bytes:
