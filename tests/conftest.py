@@ -48,6 +48,12 @@ def client(server: RunningServer) -> Client:
 
 
 @pytest.fixture(scope="session")
+def other(server: RunningServer) -> Client:
+    """Another client of the shared server, to whom the objects of `client` are nothing."""
+    return server.add_client("another-client")
+
+
+@pytest.fixture(scope="session")
 def make_client(server: RunningServer) -> MakeClient:
     """Make a client of the shared server: make_client("name", "group", ...). The name gets a number, to be unique."""
 

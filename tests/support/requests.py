@@ -91,6 +91,13 @@ def contact_information(value: str) -> Attribute:
     return Attribute("Contact Information", text(Tag.CONTACT_INFORMATION, value))
 
 
+def link(to: str, kind: int = 0x106) -> Attribute:
+    """A Link, to a Replacement Object unless told otherwise."""
+    return Attribute(
+        "Link", structure(Tag.LINK, enumeration(Tag.LINK_TYPE, kind), text(Tag.LINKED_OBJECT_IDENTIFIER, to))
+    )
+
+
 def in_1x(attribute: Attribute, index: int | None = None) -> bytes:
     """The Attribute structure of KMIP 1.x; the value keeps its type and loses its tag."""
     return structure(
@@ -175,10 +182,10 @@ def register_key(version: Version, key: bytes, *more: Attribute, mask: int = ENC
     return register(version, SYMMETRIC_KEY, structure(Tag.SYMMETRIC_KEY, key_block(key)), usage_mask(mask), *more)
 
 
-def register_secret(version: Version, secret: bytes, *more: Attribute, kind: int = 1) -> Request:
+def register_secret(version: Version, secret: bytes, *more: Attribute, kind: int = 1, mask: int = 0x02) -> Request:
     """Register Secret Data, a password unless told otherwise."""
     body = structure(Tag.SECRET_DATA, enumeration(Tag.SECRET_DATA_TYPE, kind), key_block(secret, None, key_format=2))
-    return register(version, SECRET_DATA, body, usage_mask(0x02), *more)
+    return register(version, SECRET_DATA, body, usage_mask(mask), *more)
 
 
 def register_opaque(version: Version, data: bytes, *more: Attribute) -> Request:
