@@ -1,1 +1,1 @@
-"""The storage: the port that operations use, and its implementation on SQLite and PostgreSQL through SQLAlchemy Core."""
+"""The storage: the port that operations use, and its implementation by SQLAlchemy Core on SQLite and PostgreSQL."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, inspect, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
+
+from kmip_server.storage.schema import REVISION
 
 _SQLITE_SETTINGS: dict[str, tuple[str, object]] = {
     # pragma: (value to set, value to read back)
@@ -76,7 +78,7 @@ class Database:
         self.engine: Engine = create_engine(parsed, poolclass=NullPool)
         if self.sqlite:
             event.listen(self.engine, "connect", _set_up_sqlite)
-            event.listen(self.engine, "begin", _begin_immediate)
+            event.listen(self.engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine, "connect", _verify_postgresql)
 
@@ -113,6 +115,20 @@ class Database:
             raise ValueError(f"the parameters of this statement are {positions}")
         return Sql(str(compiled), tuple(compiled.params[name] for name in positions[len(order) :]))
 
+    def reading(self) -> Connection:
+        """A new SQLAlchemy connection that only reads, and so does not wait for SQLite's write lock."""
+        return self.engine.connect().execution_options(reads=True)
+
+    def check_schema(self) -> None:
+        """Raise UnsafeDatabaseError if the schema is not the one that this code is written for."""
+        with self.reading() as connection:
+            found = None
+            if inspect(connection).has_table("alembic_version"):
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found != REVISION:
+            wanted = f"this server needs {REVISION}: upgrade it"
+            raise UnsafeDatabaseError(f"the database has schema {found or 'none'}, {wanted}")
+
     def close(self) -> None:
         """Forget the engine. Connections in use stay with their users."""
         self.engine.dispose()
@@ -137,8 +153,9 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _verify_postgresql(connection: DBAPIConnection, _record: object) -> None:

@@ -83,7 +83,7 @@ def stored_entries(row: ObjectRow) -> tuple[Entry, ...]:
 
 def entries_to_text(entries: tuple[Entry, ...]) -> str:
     """The entries as the `entries` column keeps them."""
-    return json.dumps(entries, separators=(",", ":"), ensure_ascii=False) if entries else "[]"
+    return json.dumps(entries)
 
 
 def entries_from_text(text: str) -> tuple[Entry, ...]:

@@ -7,7 +7,7 @@ order and never sorted.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
 
 REVISION = "0001"
 """The migration that this code is written for."""
@@ -75,10 +75,11 @@ object_index = Table(
     sqlite_with_rowid=False,
 )
 
+# Found by objects.material_id, which begins with the time: new rows go to the end of the table, not all over it.
 material = Table(
     "material",
     metadata,
-    Column("unique_identifier", Text, ForeignKey("objects.unique_identifier"), primary_key=True),
+    Column("material_id", LargeBinary, primary_key=True),
     Column("master_key_id", Text, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),

@@ -5,7 +5,7 @@ Both layers are AES-256-GCM, and both bind what the bytes belong to as associate
     "material" or "data key"        which of the two layers
     kind, identifier, owner         each after its length
     up to three numbers             each with a mark that tells "none" from zero
-    sealing identifier              16 random bytes, new with every sealing
+    sealing identifier              16 bytes, new with every sealing: the time in ms (6 bytes), then 10 random ones
 
 so that sealed bytes open only in their own row, with that row's columns unchanged, and an older sealing of the same row
 does not open in place of a newer one.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+import time
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -71,7 +72,7 @@ def object_binding(row: ObjectRow) -> bytes:
 class Sealer:
     """Seals and opens under one master key, and remembers a bounded amount of opened key material.
 
-    What is remembered is immutable: it is found only by the random identifier of its sealing together with every bound
+    What is remembered is immutable: it is found only by the unique identifier of its sealing together with every bound
     column, all read from the object's row in the transaction that uses them. A destroyed object's row has no such
     identifier any more. Thread-safe.
     """
@@ -90,9 +91,9 @@ class Sealer:
 
     def seal(self, bound: bytes, content: bytes) -> Sealed:
         """Seal bytes under a new data key."""
-        fresh = os.urandom(KEY_SIZE + NONCE_SIZE + SEALING_ID_SIZE)
+        fresh = os.urandom(KEY_SIZE + NONCE_SIZE + 10)
         data_key, nonce = fresh[:KEY_SIZE], fresh[KEY_SIZE : KEY_SIZE + NONCE_SIZE]
-        sealing_id = fresh[KEY_SIZE + NONCE_SIZE :]
+        sealing_id = (time.time_ns() // 1_000_000).to_bytes(6) + fresh[KEY_SIZE + NONCE_SIZE :]
         ciphertext = nonce + AESGCM(data_key).encrypt(nonce, content, b"material" + bound + sealing_id)
         wrapped = self._master_key.wrap(data_key, b"data key" + bound + sealing_id)
         return Sealed(sealing_id, self._master_key.key_id, wrapped, ciphertext)

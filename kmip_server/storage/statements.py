@@ -24,6 +24,7 @@ class Statements:
     insert_object: str  # the columns of WRITTEN, material_id, entries
     update_object: str  # the columns of WRITTEN, then the identifier and the version before
     set_material_id: str  # material_id, unique_identifier
+    get_material_id: str
     set_entries: str  # entries, unique_identifier
     get_entries: str
     delete_object: str
@@ -82,6 +83,7 @@ def build_statements(database: Database) -> Statements:
             "before",
         ),
         set_material_id=text(update(objects).where(of_key).values(material_id=bindparam("new")), "new", "key"),
+        get_material_id=text(select(objects.c.material_id).where(of_key), "key"),
         set_entries=text(update(objects).where(of_key).values(entries=bindparam("new")), "new", "key"),
         get_entries=text(select(objects.c.entries, objects.c.owner, objects.c.initial_date).where(of_key), "key"),
         delete_object=text(delete(objects).where(of_key), "key"),
@@ -89,12 +91,12 @@ def build_statements(database: Database) -> Statements:
         delete_entry=text(delete(entries).where(*whole_entry), *every_entry),
         get_material=text(
             select(material.c.master_key_id, material.c.wrapped_key, material.c.sealed).where(
-                material.c.unique_identifier == bindparam("key")
+                material.c.material_id == bindparam("key")
             ),
             "key",
         ),
-        insert_material=insertion(material, "unique_identifier", "master_key_id", "wrapped_key", "sealed"),
-        delete_material=text(delete(material).where(material.c.unique_identifier == bindparam("key")), "key"),
+        insert_material=insertion(material, "material_id", "master_key_id", "wrapped_key", "sealed"),
+        delete_material=text(delete(material).where(material.c.material_id == bindparam("key")), "key"),
         indexed=text(select(entries.c.unique_identifier).where(*of_tag), "a", "b", "c"),
         due=database.compile(
             select(*_ROW)

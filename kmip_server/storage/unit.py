@@ -11,15 +11,16 @@ nothing cuts, and are sent last: their numbers come from one row that is locked 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.port import AuditEntry, Job, ObjectRow, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
+    Entry,
     job_from_columns,
     row_from_columns,
     row_from_sqlite,
@@ -46,8 +47,7 @@ class Access:
         self.row = row_from_sqlite if database.sqlite else row_from_columns
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     """A point to go back to: how many writes and changes to memory there were, and whether a savepoint was set."""
 
     writes: int = 0
@@ -108,7 +108,7 @@ class SqlUnit:
         return known if known is not None else sealer.open_material(current, self._sealed(current))
 
     def _sealed(self, row: ObjectRow) -> Sealed:
-        stored = self._connection.first(self._access.statements.get_material, (row.unique_identifier,))
+        stored = self._connection.first(self._access.statements.get_material, (row.material_id,))
         return Sealed(row.material_id or b"", *(stored or ("", b"", b"")))
 
     def search(self, search: Search) -> Iterator[ObjectRow]:
@@ -174,10 +174,10 @@ class SqlUnit:
         if identifier in self._removed:
             self._send_all()
         sealed = None if material is None else self._access.sealer.seal(object_binding(row), material)
-        self._write((Kind.INSERT, identifier, row, sealed))
+        entries = self._noted_entries(row)
+        self._write((Kind.INSERT, identifier, row, entries, sealed))
         self._remember(self._rows, identifier, row)
         self._remember(self._materials, identifier, material)
-        self._note_entries(row)
 
     def update(self, row: ObjectRow) -> None:
         identifier = row.unique_identifier
@@ -194,15 +194,16 @@ class SqlUnit:
         if kept:
             row = replace(row, **kept)
         material = self.material(previous) if object_binding(row) != object_binding(previous) else None
-        self._write((Kind.UPDATE, identifier, row, None))
+        self._write((Kind.UPDATE, identifier, row, self._noted_entries(row), None))
         self._remember(self._rows, identifier, row)
-        self._note_entries(row)
         if material is not None:
             self.replace_material(row, material)
 
-    def _note_entries(self, row: ObjectRow) -> None:
-        for tag, value in stored_entries(row):
+    def _noted_entries(self, row: ObjectRow) -> tuple[Entry, ...]:
+        entries = stored_entries(row)
+        for tag, value in entries:
             self._named.setdefault((tag, value, row.owner), []).append(row.unique_identifier)
+        return entries
 
     def replace_material(self, row: ObjectRow, material: bytes) -> None:
         current = self.get(row.unique_identifier)
@@ -219,7 +220,7 @@ class SqlUnit:
             self._put_material(unique_identifier, None, None)
 
     def _put_material(self, identifier: str, material: bytes | None, sealed: Sealed | None) -> None:
-        self._write((Kind.MATERIAL, identifier, None, sealed))
+        self._write((Kind.MATERIAL, identifier, None, (), sealed))
         # From here on memory answers for the material; the row's own material_id is right again in the next unit.
         self._remember(self._materials, identifier, material)
         self.dropped_material = True
@@ -229,7 +230,7 @@ class SqlUnit:
         if current is None:
             return
         self._access.sealer.forget(current)
-        self._write((Kind.REMOVE, unique_identifier, None, None))
+        self._write((Kind.REMOVE, unique_identifier, None, (), None))
         self._remember(self._rows, unique_identifier, None)
         self._remember(self._materials, unique_identifier, None)
         self._removed.add(unique_identifier)
@@ -244,14 +245,14 @@ class SqlUnit:
         claim = (unique_identifier, sha256(nonce).digest())
         if claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None:
             return False
-        self._write((Kind.NONCE, unique_identifier, claim, None))
+        self._write((Kind.NONCE, unique_identifier, claim, (), None))
         self._remember(self._nonces, claim, None)
         return True
 
     # Jobs
 
     def add_job(self, job: Job) -> None:
-        self._write((Kind.ADD_JOB, job.correlation_value, job, self._access.sealer.seal_job(job)))
+        self._write((Kind.ADD_JOB, job.correlation_value, job, (), self._access.sealer.seal_job(job)))
         self._remember(self._jobs, job.correlation_value, job)
 
     def job(self, correlation_value: bytes) -> Job | None:
@@ -262,11 +263,11 @@ class SqlUnit:
         return None if found is None else self._access.sealer.open_job(job_from_columns(found))
 
     def update_job(self, job: Job) -> None:
-        self._write((Kind.UPDATE_JOB, job.correlation_value, job, self._access.sealer.seal_job(job)))
+        self._write((Kind.UPDATE_JOB, job.correlation_value, job, (), self._access.sealer.seal_job(job)))
         self._remember(self._jobs, job.correlation_value, job)
 
     def remove_job(self, correlation_value: bytes) -> None:
-        self._write((Kind.REMOVE_JOB, correlation_value, None, None))
+        self._write((Kind.REMOVE_JOB, correlation_value, None, (), None))
         self._remember(self._jobs, correlation_value, None)
 
     def jobs(self, stage: int, limit: int) -> list[Job]:
@@ -341,9 +342,9 @@ class SqlUnit:
         if len(self._writes) > accepted:
             if not self._item.savepoint:
                 self._connection.run("SAVEPOINT item")
-                self._item = replace(self._item, savepoint=True)
+                self._item = self._item._replace(savepoint=True)
             self._send(accepted, len(self._writes))
-        self._item = replace(self._item, writes=0)
+        self._item = self._item._replace(writes=0)
         self._writes.clear()
         self._removed.clear()
 

@@ -9,18 +9,11 @@ rows wait for each other and never in a circle.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.port import ObjectRow, StorageConflict
-from kmip_server.storage.rows import (
-    Entry,
-    entries_from_text,
-    entries_to_text,
-    job_values,
-    stored_entries,
-    written_values,
-)
+from kmip_server.storage.rows import Entry, entries_from_text, entries_to_text, job_values, written_values
 from kmip_server.storage.sealing import Sealed
 from kmip_server.storage.statements import Statements
 
@@ -38,134 +31,128 @@ class Kind(Enum):
     REMOVE_JOB = auto()
 
 
-Write = tuple[Kind, Any, Any, Any]
-"""Kind, key (Unique Identifier or Correlation Value), the new row, claim or job, and its sealed part."""
+Write = tuple[Kind, Any, Any, tuple[Entry, ...], Any]
+"""Kind, key (Unique Identifier or Correlation Value), the new row, claim or job, its index entries, its sealed part."""
+
+
+class _Object(NamedTuple):
+    """The last state of an object within a run, and the version that the database has if it has the object."""
+
+    row: ObjectRow
+    entries: tuple[Entry, ...]
+    base: int
+
+
+class _Run(NamedTuple):
+    connection: HeldConnection
+    statements: Statements
+
+    def many(self, text: str, rows: list[Any]) -> int:
+        return self.connection.run_many(text, rows) if rows else 0
 
 
 def send(connection: HeldConnection, statements: Statements, writes: list[Write]) -> None:
     """Send a run of writes. Raises StorageConflict if a row to update is not in the version it was read in."""
+    run = _Run(connection, statements)
     by_kind: dict[Kind, list[Write]] = {}
     for write in writes:
         by_kind.setdefault(write[0], []).append(write)
-    inserted: dict[str, ObjectRow] = {}
+    inserted: dict[str, _Object] = {}
     materials: dict[str, Sealed | None] = {}
-    for _, key, row, sealed in by_kind.get(Kind.INSERT, ()):
-        inserted[key] = row
+    for _, key, row, entries, sealed in by_kind.get(Kind.INSERT, ()):
+        inserted[key] = _Object(row, entries, 0)
         if sealed is not None:
             materials[key] = sealed
-    updated: dict[str, tuple[int, ObjectRow]] = {}
-    for _, key, row, _ in by_kind.get(Kind.UPDATE, ()):
+    updated: dict[str, _Object] = {}
+    for _, key, row, entries, _ in by_kind.get(Kind.UPDATE, ()):
         if key in inserted:
-            inserted[key] = row
+            inserted[key] = _Object(row, entries, 0)
         else:
-            base = updated[key][0] if key in updated else row.version - 1
-            updated[key] = (base, row)
-    materials.update({key: sealed for _, key, _, sealed in by_kind.get(Kind.MATERIAL, ())})
+            base = updated[key].base if key in updated else row.version - 1
+            updated[key] = _Object(row, entries, base)
+    materials.update({key: sealed for _, key, _, _, sealed in by_kind.get(Kind.MATERIAL, ())})
     if inserted:
-        _insert_objects(connection, statements, inserted, materials)
+        _insert_objects(run, inserted, materials)
     if updated:
-        _update_objects(connection, statements, updated)
+        _update_objects(run, updated)
     if materials:
-        _store_materials(connection, statements, materials, inserted)
+        _store_materials(run, materials, inserted)
     if Kind.REMOVE in by_kind:
-        _remove_objects(connection, statements, [key for _, key, _, _ in by_kind[Kind.REMOVE]])
-    if Kind.NONCE in by_kind:
-        connection.run_many(statements.insert_nonce, [claim for _, _, claim, _ in by_kind[Kind.NONCE]])
+        _remove_objects(run, sorted({write[1] for write in by_kind[Kind.REMOVE]}))
+    run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
     if by_kind.keys() & {Kind.ADD_JOB, Kind.UPDATE_JOB, Kind.REMOVE_JOB}:
-        _send_jobs(connection, statements, by_kind)
+        _send_jobs(run, by_kind)
 
 
-def _insert_objects(
-    connection: HeldConnection,
-    statements: Statements,
-    inserted: dict[str, ObjectRow],
-    materials: dict[str, Sealed | None],
-) -> None:
+def _insert_objects(run: _Run, inserted: dict[str, _Object], materials: dict[str, Sealed | None]) -> None:
     parameters = []
-    entries: list[tuple[Any, ...]] = []
-    for identifier, row in inserted.items():
-        found = stored_entries(row)
+    index: list[tuple[Any, ...]] = []
+    for identifier, (row, entries, _) in inserted.items():
         sealed = materials.get(identifier)
         sealing_id = None if sealed is None else sealed.sealing_id
-        parameters.append((*written_values(row), sealing_id, entries_to_text(found)))
-        entries += _entry_keys(identifier, row.owner, row.initial_date, found)
-    connection.run_many(statements.insert_object, parameters)
-    _run_if_any(connection, statements.insert_entry, entries)
+        parameters.append((*written_values(row), sealing_id, entries_to_text(entries)))
+        index += _index_rows(identifier, row.owner, row.initial_date, entries)
+    run.many(run.statements.insert_object, parameters)
+    run.many(run.statements.insert_entry, index)
 
 
-def _update_objects(
-    connection: HeldConnection, statements: Statements, updated: dict[str, tuple[int, ObjectRow]]
-) -> None:
+def _update_objects(run: _Run, updated: dict[str, _Object]) -> None:
     ordered = sorted(updated.items())
-    reindexed = [row for _, (_, row) in ordered if row.index is not None]
-    gone: list[tuple[Any, ...]] = []
-    for row in reindexed:
-        gone += _stored_keys(connection, statements, row.unique_identifier)
-    parameters = [(*written_values(row), key, base) for key, (base, row) in ordered]
-    if connection.run_many(statements.update_object, parameters) != len(parameters):
+    # An update without index entries leaves the stored ones as they are.
+    reindexed = [(key, row, entries) for key, (row, entries, _) in ordered if row.index is not None]
+    before = [index_row for key, _, _ in reindexed for index_row in _stored_index_rows(run, key)]
+    parameters = [(*written_values(row), key, base) for key, (row, _, base) in ordered]
+    if run.many(run.statements.update_object, parameters) != len(parameters):
         raise StorageConflict("an object was changed by another transaction first")
-    if not reindexed:
-        return
     wanted: list[tuple[Any, ...]] = []
-    texts = []
-    for row in reindexed:
-        found = stored_entries(row)
-        wanted += _entry_keys(row.unique_identifier, row.owner, row.initial_date, found)
-        texts.append((entries_to_text(found), row.unique_identifier))
-    kept = set(gone) & set(wanted)
-    _run_if_any(connection, statements.delete_entry, [key for key in gone if key not in kept])
-    _run_if_any(connection, statements.insert_entry, [key for key in wanted if key not in kept])
-    connection.run_many(statements.set_entries, texts)
+    for key, row, entries in reindexed:
+        wanted += _index_rows(key, row.owner, row.initial_date, entries)
+    kept = set(before) & set(wanted)
+    run.many(run.statements.delete_entry, [row for row in before if row not in kept])
+    run.many(run.statements.insert_entry, [row for row in wanted if row not in kept])
+    run.many(run.statements.set_entries, [(entries_to_text(entries), key) for key, _, entries in reindexed])
 
 
-def _store_materials(
-    connection: HeldConnection,
-    statements: Statements,
-    materials: dict[str, Sealed | None],
-    inserted: dict[str, ObjectRow],
-) -> None:
+def _store_materials(run: _Run, materials: dict[str, Sealed | None], inserted: dict[str, _Object]) -> None:
     known = sorted(key for key in materials if key not in inserted)
-    if known:
-        connection.run_many(statements.delete_material, [(key,) for key in known])
-        identifiers = [(sealed and sealed.sealing_id, key) for key in known for sealed in (materials[key],)]
-        connection.run_many(statements.set_material_id, identifiers)
+    _delete_materials(run, known)
+    identifiers = [(sealed and sealed.sealing_id, key) for key in known for sealed in (materials[key],)]
+    run.many(run.statements.set_material_id, identifiers)
     stored = [
-        (key, sealed.master_key_id, sealed.wrapped_key, sealed.ciphertext)
-        for key, sealed in materials.items()
+        (sealed.sealing_id, sealed.master_key_id, sealed.wrapped_key, sealed.ciphertext)
+        for sealed in materials.values()
         if sealed is not None
     ]
-    _run_if_any(connection, statements.insert_material, stored)
+    run.many(run.statements.insert_material, stored)
 
 
-def _remove_objects(connection: HeldConnection, statements: Statements, keys: list[str]) -> None:
-    ordered = sorted(set(keys))
-    entries = [entry for key in ordered for entry in _stored_keys(connection, statements, key)]
-    _run_if_any(connection, statements.delete_entry, entries)
-    connection.run_many(statements.delete_material, [(key,) for key in ordered])
-    connection.run_many(statements.delete_object, [(key,) for key in ordered])
+def _delete_materials(run: _Run, keys: list[str]) -> None:
+    found = [run.connection.first(run.statements.get_material_id, (key,)) for key in keys]
+    run.many(run.statements.delete_material, [row for row in found if row is not None and row[0] is not None])
 
 
-def _send_jobs(connection: HeldConnection, statements: Statements, by_kind: dict[Kind, list[Write]]) -> None:
-    added = [job_values(job, sealed) for _, _, job, sealed in by_kind.get(Kind.ADD_JOB, ())]
-    _run_if_any(connection, statements.insert_job, added)
-    changed = [(job.stage, *sealed, job.correlation_value) for _, _, job, sealed in by_kind.get(Kind.UPDATE_JOB, ())]
-    _run_if_any(connection, statements.update_job, changed)
-    _run_if_any(connection, statements.delete_job, [(key,) for _, key, _, _ in by_kind.get(Kind.REMOVE_JOB, ())])
+def _remove_objects(run: _Run, keys: list[str]) -> None:
+    run.many(run.statements.delete_entry, [row for key in keys for row in _stored_index_rows(run, key)])
+    _delete_materials(run, keys)
+    run.many(run.statements.delete_object, [(key,) for key in keys])
 
 
-def _run_if_any(connection: HeldConnection, text: str, rows: list[Any]) -> None:
-    if rows:
-        connection.run_many(text, rows)
+def _send_jobs(run: _Run, by_kind: dict[Kind, list[Write]]) -> None:
+    added = [job_values(job, sealed) for _, _, job, _, sealed in by_kind.get(Kind.ADD_JOB, ())]
+    changed = [(job.stage, *sealed, key) for _, key, job, _, sealed in by_kind.get(Kind.UPDATE_JOB, ())]
+    run.many(run.statements.insert_job, added)
+    run.many(run.statements.update_job, changed)
+    run.many(run.statements.delete_job, [(write[1],) for write in by_kind.get(Kind.REMOVE_JOB, ())])
 
 
-def _entry_keys(identifier: str, owner: str, date: int, entries: tuple[Entry, ...]) -> list[tuple[Any, ...]]:
+def _index_rows(identifier: str, owner: str, date: int, entries: tuple[Entry, ...]) -> list[tuple[Any, ...]]:
     return [(tag, value, owner, date, identifier) for tag, value in entries]
 
 
-def _stored_keys(connection: HeldConnection, statements: Statements, identifier: str) -> list[tuple[Any, ...]]:
+def _stored_index_rows(run: _Run, identifier: str) -> list[tuple[Any, ...]]:
     """The index rows that the database has for an object."""
-    found = connection.first(statements.get_entries, (identifier,))
+    found = run.connection.first(run.statements.get_entries, (identifier,))
     if found is None:
         return []
     text, owner, date = found
-    return _entry_keys(identifier, owner, date, entries_from_text(text))
+    return _index_rows(identifier, owner, date, entries_from_text(text))

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 
-from kmip_server.storage.database import Database, UnsafeDatabaseError
-from kmip_server.storage.schema import REVISION
+from kmip_server.storage.database import Database
 
 _UPGRADE_LOCK = 0x6B6D6970
 
@@ -32,18 +30,3 @@ def upgrade(url: str, revision: str = "head") -> None:
             command.upgrade(config, revision)
     finally:
         database.close()
-
-
-def current_revision(database: Database) -> str | None:
-    """The revision of the database's schema, or None if it has none."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def check_current(database: Database) -> None:
-    """Raise UnsafeDatabaseError if the schema is not the one that this code is written for."""
-    found = current_revision(database)
-    if found != REVISION:
-        raise UnsafeDatabaseError(
-            f"the database has schema {found or 'none'}, this server needs {REVISION}: upgrade it"
-        )

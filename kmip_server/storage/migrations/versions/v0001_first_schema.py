@@ -140,15 +140,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "material",
-        sa.Column("unique_identifier", sa.Text(), nullable=False),
+        sa.Column("material_id", sa.LargeBinary(), nullable=False),
         sa.Column("master_key_id", sa.Text(), nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["unique_identifier"],
-            ["objects.unique_identifier"],
-        ),
-        sa.PrimaryKeyConstraint("unique_identifier"),
+        sa.PrimaryKeyConstraint("material_id"),
         sqlite_with_rowid=False,
     )
     op.execute("INSERT INTO server_state (key, value) VALUES ('epoch', '0')")
