@@ -38,7 +38,6 @@ class Call:
     services: Services
     batch: Batch
     prepared: Any = None
-    ephemeral: bool = False
     touched: str | None = None
     """The Unique Identifier that goes on record."""
 

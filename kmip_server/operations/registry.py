@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload
-from kmip_server.ttlv.enumerations import Operation
+from kmip_server.messages.headers import ResponseBatchItem
+from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 if TYPE_CHECKING:
     from kmip_server.operations.call import Call
     from kmip_server.operations.services import Services
 
-    Handler = Callable[[Call, Any], Payload]
+    Handler = Callable[[Call, Any], Payload | ResponseBatchItem]
     Prepare = Callable[[Services, Any], Any]
 
 
@@ -32,7 +35,8 @@ class OperationSpec:
     `prepare`: slow work that needs no transaction and no object, done before it (key pair generation).
     `names_object`: the decision whether it is allowed is made on an existing object, by Call.target; otherwise it is
     made on the server itself before the handler runs. `stateless`: it looks at nothing that is stored.
-    `asynchronous`: it can be carried out after the answer Operation Pending (s6.1.38).
+    `asynchronous`: it can be carried out after the answer Operation Pending (s6.1.38). A handler answers with its
+    response payload; Poll alone answers with a whole batch item, which is another operation's.
     """
 
     operation: Operation
@@ -54,10 +58,16 @@ class OperationSpec:
         """Whether this version of the protocol has the operation."""
         return self.since <= version <= self.until
 
+    def decode(self, payload: Item, version: ProtocolVersion) -> Payload:
+        """The typed request in a Request Payload. Raises KmipError."""
+        if payload.type != Type.STRUCTURE:
+            raise KmipError(ResultReason.INVALID_MESSAGE, "a Request Payload (420079) is a Structure")
+        return self.request.decode(payload.value, version)
+
 
 REGISTRY: Final[dict[Operation, OperationSpec]] = {}
 
-_Handler = TypeVar("_Handler", bound=Callable[..., Payload])
+_Handler = TypeVar("_Handler", bound=Callable[..., Payload | ResponseBatchItem])
 
 
 def operation(

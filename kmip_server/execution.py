@@ -1,0 +1,182 @@
+"""One batch being carried out, item by item: decode, decide, handle, record; each item is all or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from kmip_server.errors import KmipError
+from kmip_server.identity.caller import Caller
+from kmip_server.messages.fields import Payload
+from kmip_server.messages.headers import RequestBatchItem, ResponseBatchItem
+from kmip_server.operations.batch import Batch, Produced
+from kmip_server.operations.call import Call
+from kmip_server.operations.jobs import new_job
+from kmip_server.operations.registry import REGISTRY
+from kmip_server.operations.services import Services
+from kmip_server.responses import failure
+from kmip_server.storage.port import AuditEntry, Job, StorageConflict, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.ttlv import binary
+from kmip_server.ttlv.enumerations import Operation, ResultReason, ResultStatus
+from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import ProtocolVersion
+
+_log: Final = structlog.get_logger("kmip.engine")
+_DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
+
+
+class Prepared(NamedTuple):
+    """What `prepare` did for one batch item: the result, or the error that its handler would have met."""
+
+    result: Any
+    error: KmipError | None = None
+
+    def get(self) -> Any:
+        """The result. Raises the error instead, now that the operation has been found to be allowed."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Execution:
+    """Carries out the items of one batch. `room` is how many bytes the response payloads may have; None is any."""
+
+    def __init__(
+        self,
+        unit: Unit,
+        caller: Caller,
+        version: ProtocolVersion,
+        now: int,
+        services: Services,
+        *,
+        room: int | None = None,
+    ) -> None:
+        self.unit = unit
+        self.caller = caller
+        self.version = version
+        self.now = now
+        self.services = services
+        self.room = room
+        self.batch = Batch()
+        self.jobs: list[Job] = []
+        self.failed = False
+
+    def carry_out(
+        self, item: RequestBatchItem | KmipError, prepared: Prepared | None, *, asynchronous: bool = False
+    ) -> ResponseBatchItem:
+        """The answer to one item. What it did is accepted in the unit, or nothing is."""
+        if isinstance(item, KmipError):
+            self.failed = True
+            return failure(item, self.version, None)
+        spec = REGISTRY.get(item.operation)
+        if spec is None or not spec.known_in(self.version):
+            self.failed = True
+            return failure(
+                KmipError(
+                    ResultReason.OPERATION_NOT_SUPPORTED, f"{item.operation.title} is not an operation of this server"
+                ),
+                self.version,
+                item,
+            )
+        call = Call(spec, self.version, self.caller, self.now, self.unit, self.services, self.batch)
+        try:
+            later = asynchronous and spec.asynchronous
+            answer = self._later(call, item) if later else self._now(call, item, prepared)
+        except KmipError as error:
+            return self._refused(call, item, error, f"{error.reason.title}: {error.message}")
+        except (StorageConflict, StorageUnavailable, WritesNeeded):
+            raise
+        except Exception:
+            fault = secrets.token_hex(8)
+            _log.exception("a fault of ours", operation=spec.operation.title, correlation=fault)
+            hidden = KmipError(ResultReason.GENERAL_FAILURE, f"the server failed; its log has more under {fault}")
+            return self._refused(call, item, hidden, f"internal fault {fault}")
+        if spec.audited:
+            self._record(call, "succeeded", "")
+        self.unit.accept()
+        return answer
+
+    def _now(self, call: Call, item: RequestBatchItem, prepared: Prepared | None) -> ResponseBatchItem:
+        spec = call.spec
+        payload = spec.decode(item.request_payload, self.version)
+        if not spec.names_object:
+            call.permit()
+        call.prepared = prepared.get() if prepared is not None else None
+        response = spec.handler(call, payload)
+        if isinstance(response, ResponseBatchItem):
+            return replace(response, unique_batch_item_id=item.unique_batch_item_id)
+        produced = _produced(spec.operation, response)
+        if item.ephemeral:
+            response = _without_data(response)
+        answer = Item(Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, response.encode(self.version))
+        if self.room is not None:
+            self._take_room(answer)
+        self.batch.produced.append(produced)
+        if spec.sets_placeholder:
+            self.batch.id_placeholder = produced.identifiers[0] if len(produced.identifiers) == 1 else None
+        return ResponseBatchItem(
+            operation=item.operation,
+            unique_batch_item_id=item.unique_batch_item_id,
+            result_status=ResultStatus.SUCCESS,
+            response_payload=answer,
+        )
+
+    def _take_room(self, answer: Item) -> None:
+        """Refuse an answer that does not fit, before the item's effect is accepted (s9.12)."""
+        size = len(binary.encode(answer))
+        if self.room is None or size > self.room:
+            raise KmipError(
+                ResultReason.RESPONSE_TOO_LARGE, "the response is larger than Maximum Response Size (420050) allows"
+            )
+        self.room -= size
+
+    def _later(self, call: Call, item: RequestBatchItem) -> ResponseBatchItem:
+        """Keep the item as a job, and answer that it is pending (s9.2)."""
+        if not call.spec.names_object:
+            call.permit()
+        job = new_job(self.caller, self.version, item, self.now)
+        self.unit.add_job(job)
+        self.jobs.append(job)
+        return ResponseBatchItem(
+            operation=item.operation,
+            unique_batch_item_id=item.unique_batch_item_id,
+            result_status=ResultStatus.OPERATION_PENDING,
+            asynchronous_correlation_value=job.correlation_value,
+        )
+
+    def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
+        self.unit.discard()
+        self.failed = True
+        self._record(call, "failed", detail)
+        return failure(error, self.version, item)
+
+    def _record(self, call: Call, outcome: str, detail: str) -> None:
+        self.unit.audit(
+            AuditEntry(self.now, self.caller.name, call.spec.operation.title, call.touched, outcome, detail)
+        )
+
+
+def _produced(operation: Operation, response: Payload) -> Produced:
+    """What later batch items may refer to (s4.58, s7.9)."""
+    fields = vars(response)
+    identifiers = fields.get("unique_identifier") or tuple(
+        [
+            fields[name]
+            for name in ("private_key_unique_identifier", "public_key_unique_identifier")
+            if fields.get(name) is not None
+        ]
+    )
+    if isinstance(identifiers, str):
+        identifiers = (identifiers,)
+    data = next((fields[name] for name in _DATA_FIELDS if fields.get(name) is not None), None)
+    return Produced(operation, identifiers, data)
+
+
+def _without_data(response: Payload) -> Payload:
+    """The response of an Ephemeral batch item: its data is for later items only (s8.3)."""
+    hidden = {name: None for name in _DATA_FIELDS if name in vars(response)}
+    return replace(response, **hidden) if hidden else response  # type: ignore[type-var]

@@ -1,0 +1,56 @@
+"""Cancel: an asynchronous operation that has not begun shall not be carried out (KMIP 2.1 s6.1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kmip_server.messages.fields import Payload, byte_string, enumeration
+from kmip_server.messages.headers import ResponseBatchItem
+from kmip_server.operations.call import Call
+from kmip_server.operations.jobs import encode_answer
+from kmip_server.operations.poll import own_job
+from kmip_server.operations.registry import operation
+from kmip_server.ttlv.enumerations import CancellationResult, Operation, ProcessingStage, ResultReason, ResultStatus
+from kmip_server.ttlv.tags import Tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelRequest(Payload):
+    """Which operation to cancel."""
+
+    asynchronous_correlation_value: bytes = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE, required=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelResponse(Payload):
+    """What became of it."""
+
+    asynchronous_correlation_value: bytes = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE, required=True)
+    cancellation_result: CancellationResult = enumeration(Tag.CANCELLATION_RESULT, CancellationResult, required=True)
+
+
+@operation(
+    Operation.CANCEL,
+    request=CancelRequest,
+    response=CancelResponse,
+    changes=True,
+    names_object=False,
+    asynchronous=False,
+)
+def cancel(call: Call, request: CancelRequest) -> CancelResponse:
+    """A job is carried out in one transaction: either it is completed, or it has not begun and is canceled."""
+    job = own_job(call, request.asynchronous_correlation_value)
+    result = CancellationResult.COMPLETED
+    if job.response is None:
+        result = CancellationResult.CANCELED
+        answer = ResponseBatchItem(
+            operation=Operation(job.operation),
+            result_status=ResultStatus.OPERATION_FAILED,
+            result_reason=ResultReason.OPERATION_CANCELED_BY_REQUESTER,
+            result_message="canceled by its requester",
+        )
+        call.unit.update_job(replace(job, stage=int(ProcessingStage.COMPLETED), response=encode_answer(answer)))
+    return CancelResponse(
+        asynchronous_correlation_value=job.correlation_value,
+        cancellation_result=result,
+    )

@@ -1,0 +1,59 @@
+"""Poll: the answer of an operation that was carried out asynchronously (KMIP 2.1 s6.1.38)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Payload, byte_string
+from kmip_server.messages.headers import ResponseBatchItem
+from kmip_server.operations.call import Call
+from kmip_server.operations.jobs import STORED_LIMITS
+from kmip_server.operations.registry import operation
+from kmip_server.storage.port import Job
+from kmip_server.ttlv import binary
+from kmip_server.ttlv.enumerations import Operation, ResultReason, ResultStatus
+from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import STORAGE_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollRequest(Payload):
+    """Which operation is asked about."""
+
+    asynchronous_correlation_value: bytes = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE, required=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollResponse(Payload):
+    """Nothing of its own: the answer is the operation's (s6.1.38)."""
+
+
+@operation(
+    Operation.POLL,
+    request=PollRequest,
+    response=PollResponse,
+    names_object=False,
+    asynchronous=False,
+)
+def poll(call: Call, request: PollRequest) -> ResponseBatchItem:
+    """The operation's own answer, as if it had been carried out at once; or that it is still pending."""
+    job = own_job(call, request.asynchronous_correlation_value)
+    if job.response is None:
+        return ResponseBatchItem(
+            operation=Operation.POLL,
+            result_status=ResultStatus.OPERATION_PENDING,
+            asynchronous_correlation_value=job.correlation_value,
+        )
+    return ResponseBatchItem.decode(binary.decode(job.response, STORED_LIMITS).value, STORAGE_VERSION)
+
+
+def own_job(call: Call, correlation_value: bytes) -> Job:
+    """The caller's job. A foreign one and one that does not exist look the same."""
+    job = call.unit.job(correlation_value) if len(correlation_value) <= 64 else None
+    if job is None or job.owner != call.caller.name:
+        raise KmipError(
+            ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE,
+            "no operation is outstanding under this Asynchronous Correlation Value (420006)",
+        )
+    return job
