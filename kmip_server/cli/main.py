@@ -1,0 +1,66 @@
+"""The command line `kmip-server`: which commands there are, and how a refusal ends.
+
+Exit codes: 0 done; 1 refused, or a check found something wrong; 2 wrong usage. Each command loads what it needs when it
+runs, so that the command line itself starts at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from kmip_server.cli.decode import decode
+from kmip_server.cli.init import init
+
+app = typer.Typer(
+    name="kmip-server",
+    help="A KMIP key management server. Begin with: kmip-server init DIR",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(init)
+app.command()(decode)
+
+_REFUSALS: Final = frozenset(
+    {
+        "kmip_server.cli.output.CommandError",
+        "kmip_server.config.ConfigurationError",
+        "kmip_server.identity.pki.PkiError",
+        "kmip_server.storage.database.UnsafeDatabaseError",
+        "kmip_server.storage.master_key.MasterKeyError",
+        "kmip_server.storage.port.StorageUnavailable",
+        "policy.operation_policies.PolicyError",
+    }
+)
+"""The exceptions whose message says everything, by name, so that nothing is loaded for them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and answer its exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="kmip-server")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        message = _refusal(error)
+        if message is None:
+            raise
+        print(f"kmip-server: {message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _refusal(error: Exception) -> str | None:
+    """The words of an error that is the user's to mend; None for one that is ours."""
+    if any(f"{kind.__module__}.{kind.__qualname__}" in _REFUSALS for kind in type(error).__mro__):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None

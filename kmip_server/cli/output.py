@@ -1,0 +1,63 @@
+"""What every command shares: refusals, progress, tables and JSON.
+
+Results go to standard output; questions, progress and refusals go to standard error. Rich is loaded only where it is
+used, so that a short command stays short.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+class CommandError(Exception):
+    """The command does not do what was asked: the message is printed and the exit code is 1."""
+
+
+def progress(what: str) -> AbstractContextManager[Status]:
+    """A spinner on standard error while something takes long; nothing where that is no terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
+
+
+def print_json(document: object) -> None:
+    """Print a document for scripts."""
+    print(json.dumps(document, indent=2, sort_keys=True))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: dict[str, str] | None = None) -> None:
+    """Print rows of plain text under column titles; `styles` colours cells that are exactly such a word."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 200)
+
+
+def ask_secret(question: str, *, twice: bool) -> str:
+    """A secret from the terminal, without echo, or the first line of standard input if that is no terminal.
+
+    Raises CommandError if there is none.
+    """
+    if sys.stdin.isatty():
+        secret: str = typer.prompt(question, hide_input=True, confirmation_prompt=twice, err=True)
+    else:
+        secret = sys.stdin.readline(2048).rstrip("\r\n")
+    if not secret:
+        raise CommandError(f"{question}: nothing was given")
+    return secret
