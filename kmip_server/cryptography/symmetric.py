@@ -46,15 +46,7 @@ def encrypt(
     Raises Bad Cryptographic Parameters for what is missing, of the wrong size or contradictory, Unsupported
     Cryptographic Parameters for what is not done here, Missing Initialization Vector.
     """
-    setup = prepare(algorithm, key, parameters, iv=iv, aad=aad, encrypting=True)
-    data = pad(setup, data)
-    setup.check_length(len(data))
-    if setup.name in _WHOLE:
-        sealed, tag = _WHOLE[setup.name].seal(setup, data)
-        return Encrypted(data=sealed, iv=setup.made_iv, tag=tag)
-    context = encryptor(setup)
-    sealed = context.update(data) + context.finalize()
-    return Encrypted(data=sealed, iv=setup.made_iv, tag=tag_of(setup, context))
+    return seal(prepare(algorithm, key, parameters, iv=iv, aad=aad, encrypting=True), data)
 
 
 def decrypt(
@@ -74,10 +66,27 @@ def decrypt(
     """
     setup = prepare(algorithm, key, parameters, iv=iv, aad=aad, encrypting=False)
     check_tag(setup, parameters, tag)
+    return open_sealed(setup, data, tag or b"")
+
+
+def seal(setup: Setup, data: bytes) -> Encrypted:
+    """Encrypt the whole message with a cipher that is ready. Raises Bad Cryptographic Parameters."""
+    data = pad(setup, data)
+    setup.check_length(len(data))
+    if setup.name in _WHOLE:
+        sealed, tag = _WHOLE[setup.name].seal(setup, data)
+        return Encrypted(data=sealed, iv=setup.made_iv, tag=tag)
+    context = encryptor(setup)
+    sealed = context.update(data) + context.finalize()
+    return Encrypted(data=sealed, iv=setup.made_iv, tag=tag_of(setup, context))
+
+
+def open_sealed(setup: Setup, data: bytes, tag: bytes) -> bytes:
+    """Decrypt the whole message with a cipher that is ready. Raises Cryptographic Failure."""
     if not setup.fits(len(data)):
         raise decryption_failed()
     if setup.name in _WHOLE:
-        return _WHOLE[setup.name].open(setup, data, tag or b"")
+        return _WHOLE[setup.name].open(setup, data, tag)
     context = decryptor(setup, tag)
     try:
         return unpad(setup, context.update(data) + context.finalize())
@@ -110,7 +119,7 @@ def encryptor(setup: Setup) -> CipherContext:
     return context
 
 
-def decryptor(setup: Setup, tag: bytes | None) -> CipherContext:
+def decryptor(setup: Setup, tag: bytes) -> CipherContext:
     """Return the library's running decryption; its `finalize` verifies `tag` in a mode that has one."""
     mode = GCM(setup.iv, tag, min_tag_length=GCM_TAGS[-1]) if setup.mode.tags else None
     context: CipherContext = _cipher(setup, mode).decryptor()
@@ -119,7 +128,7 @@ def decryptor(setup: Setup, tag: bytes | None) -> CipherContext:
     return context
 
 
-def tag_of(setup: Setup, context: CipherContext) -> bytes | None:
+def tag_of(setup: Setup, context: object) -> bytes | None:
     """Return the tag of a finished encryption, cut to Tag Length."""
     return context.tag[: setup.tag_length] if isinstance(context, AEADEncryptionContext) else None
 
