@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from kmip_server.storage.port import StorageUnavailable
 from kmip_server.storage.schema import REVISION
 
 _SQLITE_SETTINGS: dict[str, tuple[str, object]] = {
@@ -35,7 +38,7 @@ _SQLITE_SETTINGS: dict[str, tuple[str, object]] = {
     # 16 MiB of write-ahead log between two checkpoints: each costs two fsyncs and a walk over the changed pages.
     "wal_autocheckpoint": ("4000", 4000),
     "cache_size": ("-16384", -16384),
-    "busy_timeout": ("5000", 5000),
+    "busy_timeout": ("10000", 10000),
 }
 
 _POSTGRESQL_SETTINGS: dict[str, frozenset[str]] = {
@@ -115,9 +118,25 @@ class Database:
             raise ValueError(f"the parameters of this statement are {positions}")
         return Sql(str(compiled), tuple(compiled.params[name] for name in positions[len(order) :]))
 
-    def reading(self) -> Connection:
-        """A new SQLAlchemy connection that only reads, and so does not wait for SQLite's write lock."""
-        return self.engine.connect().execution_options(reads=True)
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction through SQLAlchemy for administration: one snapshot, which waits for no lock.
+
+        Raises StorageUnavailable.
+        """
+        with _translated(), self.engine.connect().execution_options(reads=True) as connection:
+            if not self.sqlite:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction through SQLAlchemy for administration, committed at the end of the block.
+
+        Raises StorageUnavailable.
+        """
+        with _translated(), self.engine.begin() as connection:
+            yield connection
 
     def check_schema(self) -> None:
         """Raise UnsafeDatabaseError if the schema is not the one that this code is written for."""
@@ -132,6 +151,15 @@ class Database:
     def close(self) -> None:
         """Forget the engine. Connections in use stay with their users."""
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        # The error's own text may repeat parameters.
+        raise StorageUnavailable(f"the database says: {type(error.orig).__name__}") from error
 
 
 def _sqlite_path(url: URL) -> Path:

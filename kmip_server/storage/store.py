@@ -138,7 +138,7 @@ def _claim(database: Database, key_id: str) -> None:
     with database.reading() as reading:
         found = reading.execute(select(state.c.value).where(of_key)).scalar()
     if found is None:
-        with database.engine.begin() as connection:
+        with database.writing() as connection:
             connection.execute(state.insert().values(key="master_key", value=key_id))
     elif found != key_id:
         raise MasterKeyError(f"this store is sealed by master key {found}, not by {key_id}")

@@ -23,7 +23,7 @@ def upgrade(url: str, revision: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     try:
         # On SQLite this transaction begins with the write lock, which keeps another process's upgrade out.
-        with database.engine.begin() as connection:
+        with database.writing() as connection:
             if not database.sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
             config.attributes["connection"] = connection
