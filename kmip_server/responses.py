@@ -9,6 +9,7 @@ from kmip_server.errors import KmipError
 from kmip_server.messages.headers import (
     ProtocolVersionStructure,
     RequestBatchItem,
+    RequestMessage,
     ResponseBatchItem,
     ResponseHeader,
     ResponseMessage,
@@ -35,6 +36,13 @@ def refusal(error: KmipError, message: Item | None, now: int) -> ResponseMessage
     """The answer to a request that fails as a whole: one batch item without an operation (KMIP 1.4 s11.1)."""
     version = answerable_version(message)
     return respond(version, (failure(error, version, None),), now)
+
+
+def all_failed(request: RequestMessage, error: KmipError, now: int) -> ResponseMessage:
+    """The answer to a request of which no batch item was carried out, each for the same reason."""
+    version = request.version
+    items = [item if isinstance(item, RequestBatchItem) else None for item in request.items]
+    return respond(version, tuple([failure(error, version, item) for item in items]), now)
 
 
 def failure(error: KmipError, version: ProtocolVersion, item: RequestBatchItem | None) -> ResponseBatchItem:

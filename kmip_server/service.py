@@ -1,0 +1,270 @@
+"""The server behind the listeners: decodes in the reactor's thread, works in the storage lanes, answers after commit.
+
+The steps of a request: decode and check the message; verify its credentials, if it has any; do slow preparation in a
+thread; carry out the batch in a unit of the storage; encode. What needs no storage is answered at once. Every unit
+checks that the directory (clients, users, policies) by which it decides is still the newest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from typing import Any, Final
+
+import structlog
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from kmip_server.engine import Answer, Engine, Plan
+from kmip_server.errors import KmipError
+from kmip_server.execution import Prepared
+from kmip_server.identity.caller import Caller
+from kmip_server.identity.certificate import IdentityError, caller_from
+from kmip_server.identity.credentials import CredentialVerifier
+from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.listeners.handler import Encoding, Reply
+from kmip_server.operations.jobs import request_of
+from kmip_server.responses import all_failed, refusal
+from kmip_server.stateless import STATELESS
+from kmip_server.storage.lane import Lanes
+from kmip_server.storage.port import Job, QueueFull, StorageConflict, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.ttlv import binary, json, tree, xml
+from kmip_server.ttlv.enumerations import ProcessingStage, ResultReason
+from kmip_server.ttlv.item import CodecError, Item, Limits
+
+_log: Final = structlog.stdlib.get_logger("kmip.service")
+
+_DECODE: Final[dict[Encoding, Callable[[bytes, Limits], Item]]] = {
+    Encoding.TTLV: binary.decode,
+    Encoding.XML: xml.decode,
+    Encoding.JSON: json.decode,
+}
+_ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
+    Encoding.TTLV: binary.encode,
+    Encoding.XML: xml.encode,
+    Encoding.JSON: json.encode,
+}
+_RELOADS: Final = 3
+_RESUMED_AT_ONCE: Final = 1000
+
+
+class _StaleDirectory(Exception):  # noqa: N818
+    """Clients, users or policies have changed since the directory was read: decide again by the new one."""
+
+
+class Service:
+    """One worker's server (listeners.handler.RequestHandler). All methods run in the reactor's thread."""
+
+    def __init__(
+        self,
+        reactor: IReactorThreads,
+        engine: Engine,
+        lanes: Lanes,
+        directories: DirectorySource,
+        *,
+        limits: Limits,
+        principal: str = "common_name",
+        require_client_auth_usage: bool = True,
+        trace: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reactor = reactor
+        self._engine = engine
+        self._lanes = lanes
+        self._directories = directories
+        self._limits = limits
+        self._principal = principal
+        self._require_client_auth_usage = require_client_auth_usage
+        self._trace = trace
+        self._clock = clock
+        self._verifier = CredentialVerifier()
+        self._threads = ThreadPool(0, 2, "kmip slow")
+        self._threads.start()
+
+    # What listeners ask. ----------------------------------------------------------------------------------------------
+
+    def caller(self, certificate: bytes) -> Caller:
+        """Who presents this certificate. Raises IdentityError."""
+        identity = caller_from(certificate, self._principal, self._require_client_auth_usage)
+        return self._directories.current.caller(identity)
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether the client is still allowed to be connected."""
+        return caller.fingerprint not in self._directories.current.revoked
+
+    def framing_error(self, message: str) -> Reply:
+        """The answer to bytes that are no message; the connection is closed after it (KMIP 2.1 s11.46)."""
+        return self._refuse(KmipError(ResultReason.CODEC_ERROR, message), None, Encoding.TTLV, close=True)
+
+    def handle(self, caller: Caller, data: bytes, encoding: Encoding) -> Deferred[Reply]:
+        """The answer to one request message. Never fails."""
+        message = None
+        try:
+            message = _DECODE[encoding](data, self._limits)
+            plan = self._engine.read(message, self._now())
+        except CodecError as error:
+            fault = KmipError(ResultReason.CODEC_ERROR, str(error))
+            return succeed(self._refuse(fault, message, encoding, close=encoding is Encoding.TTLV))
+        except KmipError as error:
+            return succeed(self._refuse(error, message, encoding))
+        if self._trace:
+            _log.info("request", caller=caller.name, message=tree.render(message))
+        return self._answer(caller, plan, encoding, _RELOADS)
+
+    def resume(self) -> None:
+        """Carry out the asynchronous operations that a stopped server left behind (s6.1.38)."""
+        found = self._lanes.submit(
+            lambda unit: unit.jobs(int(ProcessingStage.SUBMITTED), _RESUMED_AT_ONCE), writes=False
+        )
+        found.add_done_callback(lambda done: [self._run_job(job) for job in done.result()])
+
+    def close(self) -> Deferred[None]:
+        """Finish what was taken. Fires when the process may end."""
+        closed: Deferred[None] = deferToThreadPool(self._reactor, self._threads, self._lanes.close)  # type: ignore[arg-type]
+        return closed.addBoth(lambda _: self._threads.stop())
+
+    # How a request is carried out. ------------------------------------------------------------------------------------
+
+    def _answer(self, caller: Caller, plan: Plan, encoding: Encoding, reloads: int) -> Deferred[Reply]:
+        directory = self._directories.current
+        if plan.slow or plan.request.header.authentication is not None or caller.name in directory.users:
+            return self._answer_slowly(caller, directory, plan, encoding, reloads)
+        return self._carry_out(caller, directory, plan, encoding, None, reloads)
+
+    @inlineCallbacks
+    def _answer_slowly(
+        self, caller: Caller, directory: Directory, plan: Plan, encoding: Encoding, reloads: int
+    ) -> Generator[Deferred[Any], Any, Reply]:
+        """Verify credentials and prepare in a thread, then go on as usual."""
+        request = plan.request
+        try:
+            verified = yield self._in_thread(
+                self._verifier.verify, directory, caller, request.header.authentication, request.version
+            )
+            prepared = (yield self._in_thread(self._engine.prepare, request)) if plan.slow else None
+        except KmipError as error:
+            return self._encoded(all_failed(request, error, self._now()).encode(), encoding)
+        except Exception:
+            return self._fault(plan, encoding)
+        reply: Reply = yield self._carry_out(verified, directory, plan, encoding, prepared, reloads)
+        return reply
+
+    def _carry_out(
+        self,
+        caller: Caller,
+        directory: Directory,
+        plan: Plan,
+        encoding: Encoding,
+        prepared: Mapping[int, Prepared] | None,
+        reloads: int,
+    ) -> Deferred[Reply]:
+        if plan.stateless:
+            try:
+                answer = self._engine.process(STATELESS, caller, plan.request, self._now())
+                return succeed(self._encoded(answer.message.encode(), encoding))
+            except WritesNeeded:
+                pass
+        encode = _ENCODE[encoding]
+
+        def work(unit: Unit) -> tuple[bytes, Answer]:
+            if unit.epoch() != directory.epoch:
+                raise _StaleDirectory
+            answer = self._engine.process(unit, caller, plan.request, self._now(), prepared)
+            return encode(answer.message.encode()), answer
+
+        deferred: Deferred[Reply] = Deferred()
+
+        def submit(writes: bool) -> None:
+            try:
+                self._lanes.submit(work, writes=writes).add_done_callback(done)
+            except StorageUnavailable as error:
+                deferred.callback(self._unavailable(plan, encoding, error))
+
+        def done(future: Future[tuple[bytes, Answer]]) -> None:
+            error = future.exception()
+            if error is None:
+                data, answer = future.result()
+                if self._trace:
+                    _log.info("response", caller=caller.name, message=tree.render(answer.message.encode()))
+                deferred.callback(Reply(data))
+                for job in answer.jobs:
+                    self._run_job(job)
+            elif isinstance(error, WritesNeeded):
+                submit(True)
+            elif isinstance(error, _StaleDirectory) and reloads:
+                self._decide_again(caller, plan, encoding, reloads - 1).chainDeferred(deferred)
+            elif isinstance(error, (StorageUnavailable, StorageConflict)):
+                deferred.callback(self._unavailable(plan, encoding, error))
+            else:
+                _log.error("a fault of ours", exc_info=error)
+                deferred.callback(self._fault(plan, encoding))
+
+        submit(plan.writes)
+        return deferred
+
+    @inlineCallbacks
+    def _decide_again(
+        self, caller: Caller, plan: Plan, encoding: Encoding, reloads: int
+    ) -> Generator[Deferred[Any], Any, Reply]:
+        """Read the directory anew, and begin again with the caller as it knows it now."""
+        try:
+            yield self._in_thread(self._directories.refresh)
+        except Exception:
+            return self._fault(plan, encoding)
+        try:
+            known = self._directories.current.again(caller)
+        except IdentityError:
+            revoked = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client certificate is revoked")
+            refused = self._encoded(all_failed(plan.request, revoked, self._now()).encode(), encoding)
+            return Reply(refused.data, close=True)
+        reply: Reply = yield self._answer(known, plan, encoding, reloads)
+        return reply
+
+    def _run_job(self, job: Job) -> None:
+        """Carry out an asynchronous operation as its owner, by the directory as it is then."""
+
+        def run(prepared: Mapping[int, Prepared]) -> None:
+            def work(unit: Unit) -> None:
+                caller = self._directories.current.named(job.owner)
+                self._engine.run_job(unit, caller, job.correlation_value, self._now(), prepared)
+
+            self._lanes.submit(work, writes=True).add_done_callback(
+                lambda done: (
+                    done.exception() and _log.error("an asynchronous operation failed", exc_info=done.exception())
+                )
+            )
+
+        prepared: Deferred[Any] = self._in_thread(lambda: self._engine.prepare(request_of(job)))
+        prepared.addCallback(run)
+        prepared.addErrback(lambda failure: _log.error("an asynchronous operation failed", exc_info=failure.value))
+
+    # Answers. ---------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, error: KmipError, message: Item | None, encoding: Encoding, *, close: bool = False) -> Reply:
+        return Reply(_ENCODE[encoding](refusal(error, message, self._now()).encode()), close)
+
+    def _unavailable(self, plan: Plan, encoding: Encoding, error: Exception) -> Reply:
+        _log.error("the storage did not carry out a request", reason=str(error))
+        shown = (
+            KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")
+            if isinstance(error, QueueFull)
+            else KmipError(ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")
+        )
+        return self._encoded(all_failed(plan.request, shown, self._now()).encode(), encoding)
+
+    def _fault(self, plan: Plan, encoding: Encoding) -> Reply:
+        hidden = KmipError(ResultReason.GENERAL_FAILURE, "the server failed; its log has more")
+        return self._encoded(all_failed(plan.request, hidden, self._now()).encode(), encoding)
+
+    @staticmethod
+    def _encoded(message: Item, encoding: Encoding) -> Reply:
+        return Reply(_ENCODE[encoding](message))
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._threads, function, *arguments)  # type: ignore[arg-type]
+
+    def _now(self) -> int:
+        return int(self._clock())
