@@ -121,18 +121,21 @@ class KmipProtocol(Protocol):
             return False
         self._working = True
         answer = self._edge.handler.handle(self._session.caller, message, Encoding.TTLV)
-        answer.addCallback(self._answered).addErrback(self._failed)
+        answer.addCallbacks(self._answered, self._failed)
         return True
 
     def _answered(self, reply: Reply) -> None:
         self._working = False
         if self._session.closing:
             return
-        self._send(reply)
-        if reply.close:
-            self._session.finish()
-        else:
-            self._take()
+        try:
+            self._send(reply)
+            if reply.close:
+                self._session.finish()
+            else:
+                self._take()
+        except Exception as error:
+            self._session.fail(error)
 
     def _failed(self, failure: Failure) -> None:
         self._working = False
