@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from support import requests as ask
@@ -69,16 +69,12 @@ def https(client: Client) -> Iterator[socket.socket]:
 def raw_exchange(client: Client, data: bytes) -> tuple[int, bytes]:
     """Send bytes to the HTTPS port; the status and body of the answer, (0, b"") if there is none."""
     with https(client) as stream:
-        try:
+        with suppress(OSError):  # refused before it was all sent; the answer may be there nevertheless
             stream.sendall(data)
-        except OSError:
-            pass  # refused before it was all sent; the answer may be there nevertheless
         received = b""
-        try:
+        with suppress(OSError):
             while part := stream.recv(65536):
                 received += part
-        except OSError:
-            pass
     if not received:
         return 0, b""
     head, _, body = received.partition(b"\r\n\r\n")
@@ -260,12 +256,10 @@ def test_b72_an_endless_body_in_chunks_is_cut_off(client: Client) -> None:
     sent = 0
     with https(client) as stream:
         stream.sendall(head)
-        try:
+        with suppress(OSError):
             while sent < 64 << 20:
                 stream.sendall(chunk)
                 sent += len(chunk)
-        except OSError:
-            pass
     assert sent < 64 << 20
     assert_alive(client)
 

@@ -330,13 +330,19 @@ class Connection:
     """One mutual TLS connection to a KMIP server; a context manager."""
 
     def __init__(
-        self, address: tuple[str, int], context: ssl.SSLContext, *, timeout: float = 30, check_name: bool = True
+        self,
+        address: tuple[str, int],
+        context: ssl.SSLContext,
+        *,
+        timeout: float = 30,
+        check_name: bool = True,
+        resume: ssl.SSLSession | None = None,
     ) -> None:
         context.check_hostname = check_name
         plain = socket.create_connection(address, timeout)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.socket = context.wrap_socket(plain, server_hostname=address[0])
+            self.socket = context.wrap_socket(plain, server_hostname=address[0], session=resume)
         except BaseException:
             plain.close()
             raise
