@@ -6,12 +6,16 @@ still the newest (`DirectorySource.refresh`) and replaces it as a whole; nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from policy.decision import OperationPolicy, Subject, shared_with
+from policy.operation_policies import PolicyError, policy_files, read_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,17 @@ class Directory:
 
     def caller(self, identity: CertificateIdentity) -> Caller:
         """The caller behind a certificate. Raises IdentityError if the certificate is revoked."""
-        if identity.fingerprint in self.revoked:
+        return self.again(Caller(identity.name, fingerprint=identity.fingerprint))
+
+    def again(self, caller: Caller) -> Caller:
+        """A caller of an earlier directory as this one knows it. Raises IdentityError if it is revoked now."""
+        if caller.fingerprint in self.revoked:
             raise IdentityError("the certificate is revoked")
-        return Caller(identity.name, self.clients.get(identity.name, frozenset()), identity.fingerprint)
+        return replace(self.named(caller.name), fingerprint=caller.fingerprint)
+
+    def named(self, name: str) -> Caller:
+        """The client of this name, without a connection: the owner of an asynchronous operation."""
+        return Caller(name, self.clients.get(name, frozenset()))
 
     def shared_with(self, caller: Caller, action: str) -> frozenset[tuple[str, str]]:
         """See policy.decision.shared_with; computed once for each set of groups."""
@@ -54,3 +66,97 @@ class Directory:
             shared = shared_with(self.policies, Subject(caller.name, caller.groups), action)
             self._shared[key] = shared
         return shared
+
+
+class UserAccount(Protocol):
+    """A user as the store has it."""
+
+    @property
+    def password_hash(self) -> str:
+        """A PHC string of Argon2id."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that the user adds to a caller."""
+
+
+class Accounts(Protocol):
+    """All accounts as the store has them at one epoch."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every change of accounts."""
+
+    @property
+    def revoked(self) -> frozenset[str]:
+        """Fingerprints of revoked certificates."""
+
+    @property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        """Groups by client name."""
+
+    @property
+    def users(self) -> Mapping[str, UserAccount]:
+        """Users by name."""
+
+
+class DirectorySource:
+    """Keeps the newest directory, in `current`, for all threads of a process.
+
+    `client_names` are the names of all clients ever entered, revoked ones included. Raises what reading the accounts
+    raises, and PolicyError.
+    """
+
+    def __init__(
+        self,
+        read_accounts: Callable[[], Accounts],
+        client_names: Callable[[], Iterable[str]],
+        current_epoch: Callable[[], int],
+        policy_paths: Sequence[Path],
+    ) -> None:
+        self._read_accounts = read_accounts
+        self._client_names = client_names
+        self._current_epoch = current_epoch
+        self._policy_paths = policy_paths
+        self._refreshing = Lock()
+        self._seen_files = self._policy_files()
+        self.current = self._build(read_policies(policy_paths))
+
+    def refresh(self) -> bool:
+        """Whether accounts or policy files have changed, and `current` is a new one.
+
+        Raises what reading the accounts raises, and leaves all as it was. Raises PolicyError, once for each change of
+        the files, if they cannot be used any more: the former policies stay, and the accounts are up to date.
+        """
+        with self._refreshing:
+            files = self._policy_files()
+            policies_changed = files != self._seen_files
+            if not policies_changed and self._current_epoch() == self.current.epoch:
+                return False
+            self._seen_files = files
+            try:
+                policies = read_policies(self._policy_paths) if policies_changed else self.current.policies
+            except PolicyError:
+                self.current = self._build(self.current.policies)
+                raise
+            self.current = self._build(policies)
+            return True
+
+    def _build(self, policies: Mapping[str, OperationPolicy]) -> Directory:
+        accounts = self._read_accounts()
+        nothing: frozenset[str] = frozenset()
+        return Directory(
+            epoch=accounts.epoch,
+            policies=policies,
+            revoked=accounts.revoked,
+            clients={name: accounts.groups.get(name, nothing) for name in self._client_names()},
+            users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},
+        )
+
+    def _policy_files(self) -> tuple[tuple[str, int, int, int], ...] | None:
+        """What tells a changed policy file from an unchanged one; None if a path is gone."""
+        try:
+            found = [(str(file), file.stat()) for file in policy_files(self._policy_paths)]
+        except (PolicyError, OSError):
+            return None
+        return tuple((name, status.st_ino, status.st_mtime_ns, status.st_size) for name, status in found)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kmip_server.identity.caller import Caller
+from kmip_server.identity.certificate import CertificateIdentity, IdentityError
+from kmip_server.identity.credentials import hash_password
+from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.storage import accounts
+from kmip_server.storage.database import Database
+from kmip_server.storage.migrations import upgrade
+from policy.operation_policies import BUILT_IN, PolicyError
+
+TEAM = '{"team": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}'
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/kmip.db"
+    upgrade(url)
+    database = Database(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def source(database: Database, policies: Path) -> Iterator[DirectorySource]:
+    reader = accounts.EpochReader(database)
+    yield DirectorySource(
+        lambda: accounts.read_accounts(database),
+        lambda: (record.name for record in accounts.list_clients(database)),
+        reader.current,
+        [policies],
+    )
+    reader.close()
+
+
+def _add(database: Database, name: str, *groups: str, fingerprint: str = "") -> None:
+    accounts.add_client(
+        database,
+        name=name,
+        fingerprint=fingerprint or f"fingerprint of {name}",
+        serial="1",
+        not_after=2_000_000_000,
+        now=1_700_000_000,
+        groups=frozenset(groups),
+    )
+
+
+def _identity(name: str, fingerprint: str = "") -> CertificateIdentity:
+    return CertificateIdentity(name, fingerprint or f"fingerprint of {name}", datetime(2033, 5, 18, tzinfo=UTC))
+
+
+def test_a_caller_gets_its_groups_from_the_servers_records(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice", "arrays", "tapes")
+    assert source.refresh()
+    caller = source.current.caller(_identity("alice"))
+    assert caller == Caller("alice", frozenset({"arrays", "tapes"}), "fingerprint of alice")
+
+
+def test_a_client_of_the_trusted_authority_that_nobody_entered_has_no_groups(source: DirectorySource) -> None:
+    assert source.current.caller(_identity("stranger")).groups == frozenset()
+
+
+def test_a_revoked_certificate_is_nobody_and_a_new_one_of_the_same_name_is_somebody(
+    source: DirectorySource, database: Database
+) -> None:
+    _add(database, "alice", "arrays")
+    accounts.revoke_client(database, "alice", 1_700_000_001)
+    assert source.refresh()
+    with pytest.raises(IdentityError, match="revoked"):
+        source.current.caller(_identity("alice"))
+    _add(database, "alice", fingerprint="another")
+    source.refresh()
+    assert source.current.caller(_identity("alice", "another")).name == "alice"
+    with pytest.raises(IdentityError, match="revoked"):
+        source.current.caller(_identity("alice"))
+
+
+def test_a_revoked_clients_name_stays_known(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice")
+    accounts.revoke_client(database, "alice", 1_700_000_001)
+    source.refresh()
+    assert "alice" in source.current.clients
+
+
+def test_users_and_their_groups_are_in_the_directory(source: DirectorySource, database: Database) -> None:
+    hashed = hash_password("correct horse")
+    accounts.add_user(database, "operator", hashed, frozenset({"operators"}))
+    source.refresh()
+    user = source.current.users["operator"]
+    assert (user.name, user.password_hash, user.groups) == ("operator", hashed, {"operators"})
+    accounts.remove_user(database, "operator")
+    source.refresh()
+    assert not source.current.users
+
+
+def test_a_caller_is_looked_up_again_in_a_newer_directory(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice", "arrays")
+    source.refresh()
+    caller = source.current.caller(_identity("alice"))
+    accounts.set_client_groups(database, "alice", frozenset({"tapes"}))
+    source.refresh()
+    assert source.current.again(caller) == Caller("alice", frozenset({"tapes"}), "fingerprint of alice")
+    assert source.current.named("alice") == Caller("alice", frozenset({"tapes"}))
+    accounts.revoke_client(database, "alice", 1_700_000_001)
+    source.refresh()
+    with pytest.raises(IdentityError, match="revoked"):
+        source.current.again(caller)
+
+
+def test_many_threads_may_refresh_at_once(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice", "arrays")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: source.refresh(), range(32)))
+    assert answers.count(True) == 1
+    assert "alice" in source.current.clients
+
+
+def test_a_snapshot_never_changes_and_a_refresh_without_change_keeps_it(
+    source: DirectorySource, database: Database
+) -> None:
+    before = source.current
+    assert not source.refresh()
+    assert source.current is before
+    _add(database, "alice")
+    assert source.refresh()
+    assert "alice" not in before.clients
+    assert source.current.epoch > before.epoch
+
+
+def test_policy_files_are_read_again_when_they_change(source: DirectorySource, policies: Path) -> None:
+    assert source.current.policies == BUILT_IN
+    (policies / "team.json").write_text(TEAM)
+    assert source.refresh()
+    assert set(source.current.policies) == {"default", "public", "team"}
+    assert not source.refresh()
+    (policies / "team.json").unlink()
+    assert source.refresh()
+    assert source.current.policies == BUILT_IN
+
+
+def test_a_broken_policy_file_is_told_once_and_the_former_policies_stay(
+    source: DirectorySource, database: Database, policies: Path
+) -> None:
+    (policies / "team.json").write_text(TEAM)
+    source.refresh()
+    (policies / "team.json").write_text("{")
+    _add(database, "alice")
+    with pytest.raises(PolicyError, match="is not JSON"):
+        source.refresh()
+    assert "team" in source.current.policies
+    assert "alice" in source.current.clients
+    assert not source.refresh()
+    (policies / "team.json").write_text("{}")
+    assert source.refresh()
+    assert "team" not in source.current.policies
+
+
+def test_a_folder_of_policies_that_vanishes_is_told_and_the_former_policies_stay(
+    source: DirectorySource, policies: Path
+) -> None:
+    policies.rmdir()
+    with pytest.raises(PolicyError, match="no such file"):
+        source.refresh()
+    assert not source.refresh()
+
+
+def test_a_server_does_not_start_with_a_broken_policy_file(source: DirectorySource, policies: Path) -> None:
+    (policies / "team.json").write_text("{")
+    with pytest.raises(PolicyError):
+        DirectorySource(source._read_accounts, source._client_names, source._current_epoch, [policies])
+
+
+def test_what_is_shared_with_a_caller_depends_on_its_groups_and_is_computed_once() -> None:
+    directory = Directory(epoch=1, policies=BUILT_IN)
+    shared = directory.shared_with(Caller("alice"), "LOCATE")
+    assert shared == {("public", "TEMPLATE")}
+    assert directory.shared_with(Caller("bob"), "LOCATE") is shared
+    assert directory.shared_with(Caller("bob"), "DESTROY") == frozenset()
