@@ -44,8 +44,8 @@ _DECODE: Final[dict[Encoding, Callable[[bytes, Limits], Item]]] = {
 }
 _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
     Encoding.TTLV: binary.encode,
-    Encoding.XML: xml.encode,
-    Encoding.JSON: json.encode,
+    Encoding.XML: lambda message: xml.encode(binary.expand(message)),
+    Encoding.JSON: lambda message: json.encode(binary.expand(message)),
 }
 _RELOADS: Final = 3
 _RESUMED_AT_ONCE: Final = 1000
@@ -188,7 +188,7 @@ class Service:
             if error is None:
                 data, answer = future.result()
                 if self._trace:
-                    _log.info("response", caller=caller.name, message=tree.render(answer.message.encode()))
+                    _log.info("response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode())))
                 deferred.callback(Reply(data))
                 for job in answer.jobs:
                     self._run_job(job)

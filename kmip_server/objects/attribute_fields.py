@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.errors import KmipError
@@ -16,11 +17,14 @@ from kmip_server.messages.fields import Slot, declare, name_of, wrong_type
 from kmip_server.messages.structures import VendorAttribute
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
+from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumeration import Enumeration
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0, ProtocolVersion
+
+_REMEMBERED: Final = 8192
 
 CUSTOM_VENDORS: Final = ("x", "y")
 """The vendors whose attributes are the custom attributes of 1.x: the client's and the server's."""
@@ -153,12 +157,19 @@ def _read_attributes(item: Item, version: ProtocolVersion) -> tuple[AttributeVal
     return tuple([read_tagged(child, version) for child in item.value])
 
 
-def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> tuple[Item, ...]:
-    return tuple([item for attribute in attributes if (item := write_named(attribute, version)) is not None])
+def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> list[Item]:
+    return [item for attribute in attributes if (item := _written_named(attribute, version)) is not None]
 
 
-def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> tuple[Item, ...]:
-    return tuple([item for attribute in attributes if (item := write_tagged(attribute, version)) is not None])
+def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> list[Item]:
+    return [item for attribute in attributes if (item := write_tagged(attribute, version)) is not None]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _written_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+    """As write_named, with its children encoded: most values are the same in many objects."""
+    item = write_named(attribute, version)
+    return item and Item(item.tag, item.type, b"".join([binary.encode(child) for child in item.value]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +193,7 @@ class TemplateField:
                 self.required,
                 False,
                 lambda items: read(items[0], version),
-                lambda values: (Item(tag, Type.STRUCTURE, write(values, version)),) if values else (),
+                lambda values: (Item(tag, Type.STRUCTURE, tuple(write(values, version))),) if values else (),
             ),
         )
 
@@ -240,7 +251,7 @@ class OneAttributeField:
                 self.required,
                 False,
                 lambda items: _only(_read_attributes(items[0], version), wrapper),
-                lambda value: (Item(wrapper, Type.STRUCTURE, _tagged((value,), version)),),
+                lambda value: (Item(wrapper, Type.STRUCTURE, tuple(_tagged((value,), version))),),
             ),
         )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.ttlv import binary
@@ -16,7 +17,8 @@ from kmip_server.ttlv.item import Item, Limits, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
-_STORAGE_LIMITS = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
+_STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
+_REMEMBERED: Final = 8192
 
 
 class AttributeValue(NamedTuple):
@@ -95,27 +97,39 @@ class AttributeSet:
 
     def to_bytes(self) -> bytes:
         """The set as the storage keeps it: items in TTLV, wrapped with their index where it is not their place."""
-        items = []
-        for tag, row in self.instances.items():
-            kind = ATTRIBUTES[tag].kind
-            for place, instance in enumerate(row):
-                value = kind.write(tag, instance.value, STORAGE_VERSION)
-                if place != instance.attribute_index:
-                    index = Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, instance.attribute_index)
-                    value = Item(Tag.CURRENT_ATTRIBUTE, Type.STRUCTURE, (index, value))
-                items.append(value)
-        return binary.encode(Item(Tag.ATTRIBUTES, Type.STRUCTURE, tuple(items)))
+        return b"".join(
+            [
+                _stored(tag, instance.value, None if place == instance.attribute_index else instance.attribute_index)
+                for tag, row in self.instances.items()
+                for place, instance in enumerate(row)
+            ]
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AttributeSet:
         """The set that `to_bytes` wrote."""
-        found: dict[Tag, list[Instance]] = {}
-        for item in binary.decode(data, _STORAGE_LIMITS).value:
-            index = None
-            if item.tag == Tag.CURRENT_ATTRIBUTE:
-                index, item = item.value[0].value, item.value[1]
-            tag = Tag(item.tag)
-            row = found.setdefault(tag, [])
-            value = ATTRIBUTES[tag].kind.read(item, STORAGE_VERSION)
-            row.append(Instance(len(row) if index is None else index, value))
-        return cls({tag: tuple(row) for tag, row in found.items()})
+        instances: dict[Tag, tuple[Instance, ...]] = {}
+        for part in binary.split(data):
+            tag, value, index = _restored(part)
+            row = instances.get(tag, ())
+            instances[tag] = (*row, Instance(len(row) if index is None else index, value))
+        return cls(instances)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _stored(tag: Tag, value: Any, index: int | None) -> bytes:
+    """One instance as the storage keeps it. Most values are the same in many objects, and so is what they become."""
+    item = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
+    if index is not None:
+        item = Item(Tag.CURRENT_ATTRIBUTE, Type.STRUCTURE, (Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, index), item))
+    return binary.encode(item)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _restored(part: bytes) -> AttributeValue:
+    """The instance that `_stored` wrote; its index is None where it is its place."""
+    item, index = binary.decode(part, _STORAGE_LIMITS), None
+    if item.tag == Tag.CURRENT_ATTRIBUTE:
+        index, item = item.value[0].value, item.value[1]
+    tag = Tag(item.tag)
+    return AttributeValue(tag, ATTRIBUTES[tag].kind.read(item, STORAGE_VERSION), index)

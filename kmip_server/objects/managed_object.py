@@ -18,7 +18,7 @@ from kmip_server.ttlv.tags import Tag
 _COLUMNS: Final = {tag: row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
 _INDEXED: Final = {tag: row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
 
-_parsed = lru_cache(maxsize=20_000)(AttributeSet.from_bytes)
+_parsed = lru_cache(maxsize=1024)(AttributeSet.from_bytes)
 
 
 class ManagedObject:

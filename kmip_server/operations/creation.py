@@ -18,7 +18,7 @@ from kmip_server.messages.structures import (
     RNGParameters,
     UsageLimits,
 )
-from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -185,11 +185,8 @@ def new_object(
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
             )
-    own = AttributeSet.of([AttributeValue(tag, value) for tag, value in values.items()])
-    made = ManagedObject(
-        call.caller.name,
-        AttributeSet(own.instances | {tag: row for tag, row in template.instances.items() if tag not in own.instances}),
-    )
+    own = {tag: (Instance(0, value),) for tag, value in values.items()}
+    made = ManagedObject(call.caller.name, AttributeSet(template.instances | own))
     made.settle(now)
     return made
 

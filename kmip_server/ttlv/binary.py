@@ -14,6 +14,8 @@ from kmip_server.ttlv.item import CodecError, Item, Limits, Type
 
 HEADER_BYTES: Final = 8
 
+_OURS: Final = Limits(message_bytes=1 << 30, depth=64, nodes=1 << 24)
+
 _header = Struct(">II").unpack_from
 _int32 = Struct(">i").unpack_from
 _uint32 = Struct(">I").unpack_from
@@ -35,6 +37,9 @@ _TEXT_STRING: Final = int(Type.TEXT_STRING)
 _BYTE_STRING: Final = int(Type.BYTE_STRING)
 _BIG_INTEGER: Final = int(Type.BIG_INTEGER)
 _BOOLEAN: Final = int(Type.BOOLEAN)
+_ENUMERATION: Final = int(Type.ENUMERATION)
+_INTERVAL: Final = int(Type.INTERVAL)
+_INTEGER: Final = int(Type.INTEGER)
 
 
 def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
@@ -118,10 +123,27 @@ def _items(data: bytes, position: int, end: int, depth: int, budget: list[int]) 
 
 
 def encode(item: Item) -> bytes:
-    """Encode one item, children included."""
+    """Encode one item, children included. A Structure's value may also be the bytes of its encoded children."""
     parts: list[bytes] = []
     _append(item, parts)
     return b"".join(parts)
+
+
+def expand(item: Item) -> Item:
+    """The same item with all its children as Items, for the encodings that need them so."""
+    return decode(encode(item), _OURS)
+
+
+def split(data: bytes) -> list[bytes]:
+    """The encoded items that follow one another in data of our own, each with its header and padding."""
+    parts = []
+    position, end = 0, len(data)
+    while position < end:
+        _, length = _header(data, position)
+        following = position + HEADER_BYTES + length + -length % 8
+        parts.append(data[position:following])
+        position = following
+    return parts
 
 
 _pack_header = Struct(">II").pack
@@ -135,6 +157,10 @@ def _append(item: Item, parts: list[bytes]) -> int:
     tag, kind, value = item
     word = tag << 8 | kind
     if kind == _STRUCTURE:
+        if type(value) is bytes:
+            parts.append(_pack_header(word, len(value)))
+            parts.append(value)
+            return len(value) + 8
         place = len(parts)
         parts.append(b"")
         length = 0
@@ -142,10 +168,10 @@ def _append(item: Item, parts: list[bytes]) -> int:
             length += _append(child, parts)
         parts[place] = _pack_header(word, length)
         return length + 8
-    if kind == Type.ENUMERATION or kind == Type.INTERVAL:
+    if kind in (_ENUMERATION, _INTERVAL):
         parts.append(_pack_uint32(word, 4, value))
         return 16
-    if kind == Type.INTEGER:
+    if kind == _INTEGER:
         parts.append(_pack_int32(word, 4, value))
         return 16
     if kind == _TEXT_STRING:
