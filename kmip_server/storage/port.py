@@ -154,7 +154,7 @@ class Unit(Protocol):
         """Remove an object wholly (Import with Replace Existing of another type)."""
 
     def search(self, search: Search) -> Iterator[ObjectRow]:
-        """Rows that match, oldest Initial Date first (then Unique Identifier), fetched in small steps."""
+        """Rows that match, newest Initial Date first (then highest Unique Identifier), fetched in small steps."""
 
     def indexed(self, owner: str, tag: int, value: str) -> Iterable[str]:
         """Unique Identifiers of the owner's objects with this index entry (Name uniqueness, KMIP 2.1 s4.32)."""

@@ -1,7 +1,8 @@
 """Locate's questions as statements: one for each shape of question, kept, and read on from where the last step ended.
 
-A search runs along one index in the order Initial Date, Unique Identifier and takes the next rows behind the last one
-it saw, so nothing is sorted, nothing is held open between two steps, and a step sees what was written meanwhile.
+A search runs backwards along one index in the order Initial Date, Unique Identifier, newest first, and takes the next
+rows behind the last one it saw, so nothing is sorted, nothing is held open between two steps, and a step sees what was
+written meanwhile.
 """
 
 from __future__ import annotations
@@ -148,8 +149,9 @@ def _build(database: Database, shape: _Shape) -> Sql:
     clauses.append(_status(shape.status))
     by = (driver if shape.entries else objects).initial_date, (driver if shape.entries else objects).unique_identifier
     if shape.onward:
-        clauses.append(tuple_(*by) > tuple_(parameter("after_date"), parameter("after_identifier")))
-    query = select(*_ROW).where(*clauses).order_by(*by).limit(parameter("most"))
+        clauses.append(tuple_(*by) < tuple_(parameter("after_date"), parameter("after_identifier")))
+    newest_first = [column.desc() for column in by]
+    query = select(*_ROW).where(*clauses).order_by(*newest_first).limit(parameter("most"))
     if shape.entries:
         query = query.where(driver.unique_identifier == objects.unique_identifier)
     return database.compile(query, *order)

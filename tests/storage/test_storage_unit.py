@@ -106,8 +106,8 @@ def test_discard_takes_back_what_a_search_has_sent_already(store: Store, make_ro
         unit.accept()
         unit.insert(lost, b"2")
         assert [row.unique_identifier for row in unit.search(Search(owner="alice"))] == [
-            kept.unique_identifier,
             lost.unique_identifier,
+            kept.unique_identifier,
         ]
         unit.update(replace(lost, state=State.ACTIVE).next_version())
         assert len(list(unit.search(Search(owner="alice", columns={"state": State.ACTIVE})))) == 1

@@ -1,0 +1,112 @@
+"""The engine without a network: requests in bytes, a real engine on a real SQLite store, a clock that the test holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kmip_server.engine import Engine
+from kmip_server.errors import KmipError
+from kmip_server.execution import Prepared
+from kmip_server.identity.caller import Caller
+from kmip_server.messages.headers import RequestMessage, ResponseMessage
+from kmip_server.operations.services import Services
+from kmip_server.responses import refusal
+from kmip_server.storage.master_key import LocalMasterKey
+from kmip_server.storage.port import ObjectRow, WritesNeeded
+from kmip_server.storage.store import Store
+from kmip_server.ttlv import binary
+from kmip_server.ttlv.item import Limits
+from policy.decision import OperationPolicy
+from policy.operation_policies import BUILT_IN
+from support.requests import Request, batch, one
+from support.wire import Response, Result, Version, read_response
+
+_KEY = bytes(range(32))
+_NOON = 1_700_000_000
+
+
+class EngineHarness:
+    """An engine, its store in `folder`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
+
+    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] = BUILT_IN, **services: Any) -> None:
+        path = folder / "kmip.sqlite"
+        if not path.exists():
+            copyfile(_empty_store(), path)
+            path.chmod(0o600)
+        self.store = Store.open(f"sqlite:///{path}", LocalMasterKey(_KEY))
+        self.engine = Engine(Services(policies=policies, **services))
+        self.now = _NOON
+
+    def client(self, version: Version = (2, 1), name: str = "alice", *groups: str) -> EngineClient:
+        """Someone who speaks one version to this engine."""
+        return EngineClient(self, version, Caller(name, frozenset(groups)))
+
+    def exchange(self, caller: Caller, message: bytes) -> Response:
+        """Carry out one request message, as the service does, and commit what it did."""
+        item = binary.decode(message, Limits())
+        try:
+            plan = self.engine.read(item, self.now)
+        except KmipError as error:
+            return _response(refusal(error, item, self.now))
+        prepared = self.engine.prepare(plan.request)
+        try:
+            return self._process(caller, plan.request, prepared, writes=plan.writes)
+        except WritesNeeded:
+            return self._process(caller, plan.request, prepared, writes=True)
+
+    def _process(
+        self, caller: Caller, request: RequestMessage, prepared: dict[int, Prepared], *, writes: bool
+    ) -> Response:
+        with self.store.unit(writes=writes) as unit:
+            return _response(self.engine.process(unit, caller, request, self.now, prepared).message)
+
+    def row(self, unique_identifier: str) -> ObjectRow | None:
+        """An object's row as it is stored."""
+        with self.store.unit(writes=False) as unit:
+            return unit.get(unique_identifier)
+
+    def material(self, unique_identifier: str) -> bytes | None:
+        """An object's unsealed material, or None if there is none."""
+        with self.store.unit(writes=False) as unit:
+            row = unit.get(unique_identifier)
+            return None if row is None else unit.material(row)
+
+
+@dataclass(frozen=True)
+class EngineClient:
+    """One caller of an engine, speaking one version."""
+
+    harness: EngineHarness
+    version: Version
+    caller: Caller
+
+    def do(self, asked: Request, *, fields: tuple[bytes, ...] = ()) -> Result:
+        """Carry out one operation and answer its result, whatever it is."""
+        return self.harness.exchange(self.caller, one(self.version, asked, fields=fields)).result
+
+    def batch(self, *asked: Request, fields: tuple[bytes, ...] = ()) -> Response:
+        """Carry out several operations in one message."""
+        return self.harness.exchange(self.caller, batch(self.version, *asked, fields=fields))
+
+
+def _response(response: ResponseMessage) -> Response:
+    return read_response(binary.encode(response.encode()))
+
+
+@cache
+def _template() -> TemporaryDirectory[str]:
+    """A folder with an empty store, made once for a process and gone with it."""
+    folder = TemporaryDirectory()
+    path = Path(folder.name) / "kmip.sqlite"
+    Store.create(f"sqlite:///{path}", LocalMasterKey(_KEY)).close()
+    return folder
+
+
+def _empty_store() -> Path:
+    return Path(_template().name) / "kmip.sqlite"
