@@ -12,8 +12,10 @@ from typing import Final
 
 import typer
 
+from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
 from kmip_server.cli.init import init
+from kmip_server.cli.user import user
 
 app = typer.Typer(
     name="kmip-server",
@@ -24,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(init)
+app.add_typer(client, name="client")
+app.add_typer(user, name="user")
 app.command()(decode)
 
 _REFUSALS: Final = frozenset(
@@ -31,6 +35,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.cli.output.CommandError",
         "kmip_server.config.ConfigurationError",
         "kmip_server.identity.pki.PkiError",
+        "kmip_server.storage.accounts.AccountError",
         "kmip_server.storage.database.UnsafeDatabaseError",
         "kmip_server.storage.master_key.MasterKeyError",
         "kmip_server.storage.port.StorageUnavailable",

@@ -1,0 +1,69 @@
+"""kmip-server user: people and appliances that give a user name and password beside their certificate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name, open_database
+from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
+
+user = typer.Typer(help="User names and passwords, as a second factor beside the certificate.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user name.")]
+
+_LEAST_PASSWORD: Final = 8
+
+
+@user.command()
+def add(directory: Directory, name: Name, group: Groups = None) -> None:
+    """Enter a user. The password is asked for, or read from the first line of standard input.
+
+    A user with the name of a client belongs to that client, which must send the password from then on. Any other user
+    may be used over every client's certificate. The user's groups are added to the client's.
+
+    Example: kmip-server user add /var/lib/kmip array7 --group arrays < password.txt
+    """
+    from kmip_server.config import Settings
+    from kmip_server.identity.credentials import MAXIMUM_PASSWORD_BYTES, hash_password
+    from kmip_server.storage.accounts import add_user
+
+    settings = Settings.load(directory)
+    checked_name(name)
+    chosen = checked_groups(group)
+    password = ask_secret(f"Password of {name}", twice=True)
+    if len(password) < _LEAST_PASSWORD or len(password.encode()) > MAXIMUM_PASSWORD_BYTES:
+        raise CommandError(
+            f"a password has {_LEAST_PASSWORD} characters at least, {MAXIMUM_PASSWORD_BYTES} bytes at most"
+        )
+    with open_database(settings.storage.url) as database:
+        add_user(database, name, hash_password(password), chosen)
+    print(f"{name} may be used from now on")
+
+
+@user.command()
+def remove(directory: Directory, name: Name) -> None:
+    """Remove a user: the password is not accepted any more, within a second."""
+    from kmip_server.config import Settings
+    from kmip_server.storage.accounts import remove_user
+
+    settings = Settings.load(directory)
+    with open_database(settings.storage.url) as database:
+        remove_user(database, name)
+    print(f"{name} is removed")
+
+
+@user.command(name="list")
+def list_all(directory: Directory, as_json: Json = False) -> None:
+    """List the users and their groups."""
+    from kmip_server.config import Settings
+    from kmip_server.storage.accounts import read_accounts
+
+    settings = Settings.load(directory)
+    with open_database(settings.storage.url) as database:
+        users = sorted(read_accounts(database).users.values(), key=lambda found: found.name)
+    if as_json:
+        print_json([{"name": found.name, "groups": sorted(found.groups)} for found in users])
+    else:
+        print_table(("Name", "Groups"), ((found.name, ", ".join(sorted(found.groups))) for found in users))
