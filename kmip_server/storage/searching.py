@@ -63,9 +63,9 @@ class Searcher:
         parameters += [value for entry in entries for value in entry]
         parameters += [value for name, wanted in columns for value in _column_values(name, wanted)]
         parameters += [search.mask] * 2 if search.mask else []
-        if not all(storable_key(value) for value in parameters if isinstance(value, str)):
-            return
         status = (search.online, search.archived, search.destroyed)
+        if not any(status) or not all(storable_key(value) for value in parameters if isinstance(value, str)):
+            return
         kinds = tuple((name, _kind(wanted)) for name, wanted in columns)
         place: tuple[Any, ...] = ()
         step = FIRST_STEP
@@ -170,4 +170,4 @@ def _status(status: tuple[bool, bool, bool]) -> ColumnElement[bool]:
         wanted.append(and_(objects.destroyed == false(), objects.archived == true()))
     if destroyed:
         wanted.append(objects.destroyed == true())
-    return or_(*wanted) if wanted else false()
+    return or_(*wanted)

@@ -13,6 +13,7 @@ from kmip_server.storage.lane import Lanes
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
 
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     try:
@@ -43,6 +44,14 @@ def store(store_url: str) -> Iterator[Store]:
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     """For what only SQLite has: files."""
     opened = Store.create(f"sqlite:///{tmp_path}/store.db", LocalMasterKey(MASTER_KEY))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def postgres_store(postgres: PostgresServer) -> Iterator[Store]:
+    """For what only PostgreSQL has: a connection that can be lost."""
+    opened = Store.create(postgres.create_database(), LocalMasterKey(MASTER_KEY))
     yield opened
     opened.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from itertools import count
@@ -52,5 +53,9 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop the server and delete its files."""
+        process = self._server.get_pid()
+        if process is not None:
+            # Nothing is kept, so nothing need be written out: SIGQUIT is an immediate shutdown.
+            os.kill(process, signal.SIGQUIT)
         self._server.cleanup()
         shutil.rmtree(self._directory, ignore_errors=True)
