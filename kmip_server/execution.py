@@ -82,7 +82,7 @@ class Execution:
                 self.version,
                 item,
             )
-        call = Call(spec, self.version, self.caller, self.now, self.unit, self.services, self.batch)
+        call = Call(spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, token=item)
         try:
             later = asynchronous and spec.asynchronous
             answer = self._later(call, item) if later else self._now(call, item, prepared)

@@ -37,6 +37,8 @@ class Call:
     unit: Unit
     services: Services
     batch: Batch
+    token: object = None
+    """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
     prepared: Any = None
     touched: str | None = None
     """The Unique Identifier that goes on record."""

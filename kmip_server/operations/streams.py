@@ -2,14 +2,18 @@
 
 A stream lives in the memory of the worker that holds the client's connection, for a bounded time. It belongs to one
 caller, one operation and one key; a forged, foreign or finished Correlation Value finds nothing.
+
+A storage unit may carry out the same request twice, if its first transaction could not be committed. So a stream
+remembers its last part: the same batch item gets the same result, and the context advances once.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kmip_server.errors import KmipError
 from kmip_server.ttlv.enumerations import Operation, ResultReason
@@ -17,16 +21,21 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason
 _SECONDS: Final = 600
 _MAXIMUM: Final = 1000
 
+Result = TypeVar("Result")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Stream:
-    """One operation in the middle: whose it is, and the cryptographic context that goes on."""
+    """One operation in the middle: whose it is, the cryptographic context that goes on, and its last part."""
 
     caller: str
     operation: Operation
     unique_identifier: str
     context: Any
     expires: int
+    last_request: object = None
+    last_result: Any = None
+    finished: bool = False
 
 
 class Streams:
@@ -46,19 +55,34 @@ class Streams:
         self._streams[value] = Stream(caller, operation, unique_identifier, context, now + _SECONDS)
         return value
 
-    def resume(self, value: bytes, caller: str, operation: Operation, unique_identifier: str, now: int) -> Any:
-        """The context of a stream. Raises Invalid Correlation Value."""
+    def advance(
+        self,
+        value: bytes,
+        caller: str,
+        operation: Operation,
+        unique_identifier: str,
+        now: int,
+        request: object,
+        part: Callable[[Any], Result],
+        *,
+        final: bool,
+    ) -> Result:
+        """Process one part with the stream's context. Raises Invalid Correlation Value, and what the part raises."""
         stream = self._streams.get(value)
         if (
             stream is None
             or stream.expires <= now
             or (stream.caller, stream.operation, stream.unique_identifier) != (caller, operation, unique_identifier)
+            or (stream.finished and stream.last_request is not request)
         ):
             raise KmipError(
                 ResultReason.INVALID_CORRELATION_VALUE, "no operation is outstanding under this Correlation Value"
             )
-        return stream.context
-
-    def end(self, value: bytes) -> None:
-        """Forget a stream: its final part was processed, or it failed."""
-        self._streams.pop(value, None)
+        if stream.last_request is not request:
+            stream.last_request, stream.finished = request, True
+            stream.last_result = part(stream.context)
+            stream.finished = final
+            if final:
+                stream.context = None
+        result: Result = stream.last_result
+        return result

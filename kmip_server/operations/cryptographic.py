@@ -1,0 +1,170 @@
+"""What Encrypt, Decrypt, Sign, Signature Verify, MAC and MAC Verify share: key, parameters, and processing in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from kmip_server.cryptography.algorithms import is_legacy
+from kmip_server.cryptography.certificates import certificate_public_key
+from kmip_server.cryptography.key_formats import PrivateKey, PublicKey, load_private_key, load_public_key
+from kmip_server.cryptography.parameters import NO_PARAMETERS, CryptographicParameters
+from kmip_server.cryptography.transparent import TransparentSymmetricKey
+from kmip_server.errors import KmipError
+from kmip_server.messages.structures import DataReference
+from kmip_server.objects import key_block
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.call import Call
+from kmip_server.operations.key_material import clear_material
+from kmip_server.operations.usage import Purpose, use
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+Result = TypeVar("Result")
+Context = TypeVar("Context")
+
+
+class Parts(Protocol):
+    """A request that may be one part of several (s7.8, s7.14, s7.17)."""
+
+    @property
+    def correlation_value(self) -> bytes | None:
+        """The stream that this part continues."""
+
+    @property
+    def init_indicator(self) -> bool | None:
+        """This is the first part."""
+
+    @property
+    def final_indicator(self) -> bool | None:
+        """This is the last part."""
+
+
+class Part(NamedTuple):
+    """What a part of several did: its result, and the Correlation Value under which the next one comes."""
+
+    result: Any
+    correlation_value: bytes | None
+
+
+def in_parts(
+    call: Call,
+    request: Parts,
+    unique_identifier: str,
+    begin: Callable[[], Context],
+    update: Callable[[Context], Any],
+    finish: Callable[[Context], Any],
+) -> Part:
+    """Process one part of a multi-part operation: the first with a new context, the others with the one kept."""
+    streams, caller, operation = call.services.streams, call.caller.name, call.spec.operation
+    final = bool(request.final_indicator)
+    if request.correlation_value is None:
+        context = begin()
+        if final:
+            return Part(finish(context), None)
+        result = update(context)
+        return Part(result, streams.begin(caller, operation, unique_identifier, context, call.now))
+    result = streams.advance(
+        request.correlation_value,
+        caller,
+        operation,
+        unique_identifier,
+        call.now,
+        call.token,
+        finish if final else update,
+        final=final,
+    )
+    return Part(result, None if final else request.correlation_value)
+
+
+def is_in_parts(request: Parts) -> bool:
+    """Whether a request is one part of several."""
+    return request.correlation_value is not None or bool(request.init_indicator)
+
+
+def is_first(request: Parts) -> bool:
+    """Whether a request is the only part, or the first of several."""
+    return request.correlation_value is None
+
+
+def used(call: Call, target: ManagedObject, purpose: Purpose, request: Parts, data: bytes | None) -> None:
+    """Use a key for this request: its state, dates, mask and limits allow it (see usage)."""
+    use(call, target, purpose, len(data or b""), first_part=is_first(request))
+
+
+def parameters_for(call: Call, target: ManagedObject, given: CryptographicParameters | None) -> CryptographicParameters:
+    """The request's Cryptographic Parameters, or the key's own (s6.1.17). Refuses legacy algorithms by policy."""
+    parameters = given
+    if parameters is None or parameters == NO_PARAMETERS:
+        parameters = target.first(Tag.CRYPTOGRAPHIC_PARAMETERS) or NO_PARAMETERS
+    algorithms = (
+        target.first(Tag.CRYPTOGRAPHIC_ALGORITHM),
+        parameters.cryptographic_algorithm,
+        parameters.hashing_algorithm,
+    )
+    if not call.services.legacy_algorithms and any(is_legacy(algorithm) for algorithm in algorithms):
+        raise KmipError(
+            ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "this server's policy does not allow legacy algorithms"
+        )
+    return parameters
+
+
+def required_data(call: Call, given: DataReference | None, parts: Parts) -> bytes:
+    """The data to process; only a part of several may be without (s6.1.17). Raises Invalid Field."""
+    data = call.batch.data(given)
+    if data is None and not is_in_parts(parts):
+        raise KmipError(ResultReason.INVALID_FIELD, "Data (4200C2) is required unless it comes in parts")
+    return data or b""
+
+
+# Keys. ----------------------------------------------------------------------------------------------------------------
+
+
+def algorithm_of(target: ManagedObject) -> CryptographicAlgorithm | None:
+    """The Cryptographic Algorithm of a key."""
+    algorithm: CryptographicAlgorithm | None = target.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    return algorithm
+
+
+def wrong_type(target: ManagedObject) -> KmipError:
+    """The error for an object of a type that the operation does not take."""
+    return KmipError(ResultReason.INVALID_OBJECT_TYPE, f"a {target.object_type.title} cannot be used in this operation")
+
+
+def symmetric_key(call: Call, target: ManagedObject) -> bytes:
+    """The bytes of a symmetric key. Raises Invalid Object Type."""
+    value = call.value(target)
+    if not isinstance(value, key_block.SymmetricKey):
+        raise wrong_type(target)
+    material = clear_material(value.key_block)
+    if isinstance(material, TransparentSymmetricKey):
+        return material.key
+    if not isinstance(material, bytes):
+        raise wrong_type(target)
+    return material
+
+
+def private_key(call: Call, target: ManagedObject) -> PrivateKey:
+    """A private key, ready to compute with. Raises Invalid Object Type."""
+    value = call.value(target)
+    if not isinstance(value, key_block.PrivateKey):
+        raise wrong_type(target)
+    block = value.key_block
+    return load_private_key(block.key_format_type, clear_material(block), algorithm_of(target))
+
+
+def public_key(call: Call, target: ManagedObject) -> PublicKey:
+    """A public key, ready to compute with. Raises Invalid Object Type."""
+    value = call.value(target)
+    if not isinstance(value, key_block.PublicKey):
+        raise wrong_type(target)
+    block = value.key_block
+    return load_public_key(block.key_format_type, clear_material(block), algorithm_of(target))
+
+
+def verifying_key(call: Call, target: ManagedObject) -> PublicKey:
+    """The public key of a public key object, or of a certificate. Raises Invalid Object Type."""
+    value = call.value(target)
+    if isinstance(value, key_block.Certificate):
+        return certificate_public_key(value.certificate_value)
+    return public_key(call, target)
