@@ -145,8 +145,8 @@ class Payload:
         )
 
     @classmethod
-    def decode(cls, items: Sequence[Item], version: ProtocolVersion) -> Self:
-        """Build the structure from its items, in order. Raises KmipError."""
+    def decode(cls, items: Sequence[Item], version: ProtocolVersion, *, partial: bool = False) -> Self:
+        """Build the structure from its items, in order; a `partial` one may lack required fields. Raises KmipError."""
         values: dict[str, Any] = {}
         position, count = 0, len(items)
         for slot in cls.slots(version):
@@ -160,6 +160,8 @@ class Payload:
                 if slot.name in values:
                     raise _unexpected(cls, items[start])
                 values[slot.name] = slot.read(items[start:position])
+            elif slot.required and partial:
+                values[slot.name] = () if slot.many else None
             elif slot.required:
                 raise KmipError(
                     ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(slot.tag)} is missing or out of order"
@@ -293,15 +295,16 @@ def _known_bits(bits: type[Mask], version: ProtocolVersion) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StructureKind:
-    """A nested declared structure."""
+    """A nested declared structure; a `partial` one is what Locate compares with (KMIP 2.1 s6.1.28)."""
 
     structure: type[Payload]
+    partial: bool = False
 
     def read(self, item: Item, version: ProtocolVersion) -> Any:
         """See Kind."""
         if item[1] != Type.STRUCTURE:
             raise wrong_type(item, Type.STRUCTURE)
-        return self.structure.decode(item[2], version)
+        return self.structure.decode(item[2], version, partial=self.partial)
 
     def write(self, tag: int, value: Payload, version: ProtocolVersion) -> Item:
         """See Kind."""

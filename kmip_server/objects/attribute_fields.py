@@ -8,12 +8,12 @@ In 1.x an attribute goes by its name, and a custom attribute "x-NAME" is the ven
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Slot, declare, name_of, wrong_type
+from kmip_server.messages.fields import Kind, Slot, StructureKind, declare, name_of, wrong_type
 from kmip_server.messages.structures import VendorAttribute
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
@@ -54,7 +54,7 @@ def reference_to(attribute: AttributeValue) -> AttributeReference:
 def _row_named(name: str, version: ProtocolVersion) -> Attribute:
     row = BY_NAME.get(name)
     if row is None or not row.known_in(version):
-        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"KMIP {version} has no attribute named {name[:80]!r}")
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute named {name[:80]!r}")
     return row
 
 
@@ -63,8 +63,8 @@ def _custom(name: str) -> tuple[str, str] | None:
     return (vendor, rest) if dash and rest and vendor in CUSTOM_VENDORS else None
 
 
-def read_named(item: Item, version: ProtocolVersion) -> AttributeValue:
-    """A 1.x Attribute structure: name, index, value (KMIP 1.4 s2.1.1)."""
+def read_named(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
+    """A 1.x Attribute structure: name, index, value (KMIP 1.4 s2.1.1). A `partial` value is one to compare with."""
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
     parts = list(item.value)
@@ -88,7 +88,8 @@ def read_named(item: Item, version: ProtocolVersion) -> AttributeValue:
         )
         return AttributeValue(Tag.ATTRIBUTE, vendor_attribute, index)
     row = _row_named(name, version)
-    return AttributeValue(row.tag, row.kind.read(Item(row.tag, value.type, value.value), version), index)
+    kind = _kind(row, partial)
+    return AttributeValue(row.tag, kind.read(Item(row.tag, value.type, value.value), version), index)
 
 
 def write_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
@@ -109,17 +110,21 @@ def write_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | N
     return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, content))
 
 
-def read_tagged(item: Item, version: ProtocolVersion) -> AttributeValue:
-    """An attribute under its own tag, as since 2.0."""
+def read_tagged(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
+    """An attribute under its own tag, as since 2.0. A `partial` value is one to compare with."""
     try:
         row = ATTRIBUTES[Tag(item.tag)]
     except ValueError:
         raise KmipError(ResultReason.UNKNOWN_TAG, f"tag {item.tag:06X} is unknown") from None
     except KeyError:
-        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"{name_of(item.tag)} is not an attribute") from None
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"{name_of(item.tag)} is not an attribute") from None
     if not row.known_in(version):
-        raise KmipError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"KMIP {version} has no attribute {row.name}")
-    return AttributeValue(row.tag, row.kind.read(item, version))
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute {row.name}")
+    return AttributeValue(row.tag, _kind(row, partial).read(item, version))
+
+
+def _kind(row: Attribute, partial: bool) -> Kind:
+    return replace(row.kind, partial=True) if partial and isinstance(row.kind, StructureKind) else row.kind
 
 
 def write_tagged(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
@@ -137,7 +142,7 @@ def _sayable(row: Attribute, value: Any, version: ProtocolVersion) -> bool:
 # Structures and lists of attributes. ----------------------------------------------------------------------------------
 
 
-def _read_template(item: Item, version: ProtocolVersion) -> tuple[AttributeValue, ...]:
+def read_template(item: Item, version: ProtocolVersion, *, partial: bool = False) -> tuple[AttributeValue, ...]:
     """A 1.x TemplateAttribute (KMIP 1.4 s2.1.8). Templates are deprecated, and none exist here to be named."""
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
@@ -148,13 +153,13 @@ def _read_template(item: Item, version: ProtocolVersion) -> tuple[AttributeValue
             raise KmipError(
                 ResultReason.INVALID_MESSAGE, f"{name_of(child.tag)} does not belong in {name_of(item.tag)}"
             )
-    return tuple([read_named(child, version) for child in item.value])
+    return tuple([read_named(child, version, partial=partial) for child in item.value])
 
 
-def _read_attributes(item: Item, version: ProtocolVersion) -> tuple[AttributeValue, ...]:
+def read_attributes(item: Item, version: ProtocolVersion, *, partial: bool = False) -> tuple[AttributeValue, ...]:
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
-    return tuple([read_tagged(child, version) for child in item.value])
+    return tuple([read_tagged(child, version, partial=partial) for child in item.value])
 
 
 def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> list[Item]:
@@ -183,9 +188,9 @@ class TemplateField:
     def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
         """See Field."""
         if version >= V2_0:
-            tag, read, write = self.attributes, _read_attributes, _tagged
+            tag, read, write = self.attributes, read_attributes, _tagged
         else:
-            tag, read, write = self.template, _read_template, _named
+            tag, read, write = self.template, read_template, _named
         return (
             Slot(
                 name,
@@ -250,7 +255,7 @@ class OneAttributeField:
                 wrapper,
                 self.required,
                 False,
-                lambda items: _only(_read_attributes(items[0], version), wrapper),
+                lambda items: _only(read_attributes(items[0], version), wrapper),
                 lambda value: (Item(wrapper, Type.STRUCTURE, tuple(_tagged((value,), version))),),
             ),
         )

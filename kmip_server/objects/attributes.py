@@ -67,7 +67,8 @@ class Attribute:
     delete: When = When.NEVER
     objects: frozenset[ObjectType] = frozenset(ObjectType)
     column: str | None = None
-    index: Callable[[Any], str] | None = None
+    index: Callable[[Any], str | None] | None = None
+    """The text under which Locate finds a value; None for what Locate compares with and does not hold enough."""
 
     @property
     def name(self) -> str:
@@ -91,9 +92,14 @@ def _exact(value: str) -> str:
     return value
 
 
-def _vendor(value: s.VendorAttribute) -> str:
+def _linked(link: s.Link) -> str | None:
+    linked = link.linked_object_identifier
+    return linked if isinstance(linked, str) else None
+
+
+def _vendor(value: s.VendorAttribute) -> str | None:
     item = value.attribute_value
-    return vendor_index(value.vendor_identification, value.attribute_name, item) if item is not None else ""
+    return None if item is None else vendor_index(value.vendor_identification, value.attribute_name, item)
 
 
 def vendor_index(vendor: str, name: str, value: Item) -> str:
@@ -197,7 +203,7 @@ _ROWS: Final = (
     _server(Tag.ARCHIVE_DATE, DATE_TIME, column="archive_date"),
     _either(Tag.OBJECT_GROUP, TEXT, multiple=True, index=_exact),
     _either(Tag.FRESH, BOOLEAN, since=V1_1, set_by=SetBy.EITHER, modify=When.NEVER, delete=When.NEVER, column="fresh"),
-    _either(Tag.LINK, StructureKind(s.Link), multiple=True, index=lambda link: str(link.linked_object_identifier)),
+    _either(Tag.LINK, StructureKind(s.Link), multiple=True, index=_linked),
     _either(
         Tag.APPLICATION_SPECIFIC_INFORMATION,
         StructureKind(s.ApplicationSpecificInformation),

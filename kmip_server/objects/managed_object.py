@@ -117,10 +117,11 @@ class ManagedObject:
             ),
             index=tuple(
                 [
-                    (int(tag), key(instance.value))
+                    (int(tag), text)
                     for tag, key in _INDEXED.items()
                     if tag in instances
                     for instance in instances[tag]
+                    if (text := key(instance.value)) is not None
                 ]
             ),
             **columns,
