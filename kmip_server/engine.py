@@ -28,6 +28,7 @@ from kmip_server.ttlv.enumerations import (
     ResultReason,
 )
 from kmip_server.ttlv.item import Item
+from policy.decision import OperationPolicy
 
 load_all()
 
@@ -119,6 +120,7 @@ class Engine:
         request: RequestMessage,
         now: int,
         prepared: Mapping[int, Prepared] | None = None,
+        policies: Mapping[str, OperationPolicy] | None = None,
     ) -> Answer:
         """Carry out a batch (s9.5 to s9.8). What it did is true once the unit is committed."""
         header = request.header
@@ -150,7 +152,13 @@ class Engine:
         return Answer(respond(request.version, tuple(outcomes), now), tuple(execution.jobs))
 
     def run_job(
-        self, unit: Unit, caller: Caller, correlation_value: bytes, now: int, prepared: Mapping[int, Prepared]
+        self,
+        unit: Unit,
+        caller: Caller,
+        correlation_value: bytes,
+        now: int,
+        prepared: Mapping[int, Prepared],
+        policies: Mapping[str, OperationPolicy] | None = None,
     ) -> None:
         """Carry out an asynchronous operation, unless it was canceled, and keep its answer for Poll (s6.1.38)."""
         job = unit.job(correlation_value)
@@ -158,7 +166,8 @@ class Engine:
             return
         request = request_of(job)
         (item,) = request.items
-        answer = Execution(unit, caller, request.version, now, self.services).carry_out(item, prepared.get(0))
+        execution = Execution(unit, caller, request.version, now, self.services, policies=policies)
+        answer = execution.carry_out(item, prepared.get(0))
         unit.update_job(replace(job, stage=int(ProcessingStage.COMPLETED), response=encode_answer(answer)))
         unit.accept()
 

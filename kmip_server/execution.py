@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason, ResultStatus
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
+from policy.decision import OperationPolicy
 
 _log: Final = structlog.get_logger("kmip.engine")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
@@ -53,6 +55,7 @@ class Execution:
         now: int,
         services: Services,
         *,
+        policies: Mapping[str, OperationPolicy] | None = None,
         room: int | None = None,
     ) -> None:
         self.unit = unit
@@ -60,6 +63,7 @@ class Execution:
         self.version = version
         self.now = now
         self.services = services
+        self.policies = services.policies if policies is None else policies
         self.room = room
         self.batch = Batch()
         self.jobs: list[Job] = []
@@ -82,7 +86,9 @@ class Execution:
                 self.version,
                 item,
             )
-        call = Call(spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, token=item)
+        call = Call(
+            spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, self.policies, item
+        )
         try:
             later = asynchronous and spec.asynchronous
             answer = self._later(call, item) if later else self._now(call, item, prepared)

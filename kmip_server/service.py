@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 import structlog
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
-from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -48,6 +49,7 @@ _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
     Encoding.JSON: lambda message: json.encode(binary.expand(message)),
 }
 _RELOADS: Final = 3
+_REFRESH_SECONDS: Final = 0.4
 _RESUMED_AT_ONCE: Final = 1000
 
 
@@ -60,7 +62,7 @@ class Service:
 
     def __init__(
         self,
-        reactor: IReactorThreads,
+        reactor: ReactorBase,
         engine: Engine,
         lanes: Lanes,
         directories: DirectorySource,
@@ -81,8 +83,11 @@ class Service:
         self._trace = trace
         self._clock = clock
         self._verifier = CredentialVerifier()
-        self._threads = ThreadPool(0, 2, "kmip slow")
+        self._threads = ThreadPool(1, 2, "kmip slow")
         self._threads.start()
+        self._refreshing = LoopingCall(self._refresh)
+        self._refreshing.clock = reactor
+        self._refreshing.start(_REFRESH_SECONDS, now=False)
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
 
@@ -119,11 +124,22 @@ class Service:
         found = self._lanes.submit(
             lambda unit: unit.jobs(int(ProcessingStage.SUBMITTED), _RESUMED_AT_ONCE), writes=False
         )
-        found.add_done_callback(lambda done: [self._run_job(job) for job in done.result()])
+
+        def run_all(done: Future[list[Job]]) -> None:
+            for job in done.result():
+                self._run_job(job)
+
+        found.add_done_callback(run_all)
+
+    def _refresh(self) -> Deferred[None]:
+        """Notice revocations and changed policies even when no request comes; connections are closed by them."""
+        refreshed: Deferred[Any] = self._in_thread(self._directories.refresh)
+        return refreshed.addErrback(lambda failure: _log.error("the directory was not read", reason=str(failure.value)))
 
     def close(self) -> Deferred[None]:
         """Finish what was taken. Fires when the process may end."""
-        closed: Deferred[None] = deferToThreadPool(self._reactor, self._threads, self._lanes.close)  # type: ignore[arg-type]
+        self._refreshing.stop()
+        closed: Deferred[None] = deferToThreadPool(self._reactor, self._threads, self._lanes.close)
         return closed.addBoth(lambda _: self._threads.stop())
 
     # How a request is carried out. ------------------------------------------------------------------------------------
@@ -163,7 +179,7 @@ class Service:
     ) -> Deferred[Reply]:
         if plan.stateless:
             try:
-                answer = self._engine.process(STATELESS, caller, plan.request, self._now())
+                answer = self._engine.process(STATELESS, caller, plan.request, self._now(), None, directory.policies)
                 return succeed(self._encoded(answer.message.encode(), encoding))
             except WritesNeeded:
                 pass
@@ -172,7 +188,7 @@ class Service:
         def work(unit: Unit) -> tuple[bytes, Answer]:
             if unit.epoch() != directory.epoch:
                 raise _StaleDirectory
-            answer = self._engine.process(unit, caller, plan.request, self._now(), prepared)
+            answer = self._engine.process(unit, caller, plan.request, self._now(), prepared, directory.policies)
             return encode(answer.message.encode()), answer
 
         deferred: Deferred[Reply] = Deferred()
@@ -188,7 +204,9 @@ class Service:
             if error is None:
                 data, answer = future.result()
                 if self._trace:
-                    _log.info("response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode())))
+                    _log.info(
+                        "response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode()))
+                    )
                 deferred.callback(Reply(data))
                 for job in answer.jobs:
                     self._run_job(job)
@@ -228,8 +246,9 @@ class Service:
 
         def run(prepared: Mapping[int, Prepared]) -> None:
             def work(unit: Unit) -> None:
-                caller = self._directories.current.named(job.owner)
-                self._engine.run_job(unit, caller, job.correlation_value, self._now(), prepared)
+                directory = self._directories.current
+                caller = directory.named(job.owner)
+                self._engine.run_job(unit, caller, job.correlation_value, self._now(), prepared, directory.policies)
 
             self._lanes.submit(work, writes=True).add_done_callback(
                 lambda done: (
@@ -264,7 +283,7 @@ class Service:
         return Reply(_ENCODE[encoding](message))
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        return deferToThreadPool(self._reactor, self._threads, function, *arguments)  # type: ignore[arg-type]
+        return deferToThreadPool(self._reactor, self._threads, function, *arguments)
 
     def _now(self) -> int:
         return int(self._clock())

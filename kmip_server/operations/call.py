@@ -7,6 +7,7 @@ this operation on it, in the transaction that will use it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from kmip_server.storage.port import Unit
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
-from policy.decision import Decision, Resource, Subject, decide
+from policy.decision import Decision, OperationPolicy, Resource, Subject, decide
 from policy.operation_policies import OBJECT_OPERATIONS, server_resource
 
 
@@ -37,6 +38,7 @@ class Call:
     unit: Unit
     services: Services
     batch: Batch
+    policies: Mapping[str, OperationPolicy]
     token: object = None
     """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
     prepared: Any = None
@@ -80,7 +82,7 @@ class Call:
     def decide(self, operation: Operation, target: ManagedObject) -> Decision:
         """Whether the caller may do this to this object."""
         return decide(
-            self.services.policies,
+            self.policies,
             Subject(self.caller.name, self.caller.groups),
             operation.name,
             Resource(target.object_type.name, target.owner, target.policy),
@@ -89,7 +91,7 @@ class Call:
     def permit(self) -> None:
         """Decide an operation that names no existing object. Raises Permission Denied."""
         decision = decide(
-            self.services.policies,
+            self.policies,
             Subject(self.caller.name, self.caller.groups),
             self.spec.operation.name,
             server_resource(self.caller.name),

@@ -90,7 +90,7 @@ def check_value(call: Call, tag: Tag, value: Any, holder: str | None = None) -> 
             if any(other != holder for other in call.unit.indexed(call.caller.name, Tag.NAME, value.name_value)):
                 raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
         case Tag.OPERATION_POLICY_NAME:
-            if value not in call.services.policies:
+            if value not in call.policies:
                 raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no operation policy of this name")
         case Tag.LINK:
             check_link(call, value)

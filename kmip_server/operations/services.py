@@ -24,7 +24,7 @@ class OperationLimits:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """The server as operations see it. `policies` is replaced as a whole when they change."""
+    """The server as operations see it. `policies` decide where a request does not bring newer ones."""
 
     policies: Mapping[str, OperationPolicy]
     limits: OperationLimits = OperationLimits()

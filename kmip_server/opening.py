@@ -1,0 +1,62 @@
+"""Opening the server of a directory: from its settings and master key to a service that answers requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from twisted.internet.base import ReactorBase
+
+from kmip_server.config import Settings
+from kmip_server.cryptography.self_test import self_test
+from kmip_server.engine import Engine
+from kmip_server.identity.directory import DirectorySource
+from kmip_server.operations.services import OperationLimits, Services
+from kmip_server.service import Service
+from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts
+from kmip_server.storage.master_key import MasterKey
+from kmip_server.storage.store import Store
+from kmip_server.ttlv.item import Limits
+
+
+def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey, *, trace: bool = False) -> Service:
+    """The service of a server directory. Raises what its store, its policies and the self-test raise."""
+    self_test()
+    store = Store.open(settings.storage.url, master_key)
+    directories = directory_source(store, settings.policy.operation_policies)
+    limits = settings.limits
+    services = Services(
+        policies=directories.current.policies,
+        limits=OperationLimits(
+            batch_items=limits.batch_items,
+            response_bytes=limits.response_bytes,
+            locate_items=limits.locate_items,
+            pbkdf2_iterations=limits.pbkdf2_iterations,
+            random_bytes=limits.random_bytes,
+        ),
+        legacy_algorithms=settings.policy.legacy_algorithms,
+        time_stamp_skew_seconds=settings.policy.time_stamp_skew_seconds,
+    )
+    service = Service(
+        reactor,
+        Engine(services),
+        store.lanes(on_group_done=reactor.callFromThread),
+        directories,
+        limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
+        principal=settings.tls.principal,
+        require_client_auth_usage=settings.tls.require_client_auth_usage,
+        trace=trace,
+    )
+    service.resume()
+    return service
+
+
+def directory_source(store: Store, policies: Sequence[Path]) -> DirectorySource:
+    """The directory of a store and its policy files, kept up to date."""
+    database = store.database
+    return DirectorySource(
+        lambda: read_accounts(database),
+        lambda: [client.name for client in list_clients(database)],
+        lambda: EpochReader(database).current(),
+        policies,
+    )
