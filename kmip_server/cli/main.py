@@ -8,26 +8,45 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
 from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
+from kmip_server.cli.doctor import doctor
 from kmip_server.cli.init import init
 from kmip_server.cli.user import user
 
 app = typer.Typer(
     name="kmip-server",
-    help="A KMIP key management server. Begin with: kmip-server init DIR",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """A KMIP key management server. Begin with: kmip-server init DIR
+
+    Exit codes: 0 done; 1 refused, or something is wrong; 2 wrong usage.
+    """
+    if version:
+        from kmip_server import __version__
+
+        print(f"kmip-server {__version__}")
+        raise typer.Exit
+
+
 app.command()(init)
 app.add_typer(client, name="client")
 app.add_typer(user, name="user")
+app.command()(doctor)
 app.command()(decode)
 
 _REFUSALS: Final = frozenset(

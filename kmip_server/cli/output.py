@@ -10,12 +10,14 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 if TYPE_CHECKING:
     from rich.status import Status
+
+_NO_WRAP: Final = 10_000
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -45,8 +47,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: d
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 200)
+    # Only a terminal has a width to keep to: what scripts read is a line for each row.
+    Console(width=None if sys.stdout.isatty() else _NO_WRAP).print(table)
 
 
 def ask_secret(question: str, *, twice: bool) -> str:
