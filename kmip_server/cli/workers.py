@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -93,7 +94,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, lambda number, _: self._signals.add(number))
-        self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
+        self._selector.register(woken, selectors.EVENT_READ, (0, lambda: self._woken(woken)))
         for _ in range(self._count):
             self._fork()
         while not self._stopping:
@@ -106,8 +107,9 @@ class Supervisor:
         """Wait for the next thing to happen, and do it."""
         times = [*self._restart_at, *(when for when in (self._accept_at, until) if when is not None)]
         timeout = max(0.0, min(times) - monotonic()) if times else None
-        for key, _ in self._selector.select(timeout):
-            key.data()
+        # Words of the workers come before new connections, so that none is given to a worker that is known to be gone.
+        for _, act in sorted((key.data for key, _ in self._selector.select(timeout)), key=itemgetter(0)):
+            act()
         now = monotonic()
         if self._accept_at is not None and now >= self._accept_at:
             self._accept_at = None
@@ -170,7 +172,7 @@ class Supervisor:
         theirs.close()
         worker = _Worker(pid, ours, monotonic())
         self._workers[pid] = worker
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(worker))
+        self._selector.register(ours, selectors.EVENT_READ, (0, lambda: self._hear(worker)))
 
     def _become_worker(self, ours: socket.socket, theirs: socket.socket) -> NoReturn:
         code = 1
@@ -201,7 +203,7 @@ class Supervisor:
                     worker.ready = True
                     self._listen()
                     self._announce()
-                elif message[0] == Word.FAILED:
+                elif message[0] == Word.FAILED and not self._announced:
                     self._failure = message[1:].decode(errors="replace")
                 elif message[0] == Word.CLOSED:
                     for (number,) in NUMBER.iter_unpack(message[1:]):
@@ -231,7 +233,7 @@ class Supervisor:
         listened = self._selector.get_map()
         for port, listening in self._sockets.items():
             if listening.fileno() not in listened:
-                self._selector.register(listening, selectors.EVENT_READ, partial(self._accept, port, listening))
+                self._selector.register(listening, selectors.EVENT_READ, (1, partial(self._accept, port, listening)))
 
     def _deafen(self, seconds: float | None) -> None:
         """Leave connections waiting, until the time has passed or a worker is ready."""
@@ -241,6 +243,8 @@ class Supervisor:
         self._accept_at = None if seconds is None else monotonic() + seconds
 
     def _accept(self, port: Port, listening: socket.socket) -> None:
+        if not any(worker.ready for worker in self._workers.values()):
+            return
         try:
             for connection, peer in accept(listening):
                 with connection:

@@ -9,6 +9,7 @@ whether their length is declared or not; a request that breaks HTTP is answered 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
@@ -203,13 +204,13 @@ class HttpsProtocol(http.HTTPChannel):
         body = f"{text}\n".encode()
         self._transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
-            b"Connection: close\r\n\r\n%b" % (status, http.RESPONSES[status], len(body), body)
+            b"Connection: close\r\n\r\n%b" % (status, HTTPStatus(status).phrase.encode(), len(body), body)
         )
         self.loseConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
         # twisted.web's own answer to broken HTTP has no body, which some clients wait for.
-        self.refuse(400, "this is not an HTTP/1.1 request")
+        self.refuse(400, "this is not an HTTP request")
 
     def loseConnection(self) -> None:  # noqa: N802
         """Close after what was written."""
