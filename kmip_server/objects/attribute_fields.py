@@ -157,6 +157,7 @@ def read_template(item: Item, version: ProtocolVersion, *, partial: bool = False
 
 
 def read_attributes(item: Item, version: ProtocolVersion, *, partial: bool = False) -> tuple[AttributeValue, ...]:
+    """An Attributes structure, as since 2.0 (KMIP 2.1 s5.1)."""
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
     return tuple([read_tagged(child, version, partial=partial) for child in item.value])

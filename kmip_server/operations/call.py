@@ -19,8 +19,8 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.registry import OperationSpec
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import Unit
-from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.storage.port import ObjectRow, Unit
+from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
 from policy.decision import Decision, OperationPolicy, Resource, Subject, decide
@@ -87,6 +87,15 @@ class Call:
             operation.name,
             Resource(target.object_type.name, target.owner, target.policy),
         )
+
+    def may(self, operation: Operation, row: ObjectRow) -> bool:
+        """Whether the caller may do this to the object in a row that was found by searching."""
+        return decide(
+            self.policies,
+            Subject(self.caller.name, self.caller.groups),
+            operation.name,
+            Resource(ObjectType(row.object_type).name, row.owner, row.operation_policy),
+        ).allowed
 
     def permit(self) -> None:
         """Decide an operation that names no existing object. Raises Permission Denied."""

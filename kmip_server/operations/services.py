@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kmip_server.identity.caller import Caller
 from kmip_server.operations.streams import Streams
-from policy.decision import OperationPolicy
+from policy.decision import OperationPolicy, Subject, shared_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +33,18 @@ class Services:
     lease_seconds: int = 3600
     time_stamp_skew_seconds: int = 0
     streams: Streams = field(default_factory=Streams)
+    _shared: tuple[Mapping[str, OperationPolicy], dict[tuple[frozenset[str], str], frozenset[tuple[str, str]]]] = field(
+        default_factory=lambda: ({}, {}), repr=False
+    )
+
+    def shared_with(
+        self, policies: Mapping[str, OperationPolicy], caller: Caller, action: str
+    ) -> frozenset[tuple[str, str]]:
+        """See policy.decision.shared_with; kept for each set of groups as long as the policies are the same."""
+        of, kept = self._shared
+        if of is not policies:
+            of, kept = self._shared = (policies, {})
+        key = (caller.groups, action)
+        if key not in kept:
+            kept[key] = shared_with(policies, Subject(caller.name, caller.groups), action)
+        return kept[key]
