@@ -34,7 +34,7 @@ class RequestHandler(Protocol):
         """Who presents this certificate (DER, verified by TLS). Raises IdentityError if it names nobody."""
 
     def admits(self, caller: Caller) -> bool:
-        """False once the client is revoked. Cheap: asked for every message, and twice a second for each connection."""
+        """False once the client is revoked. Cheap: asked for every message, and again and again while it is idle."""
 
     def handle(self, caller: Caller, data: bytes, encoding: Encoding) -> Deferred[Reply]:
         """The answer to one request message, in the request's encoding. Never fails."""

@@ -41,6 +41,6 @@ class ListenerSettings:
     handshake_seconds: float = 10
     message_seconds: float = 30
     idle_seconds: float = 3600
-    sweep_seconds: float = 0.5
+    sweep_seconds: float = 0.25
     linger_seconds: float = 0.5
     stop_seconds: float = 10
