@@ -107,6 +107,18 @@ class Policy(_Section):
     time_stamp_skew_seconds: Annotated[int, Field(ge=0)] = 0
 
 
+class Compatibility(_Section):
+    """What is done for clients that exist, where the standard alone would stop them."""
+
+    short_listings: tuple[Literal["1.0", "1.1", "1.2", "1.3", "1.4", "2.0", "2.1"], ...] = (
+        "1.0",
+        "1.1",
+        "1.2",
+        "1.3",
+        "2.0",
+    )
+
+
 class Log(_Section):
     """How the log on standard error looks."""
 
@@ -126,6 +138,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     master_key: MasterKey = MasterKey()
     policy: Policy = Policy()
+    compatibility: Compatibility = Compatibility()
     log: Log = Log()
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from twisted.internet.base import ReactorBase
@@ -17,6 +18,7 @@ from kmip_server.storage.accounts import EpochReader, list_clients, read_account
 from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.store import Store
 from kmip_server.ttlv.item import Limits
+from kmip_server.ttlv.versions import SUPPORTED_VERSIONS
 
 
 def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey, *, trace: bool = False) -> Service:
@@ -36,6 +38,9 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         ),
         legacy_algorithms=settings.policy.legacy_algorithms,
         time_stamp_skew_seconds=settings.policy.time_stamp_skew_seconds,
+        short_listings=frozenset(
+            version for version in SUPPORTED_VERSIONS if str(version) in settings.compatibility.short_listings
+        ),
     )
     service = Service(
         reactor,
@@ -54,9 +59,14 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
 def directory_source(store: Store, policies: Sequence[Path]) -> DirectorySource:
     """The directory of a store and its policy files, kept up to date."""
     database = store.database
+
+    def current_epoch() -> int:
+        with closing(EpochReader(database)) as reader:
+            return reader.current()
+
     return DirectorySource(
         lambda: read_accounts(database),
         lambda: [client.name for client in list_clients(database)],
-        lambda: EpochReader(database).current(),
+        current_epoch,
         policies,
     )

@@ -9,6 +9,7 @@ from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, attribute_list, reference_to, references
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.operations.call import Call
+from kmip_server.operations.listing import listed
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation
 from kmip_server.ttlv.tags import Tag
@@ -35,9 +36,9 @@ def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesRe
     """An attribute that the object does not have is simply not in the answer (s6.1.20)."""
     target = call.target(request.unique_identifier)
     wanted = frozenset(request.attribute_reference)
-    return GetAttributesResponse(
-        unique_identifier=target.unique_identifier,
-        attributes=tuple(
-            [attribute for attribute in target.attributes if not wanted or reference_to(attribute) in wanted]
-        ),
-    )
+    if wanted:
+        attributes = [attribute for attribute in target.attributes if reference_to(attribute) in wanted]
+    else:
+        short = listed(call.version, call.services.short_listings)
+        attributes = [attribute for attribute in target.attributes if short is None or attribute.tag in short]
+    return GetAttributesResponse(unique_identifier=target.unique_identifier, attributes=tuple(attributes))

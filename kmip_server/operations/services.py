@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kmip_server.identity.caller import Caller
 from kmip_server.operations.streams import Streams
+from kmip_server.ttlv.versions import ProtocolVersion
 from policy.decision import OperationPolicy, Subject, shared_with
 
 
@@ -32,6 +33,7 @@ class Services:
     legacy_algorithms: bool = False
     lease_seconds: int = 3600
     time_stamp_skew_seconds: int = 0
+    short_listings: frozenset[ProtocolVersion] = frozenset()
     streams: Streams = field(default_factory=Streams)
     _shared: tuple[Mapping[str, OperationPolicy], dict[tuple[frozenset[str], str], frozenset[tuple[str, str]]]] = field(
         default_factory=lambda: ({}, {}), repr=False
