@@ -156,6 +156,12 @@ def test_every_failure_takes_one_hash_so_that_its_time_tells_nothing(given: Cred
         assert hashing.verify_phc_encoded.call_count == 1
 
 
+def test_a_password_beyond_the_limit_is_not_hashed_itself() -> None:
+    with patch.object(credentials, "Argon2id", wraps=Argon2id) as hashing:
+        refusal(BOB, credential("operator", "x" * 1025))
+    assert hashing.verify_phc_encoded.call_args.args[0] == b""
+
+
 def test_what_is_remembered_is_no_password_and_does_not_outlive_its_change_or_removal() -> None:
     verifier = CredentialVerifier()
     verify(BOB, credential("operator"), verifier=verifier)
