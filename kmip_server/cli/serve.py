@@ -40,6 +40,8 @@ def serve(
 
       kmip-server serve /var/lib/kmip --host 0.0.0.0 --workers 4
     """
+    import structlog
+
     from kmip_server.cli import logs
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.workers import Supervisor, serve_alone
@@ -55,9 +57,10 @@ def serve(
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
     listener_settings = _listener_settings(settings)
+    tls = _server_tls(listener_settings.tls)
     serving = Serving(
         listener_settings,
-        _server_tls(listener_settings.tls),
+        tls,
         lambda reactor: open_service(reactor, settings, master_key, trace=trace),
     )
     server = settings.server
@@ -65,6 +68,10 @@ def serve(
     if server.https:
         sockets[Port.HTTPS] = _bind(server.host, server.https_port)
     places = " ".join(f"{port.name.lower()}={address(listening)}" for port, listening in sockets.items())
+
+    structlog.stdlib.get_logger(__name__).info(
+        "serving", directory=str(settings.directory), workers=server.workers, best_key_exchange=tls.group()
+    )
 
     def ready() -> None:
         print(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}", flush=True)
