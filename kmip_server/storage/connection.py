@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
 from kmip_server.storage.database import Database
@@ -20,6 +20,7 @@ LOCK_WAIT = 5.0
 """How long a transaction waits for another process's write lock, in seconds."""
 
 _LOCK_POLL = 0.0003
+_STREAM_STEP = 500
 
 
 class _Cursor(Protocol):
@@ -149,6 +150,16 @@ class HeldConnection:
         try:
             self._cursor.execute(text, parameters)
             return self._cursor.fetchall()
+        except self._errors as error:
+            raise self._failure(error) from error
+
+    def stream(self, text: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows of a long answer, some at a time, while other statements run on the connection."""
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(text, parameters)
+            while rows := cursor.fetchmany(_STREAM_STEP):
+                yield from rows
         except self._errors as error:
             raise self._failure(error) from error
 

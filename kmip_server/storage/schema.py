@@ -8,6 +8,7 @@ order and never sorted.
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
 
 REVISION = "0001"
 """The migration that this code is written for."""
@@ -17,11 +18,14 @@ MAX_IDENTIFIER = 255
 
 metadata = MetaData()
 
+# Compared byte by byte on both databases: an index must not depend on the locale, or on the library that defines it.
+Key = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
 objects = Table(
     "objects",
     metadata,
-    Column("unique_identifier", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
+    Column("unique_identifier", Key, primary_key=True),
+    Column("owner", Key, nullable=False),
     Column("object_type", BigInteger, nullable=False),
     Column("state", BigInteger),
     Column("attributes", LargeBinary, nullable=False),
@@ -68,10 +72,10 @@ object_index = Table(
     "object_index",
     metadata,
     Column("tag", BigInteger, primary_key=True, autoincrement=False),
-    Column("value", Text, primary_key=True),
-    Column("owner", Text, primary_key=True),
+    Column("value", Key, primary_key=True),
+    Column("owner", Key, primary_key=True),
     Column("initial_date", BigInteger, primary_key=True, autoincrement=False),
-    Column("unique_identifier", Text, primary_key=True),
+    Column("unique_identifier", Key, primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -93,7 +97,7 @@ audit = Table(
     Column("at", BigInteger, nullable=False),
     Column("caller", Text, nullable=False),
     Column("operation", Text, nullable=False),
-    Column("unique_identifier", Text),
+    Column("unique_identifier", Key),
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("correlation", Text, nullable=False),
@@ -115,7 +119,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("correlation_value", LargeBinary, primary_key=True),
-    Column("owner", Text, nullable=False),
+    Column("owner", Key, nullable=False),
     Column("submitted_at", BigInteger, nullable=False),
     Column("operation", BigInteger, nullable=False),
     Column("stage", BigInteger, nullable=False),
@@ -128,7 +132,7 @@ Index("jobs_by_stage", jobs.c.stage, jobs.c.submitted_at)
 nonces = Table(
     "nonces",
     metadata,
-    Column("unique_identifier", Text, primary_key=True),
+    Column("unique_identifier", Key, primary_key=True),
     Column("nonce_hash", LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )
@@ -136,8 +140,8 @@ nonces = Table(
 clients = Table(
     "clients",
     metadata,
-    Column("fingerprint", Text, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("fingerprint", Key, primary_key=True),
+    Column("name", Key, nullable=False),
     Column("serial", Text, nullable=False),
     Column("not_after", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -148,14 +152,14 @@ Index("clients_by_name", clients.c.name)
 client_groups = Table(
     "client_groups",
     metadata,
-    Column("client", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("client", Key, primary_key=True),
+    Column("name", Key, primary_key=True),
 )
 
 users = Table(
     "users",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Key, primary_key=True),
     Column("password_hash", Text, nullable=False),
     # The names of the groups as a JSON array.
     Column("groups", Text, nullable=False),
@@ -165,6 +169,6 @@ users = Table(
 server_state = Table(
     "server_state",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", Key, primary_key=True),
+    Column("value", Key, nullable=False),
 )

@@ -30,6 +30,7 @@ class Statements:
     delete_object: str
     insert_entry: str
     delete_entry: str
+    has_entry: str  # the columns of object_index
     get_material: str
     insert_material: str
     delete_material: str
@@ -89,6 +90,7 @@ def build_statements(database: Database) -> Statements:
         delete_object=text(delete(objects).where(of_key), "key"),
         insert_entry=insertion(entries, "tag", "value", "owner", "initial_date", "unique_identifier"),
         delete_entry=text(delete(entries).where(*whole_entry), *every_entry),
+        has_entry=text(select(literal_column("1")).where(*whole_entry), *every_entry),
         get_material=text(
             select(material.c.master_key_id, material.c.wrapped_key, material.c.sealed).where(
                 material.c.material_id == bindparam("key")

