@@ -12,10 +12,13 @@ from typing import Annotated, Final
 
 import typer
 
+from kmip_server.cli.check import check
 from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
 from kmip_server.cli.doctor import doctor
 from kmip_server.cli.init import init
+from kmip_server.cli.output import printable
+from kmip_server.cli.serve import serve
 from kmip_server.cli.user import user
 
 app = typer.Typer(
@@ -46,6 +49,8 @@ def _options(
 app.command()(init)
 app.add_typer(client, name="client")
 app.add_typer(user, name="user")
+app.command()(serve)
+app.command()(check)
 app.command()(doctor)
 app.command()(decode)
 
@@ -76,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = _refusal(error)
         if message is None:
             raise
-        print(f"kmip-server: {message}", file=sys.stderr)
+        print("\n".join(f"kmip-server: {printable(line)}" for line in message.splitlines()), file=sys.stderr)
         return 1
     return 0
 

@@ -38,6 +38,13 @@ def print_json(document: object) -> None:
     print(json.dumps(document, indent=2, sort_keys=True))
 
 
+def printable(text: str) -> str:
+    """The text without what could steer a terminal: clients choose some of the names that end up in messages."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: dict[str, str] | None = None) -> None:
     """Print rows of plain text under column titles; `styles` colours cells that are exactly such a word."""
     from rich.console import Console
@@ -46,7 +53,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: d
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
+        table.add_row(*(Text(printable(cell), style=(styles or {}).get(cell, "")) for cell in row))
     # Only a terminal has a width to keep to: what scripts read is a line for each row.
     Console(width=None if sys.stdout.isatty() else _NO_WRAP).print(table)
 

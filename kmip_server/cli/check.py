@@ -1,0 +1,37 @@
+"""kmip-server check: verify every object, seal, index entry, job and audit record of a store."""
+
+from __future__ import annotations
+
+import typer
+
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.output import Json, print_json, printable, progress
+
+
+def check(directory: Directory, as_json: Json = False) -> None:
+    """Verify the whole store: that every key opens, and that nothing was changed, lost or added behind the server.
+
+    The server may run meanwhile. What is wrong is listed on standard output, and the exit code is 1 then.
+
+    Example: kmip-server check /var/lib/kmip
+    """
+    from kmip_server.cli.master_key import open_master_key
+    from kmip_server.config import Settings
+    from kmip_server.storage.check import check as check_store
+    from kmip_server.storage.store import Store
+
+    settings = Settings.load(directory)
+    store = Store.open(settings.storage.url, open_master_key(settings))
+    try:
+        with progress("Verifying objects, seals and audit records ..."):
+            findings = check_store(store)
+    finally:
+        store.close()
+    if as_json:
+        print_json({"findings": findings})
+    else:
+        for finding in findings:
+            print(printable(finding))
+        print(f"{len(findings)} faults found" if findings else "Everything is in order")
+    if findings:
+        raise typer.Exit(1)
