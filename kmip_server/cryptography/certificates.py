@@ -5,7 +5,6 @@ Distinguished names and serial numbers are the certificate's own bytes, not enco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -13,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
+from kmip_server.cryptography.der import elements
 from kmip_server.cryptography.failures import invalid_key
 from kmip_server.cryptography.key_descriptions import KeyDescription, describe_public_key
 from kmip_server.cryptography.key_formats import PublicKey
@@ -93,7 +93,7 @@ def certificate_public_key(encoded: bytes) -> PublicKey:
 
 
 def _describe(certificate: x509.Certificate, length: int) -> CertificateDescription:
-    fields = list(_elements(next(_elements(certificate.tbs_certificate_bytes)).content))
+    fields = list(elements(next(elements(certificate.tbs_certificate_bytes)).content))
     if fields[0].tag == _VERSION:
         del fields[0]
     serial_number, _, issuer, _, subject = fields[:5]
@@ -167,7 +167,7 @@ def _alternative_names(
         names = certificate.extensions.get_extension_for_class(extension).value
     except x509.ExtensionNotFound:
         return ()
-    encoded = _elements(next(_elements(names.public_bytes())).content)
+    encoded = elements(next(elements(names.public_bytes())).content)
     return tuple(
         AlternativeName(encoded=element.encoded, text=_text(name)) for element, name in zip(encoded, names, strict=True)
     )
@@ -195,23 +195,3 @@ def _public_key(certificate: x509.Certificate) -> KeyDescription:
 
 
 _VERSION = 0xA0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Element:
-    tag: int
-    encoded: bytes
-    content: bytes
-
-
-def _elements(encoded: bytes) -> Iterator[_Element]:
-    """Walk the DER elements that follow one another. The library has already checked that they are well-formed."""
-    position = 0
-    while position < len(encoded):
-        length, start = encoded[position + 1], position + 2
-        if length & 0x80:
-            size = length & 0x7F
-            length, start = int.from_bytes(encoded[start : start + size]), start + size
-        end = start + length
-        yield _Element(tag=encoded[position], encoded=encoded[position:end], content=encoded[start:end])
-        position = end

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kmip_server.cryptography import rsa_numbers
 from kmip_server.cryptography.curves import EC_ALGORITHMS, WEIERSTRASS, recommended_curve
+from kmip_server.cryptography.der import INTEGER, OCTET_STRING, SEQUENCE, tags_within
 from kmip_server.cryptography.failures import invalid_key
 from kmip_server.cryptography.transparent import (
     EC_PRIVATE_FORMATS,
@@ -47,12 +48,11 @@ PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | EdwardsPub
 
 MAXIMUM_ENCODED = 1 << 14
 
-_SEQUENCE, _INTEGER, _OCTETS = 0x30, 0x02, 0x04
 # What follows the version number tells the private key structures apart.
-_AFTER_VERSION = {
-    KeyFormatType.PKCS1: _INTEGER,
-    KeyFormatType.PKCS8: _SEQUENCE,
-    KeyFormatType.ECPRIVATEKEY: _OCTETS,
+_BEGINS = {
+    KeyFormatType.PKCS1: (INTEGER, INTEGER),
+    KeyFormatType.PKCS8: (INTEGER, SEQUENCE),
+    KeyFormatType.ECPRIVATEKEY: (INTEGER, OCTET_STRING),
 }
 
 
@@ -63,7 +63,7 @@ def load_private_key(
 
     Raises Invalid Field for material that is not of that format, Key Format Type Not Supported for other formats.
     """
-    if key_format in _AFTER_VERSION:
+    if key_format in _BEGINS:
         return _private_der(key_format, _octets(material))
     if key_format is KeyFormatType.RAW:
         return _private_raw(_octets(material), algorithm)
@@ -204,9 +204,8 @@ _DEFAULTS: dict[tuple[ObjectType, CryptographicAlgorithm | None], tuple[KeyForma
 
 
 def is_encrypted_pkcs8(material: bytes) -> bool:
-    """Whether PKCS#8 bytes are an EncryptedPrivateKeyInfo, which has an algorithm where others have a version."""
-    content = _content(material)
-    return content is not None and content[:1] == bytes([_SEQUENCE])
+    """Whether PKCS#8 bytes are an EncryptedPrivateKeyInfo, which nobody can read without its password."""
+    return tags_within(material) == (SEQUENCE, OCTET_STRING)
 
 
 def _octets(material: KeyMaterial) -> bytes:
@@ -217,16 +216,8 @@ def _octets(material: KeyMaterial) -> bytes:
     return material
 
 
-def _content(encoded: bytes) -> bytes | None:
-    """Return what is inside the outermost DER sequence."""
-    if len(encoded) < 2 or encoded[0] != _SEQUENCE:
-        return None
-    return encoded[2 + (encoded[1] & 0x7F if encoded[1] & 0x80 else 0) :]
-
-
 def _private_der(key_format: KeyFormatType, encoded: bytes) -> PrivateKey:
-    content = _content(encoded) or b""
-    if content[:2] != b"\x02\x01" or content[3:4] != bytes([_AFTER_VERSION[key_format]]):
+    if tags_within(encoded)[:2] != _BEGINS[key_format]:
         raise invalid_key(f"the key material is no {key_format.title} private key in DER")
     return _any_private_der(encoded)
 

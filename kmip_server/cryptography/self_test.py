@@ -192,7 +192,7 @@ KNOWN_ANSWERS: tuple[KnownAnswer, ...] = (
         ),
     ),
     KnownAnswer(
-        name="AES in mode GCM (SP 800-38D test case 14)",
+        name="AES in mode GCM (McGrew and Viega test case 14)",
         compute=_cipher(_A.AES, _M.GCM, bytes(32), bytes(16), bytes(12)),
         answer="cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
     ),
