@@ -152,7 +152,7 @@ REFUSED: dict[str, tuple[Bytes, frozenset[Reason]]] = {
         with_item(raw(Tag.MODULUS, BIG_INTEGER, 1 << 19, b"\x7f" * (1 << 19))),
         INVALID_MESSAGE | {Reason.UNKNOWN_TAG} | INVALID_FIELD,
     ),
-    "B28 identifier as Integer": (with_item(integer(UID, 1)), INVALID_MESSAGE | INVALID_FIELD),
+    "B28 identifier as Boolean": (with_item(boolean(UID, True)), INVALID_MESSAGE),
     "B28 identifier as Byte String": (with_item(raw(UID, BYTE_STRING, 8, b"12345678")), INVALID_MESSAGE),
     "B29 tag without a meaning": (with_item(integer(0x42FFFE, 1)), frozenset({Reason.UNKNOWN_TAG})),
     "B30 vendor's tag": (with_item(integer(0x540001, 1)), frozenset({Reason.UNKNOWN_TAG})),

@@ -63,7 +63,7 @@ READ_ONLY = frozenset({Reason.ATTRIBUTE_READ_ONLY, Reason.READ_ONLY_ATTRIBUTE, R
 REFUSED: dict[str, tuple[Build, frozenset[Reason]]] = {
     **{
         f"B58 AES of {bits} bits": (aes(AES, ask.length(bits), MASK), UNSUITABLE)
-        for bits in (-256, -1, 0, 1, 127, 129, 512, 2**31 - 1, -(2**31))
+        for bits in (-256, -1, 0, 1, 127, 129, 1024, 2**31 - 1, -(2**31))
     },
     "B59 material shorter than declared": (registered(bytes(16), bits=256), UNSUITABLE),
     "B59 material longer than declared": (registered(bytes(32), bits=128), UNSUITABLE),
@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Build, frozenset[Reason]]] = {
         lambda version: ask.register(
             version, ask.SECRET_DATA, structure(Tag.SYMMETRIC_KEY, ask.key_block(bytes(32))), ask.usage_mask(12)
         ),
-        INVALID_FIELD | INVALID_MESSAGE,
+        INVALID_FIELD | INVALID_MESSAGE | {Reason.INVALID_OBJECT_TYPE},
     ),
     "B60 algorithm": (aes(ask.algorithm(0x7777), LENGTH, MASK), UNKNOWN_ENUMERATION),
     "B60 object type": (

@@ -130,7 +130,7 @@ def test_a_client_within_its_deadlines_is_not_cut_off(impatient: Client) -> None
 def test_a_client_that_never_reads_is_cut_off_and_holds_little_memory(impatient: Client) -> None:
     with impatient.session(VERSION) as session:
         key = session.do(ask.register_opaque(VERSION, bytes(500_000))).unique_identifier
-    before = resident_mib(impatient.server)
+    before = impatient.server.resident_mib()
     asked = ask.one(VERSION, ask.get(key))
     with ExitStack() as stack:
         greedy = [stack.enter_context(impatient.connect(timeout=PATIENCE_S)) for _ in range(4)]
@@ -139,7 +139,7 @@ def test_a_client_that_never_reads_is_cut_off_and_holds_little_memory(impatient:
             with suppress(OSError):
                 for _ in range(400):
                     connection.send(asked)
-        assert resident_mib(impatient.server) - before < 64
+        assert impatient.server.resident_mib() - before < 64
         time.sleep(3)
         with impatient.session(VERSION) as session:
             session.do(ask.discover_versions()).expect_success()
@@ -150,15 +150,6 @@ def test_a_client_that_never_reads_is_cut_off_and_holds_little_memory(impatient:
                 while True:
                     received += len(connection.receive())
             assert received < 400 * 500_000
-
-
-def resident_mib(server: RunningServer) -> float:
-    total = 0
-    for pid in server.processes():
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                total += int(line.split()[1])
-    return total / 1024
 
 
 def test_connections_that_are_reset_cost_nothing(impatient: Client) -> None:

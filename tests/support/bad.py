@@ -40,7 +40,9 @@ _IN_1X: dict[Reason, frozenset[Reason]] = {
 _OTHERWISE_IN_1X = frozenset({Reason.INVALID_FIELD, Reason.INVALID_MESSAGE})
 
 # Nothing of the server's inside: paths, Python's own words, SQL.
-_INSIDE = re.compile(r"Traceback|\.py\b|/\w+/\w+|sqlite|sqlalchemy|\bSELECT\b|\bobject at 0x|Error\(", re.IGNORECASE)
+_INSIDE = re.compile(
+    r"Traceback|\.py\b|(?<!\w)/\w+/\w+|sqlite|sqlalchemy|\bSELECT\b|\bobject at 0x|Error\(", re.IGNORECASE
+)
 
 
 def reasons_in(version: Version, wanted: frozenset[Reason]) -> frozenset[Reason]:

@@ -140,6 +140,11 @@ class RunningServer:
                     pids.extend(int(child) for child in children.read_text().split())
         return pids
 
+    def resident_mib(self) -> float:
+        """The memory that its processes have in use together."""
+        sizes = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self.processes())
+        return sum(int(size) for size in sizes) * os.sysconf("SC_PAGESIZE") / 2**20
+
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -162,7 +167,8 @@ class RunningServer:
     def kill(self) -> None:
         """SIGKILL to every process of the server at once."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself, and nothing is left of it
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 
