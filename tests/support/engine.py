@@ -1,4 +1,4 @@
-"""The engine without a network: requests in bytes, a real engine on a real SQLite store, a clock that the test holds."""
+"""The engine without a network: requests in bytes, a real engine on a real SQLite store, a clock held by the test."""
 
 from __future__ import annotations
 
