@@ -42,16 +42,16 @@ def cases() -> list[object]:
 
 
 @pytest.fixture(scope="session")
-def identity(make_client: Callable[..., Client]) -> Callable[[str], Client]:
+def identity(make_published_client: Callable[[str], Client]) -> Callable[[str], Client]:
     """The client that plays a case: one for each version, and one of its own for cases that share names."""
     made: dict[str, Client] = {}
 
     def client(name: str) -> Client:
         if name in CONTINUES or name in CONTINUES.values():
-            return make_client("published")
+            return make_published_client("published")
         key = VERSION_OF_SUFFIX[name.rsplit("-", 1)[1]]
         if key not in made:
-            made[key] = make_client(key)
+            made[key] = make_published_client(key)
         return made[key]
 
     return client
@@ -77,7 +77,8 @@ def test_the_server_answers_as_published(name: str, identity: Callable[[str], Cl
             problems = play(read(FILES[part]), transport, knowledge, alternatives(part))
         finally:
             transport.close()
-        assert not problems, f"{part}: " + "\n".join(problems)
+        if problems:
+            pytest.fail("\n".join([f"{part} differs:", *problems]), pytrace=False)
     for prefix, check in CHECKS.items():
         if name.startswith(prefix):
             check(knowledge)
