@@ -1,6 +1,6 @@
 """Wrapped Key Values: wrapping one for a client, and unwrapping one that came from a client (KMIP 2.1 s3.3, s7.18).
 
-The wrapping key is a second input of the operation: access to it is decided like access to the object itself, its
+The wrapping key is a second input of the operation: whether the caller may use it is decided like a Get of it, its
 Cryptographic Usage Mask must allow the use, and it must be Active. To a caller who may do nothing with it, it does not
 exist.
 """
@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from kmip_server.cryptography import wrapping
-from kmip_server.cryptography.key_formats import load_private_key, load_public_key
-from kmip_server.cryptography.transparent import TransparentSymmetricKey
+from kmip_server.cryptography.wrapping import Wrapped
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import CryptographicParameters
 from kmip_server.objects.attribute_fields import reference_to
@@ -24,32 +23,28 @@ from kmip_server.objects.key_block import (
     KeyValue,
     KeyWrappingData,
     KeyWrappingSpecification,
-    PrivateKey,
-    PublicKey,
-    SymmetricKey,
 )
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
-from kmip_server.operations.key_material import clear_material, clear_value
+from kmip_server.operations.cryptographic import private_key, public_key, symmetric_key
+from kmip_server.operations.key_material import clear_value
+from kmip_server.operations.usage import UNWRAP_KEY, WRAP_KEY, Purpose, use
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import (
-    CryptographicUsageMask,
     EncodingOption,
     LinkType,
     ObjectType,
+    Operation,
     ResultReason,
-    State,
     WrappingMethod,
 )
 from kmip_server.ttlv.item import CodecError, Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
 
-_WRAP: Final = CryptographicUsageMask.WRAP_KEY
-_UNWRAP: Final = CryptographicUsageMask.UNWRAP_KEY
 _OBJECT_TYPES: Final = {
-    _WRAP: frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY}),
-    _UNWRAP: frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PRIVATE_KEY}),
+    WRAP_KEY: frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY}),
+    UNWRAP_KEY: frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PRIVATE_KEY}),
 }
 
 T = TypeVar("T")
@@ -64,27 +59,10 @@ def wrap_block(call: Call, target: ManagedObject, block: KeyBlock, specification
     information = _information(specification)
     if information.unique_identifier == target.unique_identifier:
         raise KmipError(ResultReason.WRAPPING_OBJECT_NOT_FOUND, "a key does not wrap itself")
-    key = _wrapping_key(call, information.unique_identifier, _WRAP)
+    key = _wrapping_key(call, information.unique_identifier, WRAP_KEY)
     parameters = _parameters(key, information.cryptographic_parameters)
     clear = _encoded(target, block, specification, call.version)
-    value = call.value(key)
-    if isinstance(value, SymmetricKey):
-        wrapped = _cryptographic(
-            lambda: wrapping.wrap(key.first(Tag.CRYPTOGRAPHIC_ALGORITHM), _symmetric(value), clear, parameters)
-        )
-    else:
-        assert isinstance(value, PublicKey)
-        wrapped = _cryptographic(
-            lambda: wrapping.wrap_to_public_key(
-                load_public_key(
-                    value.key_block.key_format_type,
-                    clear_material(value.key_block),
-                    key.first(Tag.CRYPTOGRAPHIC_ALGORITHM),
-                ),
-                clear,
-                parameters,
-            )
-        )
+    wrapped = _cryptographic(lambda: _wrap(call, key, clear, parameters))
     return replace(
         block,
         key_value=wrapped.data,
@@ -108,30 +86,7 @@ def unwrap_block(call: Call, block: KeyBlock) -> KeyBlock:
     information = _information(data)
     key = _unwrapping_key(call, information.unique_identifier)
     parameters = _parameters(key, information.cryptographic_parameters)
-    value = call.value(key)
-    if isinstance(value, SymmetricKey):
-        clear = _cryptographic(
-            lambda: wrapping.unwrap(
-                key.first(Tag.CRYPTOGRAPHIC_ALGORITHM),
-                _symmetric(value),
-                wrapped,
-                parameters,
-                iv=data.iv_counter_nonce,
-            )
-        )
-    else:
-        assert isinstance(value, PrivateKey)
-        clear = _cryptographic(
-            lambda: wrapping.unwrap_with_private_key(
-                load_private_key(
-                    value.key_block.key_format_type,
-                    clear_material(value.key_block),
-                    key.first(Tag.CRYPTOGRAPHIC_ALGORITHM),
-                ),
-                wrapped,
-                parameters,
-            )
-        )
+    clear = _cryptographic(lambda: _unwrap(call, key, wrapped, parameters, data.iv_counter_nonce))
     return replace(block, key_value=_decoded(clear, data.encoding_option, call.version), key_wrapping_data=None)
 
 
@@ -139,7 +94,7 @@ def wrapping_object(call: Call, data: KeyWrappingData) -> str | None:
     """The wrapping key's Unique Identifier, for a Wrapping Key Link; None if the caller has no such object here."""
     information = data.encryption_key_information
     try:
-        return call.object(information.unique_identifier).unique_identifier if information is not None else None
+        return _found(call, information.unique_identifier).unique_identifier if information is not None else None
     except KmipError:
         return None
 
@@ -168,7 +123,7 @@ def _information(of: KeyWrappingSpecification | KeyWrappingData) -> KeyInformati
 
 def _found(call: Call, unique_identifier: str) -> ManagedObject:
     try:
-        key = call.object(unique_identifier)
+        key = call.object(unique_identifier, Operation.GET)
     except KmipError as error:
         if error.reason is not ResultReason.OBJECT_NOT_FOUND:
             raise
@@ -182,19 +137,19 @@ def _found(call: Call, unique_identifier: str) -> ManagedObject:
     return key
 
 
-def _wrapping_key(call: Call, unique_identifier: str, use: CryptographicUsageMask) -> ManagedObject:
+def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose) -> ManagedObject:
     key = _found(call, unique_identifier)
-    if key.object_type not in _OBJECT_TYPES[use]:
+    if key.object_type not in _OBJECT_TYPES[purpose]:
         raise KmipError(
             ResultReason.INVALID_OBJECT_TYPE, f"a {key.object_type.title} does not serve here as a wrapping key"
         )
-    if not (key.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0) & use:
-        raise KmipError(
-            ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
-            f"the wrapping key's Cryptographic Usage Mask (42002C) lacks {use.title}",
-        )
-    if key.state is not State.ACTIVE:
-        raise KmipError(ResultReason.PERMISSION_DENIED, f"the wrapping key is {key.state.title}, and not Active")
+    try:
+        use(call, key, purpose)
+    except KmipError as error:
+        if error.reason is ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK:
+            raise
+        # Get's table has no reason of its own for a wrapping key that may not be used now (s6.1.19.1).
+        raise KmipError(ResultReason.PERMISSION_DENIED, f"the wrapping key: {error.message}") from None
     return key
 
 
@@ -205,7 +160,7 @@ def _unwrapping_key(call: Call, unique_identifier: str) -> ManagedObject:
         for link in named.attributes.all(Tag.LINK):
             if link.link_type is LinkType.PRIVATE_KEY_LINK:
                 unique_identifier = link.linked_object_identifier
-    return _wrapping_key(call, unique_identifier, _UNWRAP)
+    return _wrapping_key(call, unique_identifier, UNWRAP_KEY)
 
 
 def _parameters(key: ManagedObject, given: CryptographicParameters | None) -> CryptographicParameters:
@@ -231,12 +186,18 @@ def _parameters(key: ManagedObject, given: CryptographicParameters | None) -> Cr
     return given
 
 
-def _symmetric(value: SymmetricKey) -> bytes:
-    material = clear_material(value.key_block)
-    if isinstance(material, TransparentSymmetricKey):
-        return material.key
-    assert isinstance(material, bytes)
-    return material
+def _wrap(call: Call, key: ManagedObject, clear: bytes, parameters: CryptographicParameters) -> Wrapped:
+    if key.object_type is ObjectType.PUBLIC_KEY:
+        return wrapping.wrap_to_public_key(public_key(call, key), clear, parameters)
+    return wrapping.wrap(key.first(Tag.CRYPTOGRAPHIC_ALGORITHM), symmetric_key(call, key), clear, parameters)
+
+
+def _unwrap(
+    call: Call, key: ManagedObject, wrapped: bytes, parameters: CryptographicParameters, iv: bytes | None
+) -> bytes:
+    if key.object_type is ObjectType.PRIVATE_KEY:
+        return wrapping.unwrap_with_private_key(private_key(call, key), wrapped, parameters)
+    return wrapping.unwrap(key.first(Tag.CRYPTOGRAPHIC_ALGORITHM), symmetric_key(call, key), wrapped, parameters, iv=iv)
 
 
 _NOT_OF_THESE_OPERATIONS: Final = frozenset(
