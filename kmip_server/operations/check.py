@@ -1,0 +1,66 @@
+"""Check: whether a client may use an object as it says it wants to (KMIP 2.1 s6.1.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Payload, interval, long_integer, mask, plain, text
+from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.call import Call
+from kmip_server.operations.registry import operation
+from kmip_server.operations.usage import allows, left
+from kmip_server.ttlv.enumerations import CryptographicUsageMask, Operation, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRequest(Payload):
+    """Which object, and what the client wants of it: units to protect, usages, seconds of lease."""
+
+    unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
+    usage_limits_count: int | None = long_integer(Tag.USAGE_LIMITS_COUNT)
+    cryptographic_usage_mask: int | None = mask(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask)
+    lease_time: int | None = interval(Tag.LEASE_TIME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResponse(Payload):
+    """The object that may be used like this. What is denied is in the Result Reason and its message."""
+
+    unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
+
+
+@operation(Operation.CHECK, request=CheckRequest, response=CheckResponse)
+def check(call: Call, request: CheckRequest) -> CheckResponse:
+    """A denial empties the ID Placeholder, so that the batch does not go on with the object (s6.1.7)."""
+    try:
+        target = call.target(request.unique_identifier)
+        _check(target, request)
+    except KmipError:
+        call.batch.id_placeholder = None
+        raise
+    return CheckResponse(unique_identifier=target.unique_identifier)
+
+
+def _check(target: ManagedObject, request: CheckRequest) -> None:
+    """Raises Incompatible Cryptographic Usage Mask, Usage Limit Exceeded, Permission Denied."""
+    if target.destroyed:
+        raise KmipError(ResultReason.PERMISSION_DENIED, "the object is destroyed, and cannot be used any more")
+    usages, units, lease = request.cryptographic_usage_mask, request.usage_limits_count, request.lease_time
+    if usages is not None and not allows(target, usages):
+        raise KmipError(
+            ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
+            "the object's Cryptographic Usage Mask (42002C) does not have all that is asked for",
+        )
+    if units is not None and units < 0:
+        raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is not negative")
+    available = left(target)
+    if units is not None and available is not None and units > available:
+        raise KmipError(
+            ResultReason.USAGE_LIMIT_EXCEEDED, f"the object's Usage Limits Count (420096) is down to {available}"
+        )
+    longest = target.first(Tag.LEASE_TIME)
+    if lease is not None and longest and lease > longest:
+        raise KmipError(ResultReason.PERMISSION_DENIED, f"Lease Time (420049) is at most {longest} seconds")

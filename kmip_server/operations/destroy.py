@@ -1,0 +1,41 @@
+"""Destroy: an object's key material is gone for good, its attributes stay (KMIP 2.1 s6.1.15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
+from kmip_server.objects.lifecycle import Event
+from kmip_server.operations.call import Call
+from kmip_server.operations.registry import operation
+from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyRequest(Payload):
+    """Which object to destroy."""
+
+    unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyResponse(Payload):
+    """The object that is destroyed now."""
+
+    unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
+
+
+@operation(Operation.DESTROY, request=DestroyRequest, response=DestroyResponse, changes=True)
+def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
+    """Transitions 2, 7 and 9 of s4.57: the sealed material and its data key are erased."""
+    target = call.target(request.unique_identifier)
+    if target.destroyed:
+        raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed already (KMIP 2.1 s4.57)")
+    target.transition(Event.DESTROY)
+    target.set(Tag.DESTROY_DATE, call.now)
+    call.change(target)
+    call.unit.drop_material(target.unique_identifier)
+    return DestroyResponse(unique_identifier=target.unique_identifier)
