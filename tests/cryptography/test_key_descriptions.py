@@ -62,7 +62,9 @@ FOUND: list[tuple[ObjectType, Format, KeyMaterial, KeyDescription]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("object_type", "key_format", "material", "expected"), FOUND)
+@pytest.mark.parametrize(
+    ("object_type", "key_format", "material", "expected"), FOUND, ids=[str(index) for index in range(len(FOUND))]
+)
 def test_a_key_is_described_by_its_bytes(
     object_type: ObjectType, key_format: Format, material: KeyMaterial, expected: KeyDescription
 ) -> None:

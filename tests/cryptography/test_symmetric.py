@@ -56,10 +56,29 @@ def test_aes_modes_agree_with_sp_800_38a(mode: Mode, iv: bytes | None, expected:
     assert decrypt(Algorithm.AES, NIST_KEY, sealed.data, parameters(mode), iv=iv) == NIST_PLAIN
 
 
-def test_xts_agrees_with_ieee_1619_vector_2() -> None:
-    key, tweak = b"\x11" * 16 + b"\x22" * 16, b"\x33" * 5 + bytes(11)
-    sealed = encrypt(Algorithm.AES, key, b"\x44" * 32, parameters(Mode.XTS), iv=tweak)
-    assert sealed.data.hex() == "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0"
+@pytest.mark.parametrize(
+    ("key", "tweak", "plain", "expected"),
+    [
+        (
+            b"\x11" * 16 + b"\x22" * 16,
+            b"\x33" * 5 + bytes(11),
+            b"\x44" * 32,
+            "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0",
+        ),
+        (
+            bytes.fromhex(
+                "2718281828459045235360287471352662497757247093699959574966967627"
+                "3141592653589793238462643383279502884197169399375105820974944592"
+            ),
+            b"\xff" + bytes(15),
+            bytes(range(256)) * 2,
+            "1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b",
+        ),
+    ],
+)
+def test_xts_agrees_with_ieee_1619_vectors_2_and_10(key: bytes, tweak: bytes, plain: bytes, expected: str) -> None:
+    sealed = encrypt(Algorithm.AES, key, plain, parameters(Mode.XTS), iv=tweak)
+    assert sealed.data[:32].hex() == expected
 
 
 def test_ccm_agrees_with_sp_800_38c_example_4() -> None:
