@@ -17,6 +17,7 @@ from support.requests import (
     Request,
     Session,
     activate,
+    activation_date,
     algorithm,
     attributes,
     create_key_pair,
@@ -77,8 +78,10 @@ def archived(session: Session) -> str:
     return key
 
 
-def opaque(session: Session) -> str:
-    return session.do(register_opaque(session.version, b"opaque")).unique_identifier
+def opaque(session: Session, *, active: bool = True) -> str:
+    """An Opaque Object with every use in its mask; Active by its Activation Date, unless told otherwise."""
+    given = [usage_mask(0x3FF), *([activation_date(1)] if active else [])]
+    return session.do(register_opaque(session.version, b"opaque", *given)).unique_identifier
 
 
 def registered(session: Session, key: bytes, *more: Attribute, mask: int, active: bool = True) -> str:
@@ -184,11 +187,10 @@ def get_wrapped(target: str, wrapper: str, *names: str, encoding_option: int | N
 
 
 def derive_key(session: Session, base: str, bits: int = 256, method: int = 2) -> Request:
-    """Derive an AES key, by hash unless told otherwise (KMIP 2.1 s6.1.12)."""
+    """Derive an AES key, by a hash of the base unless told otherwise (KMIP 2.1 s6.1.12)."""
     parameters = structure(
         Tag.DERIVATION_PARAMETERS,
         structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.HASHING_ALGORITHM, SHA_256)),
-        octets(Tag.DERIVATION_DATA, b"label"),
     )
     return Request(
         Operation.DERIVE_KEY,

@@ -50,7 +50,7 @@ def wrapper(session: Session) -> str:
 
 REFUSED = {
     "Get: no such object": Refusal(lambda s: get(ABSENT), *MISSING),
-    "Get: a destroyed object": Refusal(lambda s: get(destroyed(s)), Reason.OBJECT_DESTROYED, Reason.ITEM_NOT_FOUND),
+    "Get: a destroyed object": Refusal(lambda s: get(destroyed(s)), Reason.OBJECT_DESTROYED, Reason.ILLEGAL_OPERATION),
     "Get: a format that the key cannot have": Refusal(
         lambda s: get_formatted(s.create_aes(), key_format=X_509), Reason.KEY_FORMAT_TYPE_NOT_SUPPORTED
     ),
