@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from kmip_server.cli.master_key import open_master_key
+from kmip_server.cli.master_key import PASSPHRASE_MODE, open_master_key
 from kmip_server.cli.output import CommandError
 from kmip_server.config import Settings
 from kmip_server.identity.pki import PkiError, load_certificates
@@ -87,20 +87,25 @@ def check_file_modes(settings: Settings) -> Iterator[Finding]:
     """Nobody but the server's user may read keys or the database, or write the configuration."""
     directory = settings.directory
     secret = [settings.tls.key, settings.master_key.file, directory / "pki" / "ca-key.pem"]
-    secret += [path for path in (settings.tls.key_passphrase_file, settings.master_key.passphrase_file) if path]
     secret += sorted(directory.glob("clients/*/key.pem"))
     if settings.storage.url.startswith("sqlite:///"):
         database = Path(settings.storage.url.removeprefix("sqlite:///"))
         secret += [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
-    open_to_others = [path for path in secret if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+    open_to_others = [path for path in secret if _allows(path, 0o077)]
+    passphrases = (settings.tls.key_passphrase_file, settings.master_key.passphrase_file)
+    open_to_others += [path for path in passphrases if path is not None and _allows(path, PASSPHRASE_MODE)]
     for path in open_to_others:
         mode = stat.S_IMODE(path.stat().st_mode)
         yield _fail("file modes", f"{path} has mode {mode:04o}, others can read it: chmod 600 it")
     for path in (directory, directory / "server.toml", *settings.policy.operation_policies):
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o022:
+        if _allows(path, 0o022):
             yield _fail("file modes", f"{path} can be written by others: chmod go-w it")
     if not open_to_others:
         yield _ok("file modes", "keys and database are for the server's user only")
+
+
+def _allows(path: Path, mode: int) -> bool:
+    return path.exists() and bool(stat.S_IMODE(path.stat().st_mode) & mode)
 
 
 def check_server_certificate(settings: Settings, now: datetime) -> Iterator[Finding]:

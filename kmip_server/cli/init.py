@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kmip_server.cli.output import CommandError, ask_secret, progress
+from kmip_server.cli.staging import refuse_initialised, staged
 
 if TYPE_CHECKING:
     from kmip_server.config import Settings
-
-_MARKS: Final = ("server.toml", "pki", "clients", "policies", "master.key", "kmip.db", "kmip.db-wal", "kmip.db-shm")
-"""What a server directory consists of. server.toml is the last to appear: a directory with it is complete."""
 
 _LEAST_PASSPHRASE: Final = 12
 
@@ -47,11 +40,11 @@ def init(
       kmip-server init /var/lib/kmip --passphrase < passphrase.txt
     """
     directory = directory.absolute()
-    _refuse_initialised(directory)
+    refuse_initialised(directory)
     secret = ask_secret("Passphrase of the master key", twice=True) if passphrase else None
     if secret is not None and len(secret) < _LEAST_PASSPHRASE:
         raise CommandError(f"the passphrase needs {_LEAST_PASSPHRASE} characters at least")
-    with progress("Making certificates, master key and database ..."), _staged(directory) as stage:
+    with progress("Making certificates, master key and database ..."), staged(directory) as stage:
         _fill(stage, host or [], secret)
     print(f"{directory} is ready.")
     print(f"  Configuration  {directory / 'server.toml'}")
@@ -59,33 +52,6 @@ def init(
     print(f"  Master key     {directory / 'master.key'}: keep a copy elsewhere, without it no key can be read")
     print(f"Add a client:      kmip-server client add {directory} NAME")
     print(f"Start the server:  kmip-server serve {directory}")
-
-
-def _refuse_initialised(directory: Path) -> None:
-    if (directory / "server.toml").exists():
-        raise CommandError(f"{directory} is initialised already: it has a server.toml")
-    found = [name for name in _MARKS if (directory / name).exists()]
-    if found:
-        raise CommandError(
-            f"{directory} is no complete server directory, but has {', '.join(found)}: move that away first"
-        )
-
-
-@contextmanager
-def _staged(directory: Path) -> Iterator[Path]:
-    """A folder inside `directory` whose entries move up when all are made, server.toml last."""
-    made = not directory.exists()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".init-", dir=directory))
-    try:
-        yield stage
-        for entry in sorted(stage.iterdir(), key=lambda path: path.name == "server.toml"):
-            entry.rename(directory / entry.name)
-        _sync(directory)
-    except BaseException:
-        shutil.rmtree(directory if made else stage)
-        raise
-    stage.rmdir()
 
 
 def _fill(stage: Path, hosts: list[str], passphrase: str | None) -> None:
@@ -118,11 +84,3 @@ def _make_store(settings: Settings, passphrase: str | None) -> None:
     file = settings.master_key.file
     key = create_key_file(file) if passphrase is None else create_passphrase(file, passphrase.encode())
     Store.create(settings.storage.url, key).close()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,12 +12,14 @@ from typing import Annotated, Final
 
 import typer
 
+from kmip_server.cli.backup import backup
 from kmip_server.cli.check import check
 from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
 from kmip_server.cli.doctor import doctor
 from kmip_server.cli.init import init
 from kmip_server.cli.output import printable
+from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
 from kmip_server.cli.user import user
 
@@ -51,6 +53,8 @@ app.add_typer(client, name="client")
 app.add_typer(user, name="user")
 app.command()(serve)
 app.command()(check)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 app.command()(decode)
 
@@ -60,6 +64,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.config.ConfigurationError",
         "kmip_server.identity.pki.PkiError",
         "kmip_server.storage.accounts.AccountError",
+        "kmip_server.storage.backup.BackupError",
         "kmip_server.storage.database.UnsafeDatabaseError",
         "kmip_server.storage.master_key.MasterKeyError",
         "kmip_server.storage.port.StorageUnavailable",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from kmip_server.storage.master_key import MasterKey
 
 QUESTION = "Passphrase of the master key"
+PASSPHRASE_MODE = 0o027
+"""What a passphrase file may not allow. systemd grants its service a credential by a list that shows as group read."""
+
 _MOST_BYTES = 2048
 
 
@@ -36,10 +39,10 @@ def open_master_key(settings: Settings) -> MasterKey:
 
 
 def read_passphrase_file(path: Path) -> bytes:
-    """The first line of a file that only its owner may read. Raises CommandError, OSError."""
+    """The first line of a file that others may not read. Raises CommandError, OSError."""
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
+        if mode & PASSPHRASE_MODE:
             raise CommandError(f"the passphrase file {path} has mode {mode:04o}: set it to 0600")
         line = file.readline(_MOST_BYTES).rstrip(b"\r\n")
     if not line:

@@ -1,0 +1,50 @@
+"""kmip-server restore: a server directory out of a backup."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kmip_server.cli.backup import File
+from kmip_server.cli.output import Json, print_json, progress
+from kmip_server.cli.staging import refuse_initialised, staged
+
+
+def restore(
+    file: File,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The server directory to make.")],
+    as_json: Json = False,
+) -> None:
+    """Make a server directory out of a backup. The backup is verified first, and nothing that exists is overwritten.
+
+    A PostgreSQL database must be empty; KMIP_STORAGE__URL restores into another one than the backup came from.
+
+    Example: kmip-server restore /backup/kmip-monday /var/lib/kmip
+    """
+    from kmip_server.config import Settings
+    from kmip_server.storage.backup import open_backup
+
+    directory = directory.absolute()
+    refuse_initialised(directory)
+    with progress("Verifying and restoring ..."), open_backup(file) as opened, staged(directory) as stage:
+        opened.restore_files(stage)
+        settings = Settings.load(stage)
+        opened.restore_store(settings.storage.url)
+        for folder in ("clients", "policies"):
+            (stage / folder).mkdir(mode=0o700, exist_ok=True)
+        master_key = settings.master_key.file
+        needs_master_key = not master_key.exists()
+    facts = opened.facts
+    if as_json:
+        print_json({"directory": str(directory), "needs_master_key": needs_master_key, **asdict(facts)})
+        return
+    made = datetime.fromtimestamp(facts.created_at, UTC)
+    print(f"{directory} is as it was on {made:%Y-%m-%d %H:%M:%S} UTC, up to audit record {facts.audit_sequence}:")
+    print(f"  {facts.objects} objects. What happened later is not in it: keys destroyed since are back.")
+    if needs_master_key:
+        where = directory / master_key.relative_to(stage) if master_key.is_relative_to(stage) else master_key
+        print(f"  The master key is not in the backup: put it at {where}, mode 0600")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from policy.decision import Resource, Subject, decide
+from policy.operation_policies import BUILT_IN, parse_policies
+
+TEXT = (Path(__file__).parents[2] / "docs/access.md").read_text()
+POLICIES = {
+    name: policy
+    for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    for name, policy in parse_policies(block, "docs/access.md").items()
+}
+
+
+def _allowed(who: Subject, action: str, kind: str, policy: str) -> bool:
+    return decide(BUILT_IN | POLICIES, who, action, Resource(kind, "owner", policy)).allowed
+
+
+def test_the_documented_team_shares_its_keys_and_lets_the_owner_alone_destroy_them() -> None:
+    member, owner = Subject("member", frozenset({"arrays"})), Subject("owner", frozenset({"arrays"}))
+    assert _allowed(member, "GET", "SYMMETRIC_KEY", "team")
+    assert not _allowed(member, "DESTROY", "SYMMETRIC_KEY", "team")
+    assert _allowed(owner, "DESTROY", "SYMMETRIC_KEY", "team")
+    assert not _allowed(Subject("outsider", frozenset()), "GET", "SYMMETRIC_KEY", "team")
+
+
+@pytest.mark.parametrize("kind", ["CERTIFICATE", "PUBLIC_KEY"])
+def test_the_documented_table_of_the_standard_lets_everyone_read(kind: str) -> None:
+    other = Subject("other", frozenset())
+    assert _allowed(other, "GET", kind, "readable")
+    assert not _allowed(other, "DESTROY", kind, "readable")
+    assert not _allowed(other, "GET", kind, "default")
