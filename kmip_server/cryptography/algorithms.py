@@ -173,10 +173,8 @@ def hash_of(algorithm: HashingAlgorithm | None, purpose: str) -> hashes.HashAlgo
     return row.make()
 
 
-def cipher_of(algorithm: CryptographicAlgorithm | None) -> CipherAlgorithm:
-    """Return the row of a symmetric cipher; absent is Bad, unknown to the table is Unsupported."""
-    if algorithm is None:
-        raise bad_parameters("a Cryptographic Algorithm is required")
+def cipher_of(algorithm: CryptographicAlgorithm) -> CipherAlgorithm:
+    """Return the row of a symmetric cipher. Raises Unsupported Cryptographic Parameters."""
     row = CIPHERS.get(algorithm)
     if row is None:
         raise unsupported(f"{algorithm.title} is not a supported symmetric cipher")
@@ -194,10 +192,3 @@ def is_legacy(algorithm: CryptographicAlgorithm | HashingAlgorithm | None) -> bo
             return algorithm in CIPHERS and CIPHERS[algorithm].legacy
         case _:
             return False
-
-
-def refuse_legacy(*algorithms: CryptographicAlgorithm | HashingAlgorithm | None) -> None:
-    """Refuse the legacy ones among `algorithms`, for callers whose policy has not allowed them."""
-    for algorithm in algorithms:
-        if algorithm is not None and is_legacy(algorithm):
-            raise unsupported(f"{algorithm.title} is allowed only where the policy turns legacy algorithms on")

@@ -14,7 +14,7 @@ from kmip_server.cryptography.algorithms import hash_of
 from kmip_server.cryptography.failures import bad_parameters, decryption_failed, unsupported
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey
 from kmip_server.cryptography.parameters import CryptographicParameters
-from kmip_server.ttlv.enumerations import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, HashingAlgorithm, PaddingMethod
 
 
 def encrypt(key: PublicKey, data: bytes, parameters: CryptographicParameters) -> bytes:
@@ -61,8 +61,6 @@ def _padding(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
 
 
 def _oaep(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
-    if parameters.mask_generator not in (None, MaskGenerator.MGF1):
-        raise unsupported("the Mask Generator is not supported")
     hashing = parameters.hashing_algorithm or HashingAlgorithm.SHA_1
     mask = parameters.mask_generator_hashing_algorithm or hashing
     return padding.OAEP(

@@ -66,17 +66,9 @@ def describe(
     )
 
 
-def describe_private_key(key: PrivateKey) -> KeyDescription:
-    """Say what a private key is."""
-    return _description(_asymmetric(key))
-
-
 def describe_public_key(key: PublicKey) -> KeyDescription:
     """Say what a public key is."""
-    return _description(_asymmetric(key))
-
-
-def _description(found: _Found) -> KeyDescription:
+    found = _asymmetric(key)
     return KeyDescription(algorithm=found.algorithms[0], length=found.lengths[0], curve=found.curve)
 
 

@@ -24,7 +24,6 @@ from kmip_server.ttlv.enumerations import (
     CryptographicAlgorithm,
     DigitalSignatureAlgorithm,
     HashingAlgorithm,
-    MaskGenerator,
     PaddingMethod,
 )
 
@@ -199,8 +198,6 @@ def _rsa_scheme(wanted: SignatureAlgorithm, parameters: CryptographicParameters)
         return Scheme(hashing_algorithm=hashing, signing=padding.PKCS1v15(), verifying=padding.PKCS1v15())
     if wanted.padding_method is not _PSS:
         raise unsupported("RSA signatures here have the Padding Method PKCS1 v1.5 or PSS")
-    if parameters.mask_generator not in (None, MaskGenerator.MGF1):
-        raise unsupported("the Mask Generator is not supported")
     if parameters.trailer_field not in (None, *_TRAILERS):
         raise unsupported("the Trailer Field is not supported")
     mask = hash_of(parameters.mask_generator_hashing_algorithm or wanted.hashing_algorithm, "for the mask")

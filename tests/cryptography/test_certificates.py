@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import NameOID
 
@@ -217,6 +217,12 @@ def test_pkcs12_holds_the_key_its_certificate_and_the_chain() -> None:
     assert [issuer.public_bytes(Encoding.DER) for issuer in chain] == [other]
     with pytest.raises(ValueError, match="password"):
         pkcs12.load_key_and_certificates(sealed, b"wrong")
+
+
+def test_pkcs12_holds_no_key_agreement_keys() -> None:
+    with pytest.raises(KmipError) as refused:
+        to_pkcs12(x25519.X25519PrivateKey.generate(), b"password")
+    assert refused.value.reason is ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED
 
 
 def test_pkcs12_without_a_password_or_with_what_is_no_certificate_is_refused() -> None:

@@ -173,6 +173,14 @@ def test_ecdh_agrees_with_the_cavp_vector_for_p_256() -> None:
     assert shared.hex() == "46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b"
 
 
+@pytest.mark.parametrize("length", [0, -8, 127])
+def test_a_shared_secret_has_whole_bytes(length: int) -> None:
+    private, public = load(Algorithm.EC)
+    with pytest.raises(KmipError) as refused:
+        derive_shared(private, public, length)
+    assert refused.value.reason is BAD
+
+
 def test_keys_that_cannot_agree_are_refused() -> None:
     private, public = load(Algorithm.EC)
     x25519_private, x25519_public = load(Algorithm.ECDH, Curve.CURVE25519)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
-from kmip_server.cryptography.algorithms import CIPHERS, HMACS, is_legacy, refuse_legacy
+from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.cryptography.generation import (
     KeyPair,
     generate_key_pair,
@@ -154,11 +154,6 @@ def test_random_bytes_come_in_the_length_asked_for_up_to_a_limit() -> None:
         assert refused.value.reason is BAD
 
 
-def test_legacy_algorithms_are_marked_and_refused_unless_the_policy_allows_them() -> None:
-    legacy = {algorithm for algorithm in (*CIPHERS, *HMACS, *HashingAlgorithm) if is_legacy(algorithm)}
+def test_legacy_algorithms_are_marked() -> None:
+    legacy = {algorithm for algorithm in (*Algorithm, *HashingAlgorithm, None) if is_legacy(algorithm)}
     assert legacy == {Algorithm.DES3, Algorithm.HMAC_MD5, HashingAlgorithm.MD5}
-    refuse_legacy(Algorithm.AES, HashingAlgorithm.SHA_1, None)
-    for algorithm in legacy:
-        with pytest.raises(KmipError) as refused:
-            refuse_legacy(Algorithm.AES, algorithm)
-        assert refused.value.reason is UNSUPPORTED

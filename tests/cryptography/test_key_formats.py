@@ -7,8 +7,14 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from kmip_server.cryptography.generation import KeyPair, generate_key_pair
 from kmip_server.cryptography.key_formats import (
@@ -165,6 +171,9 @@ def test_an_rsa_private_key_is_completed_from_the_numbers_that_are_there(kept: t
         replace(transparent_rsa(), modulus=transparent_rsa().modulus + 2),
         replace(only("private_exponent", "public_exponent"), modulus=transparent_rsa().modulus + 2),
         replace(only("private_exponent", "public_exponent"), public_exponent=3),
+        replace(only("private_exponent", "public_exponent"), public_exponent=4),
+        # A prime power has exponents that work and no two primes to find.
+        TransparentRSA(modulus=1009**2, public_exponent=5, private_exponent=pow(5, -1, 1009 * 1008)),
         TransparentRSA(modulus=1 << 100_000, private_exponent=3, public_exponent=3),
         TransparentRSA(modulus=(1 << 5000) + 1, private_exponent=3, public_exponent=3),
     ],
@@ -323,6 +332,21 @@ def test_malformed_public_keys_are_refused(key_format: Format, material: KeyMate
     with pytest.raises(KmipError) as refused:
         load_public_key(key_format, material)
     assert refused.value.reason is ResultReason.INVALID_FIELD
+
+
+def test_keys_of_other_algorithms_and_curves_are_refused() -> None:
+    other = dsa.generate_private_key(1024)
+    elsewhere = bytes.fromhex("302e020100301006072a8648ce3d020106052b81040010041730150201010410") + bytes(15) + b"\5"
+    spki = other.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for load, key_format, material in (
+        (load_private_key, Format.PKCS8, other.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())),
+        (load_private_key, Format.PKCS8, elsewhere),
+        (load_public_key, Format.X_509, spki),
+        (load_public_key, Format.PKCS8, spki),
+    ):
+        with pytest.raises(KmipError) as refused:
+            load(key_format, material)
+        assert refused.value.reason in (ResultReason.INVALID_FIELD, FORMAT_NOT_SUPPORTED)
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ED25519, Algorithm.ED448])

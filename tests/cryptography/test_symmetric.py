@@ -224,6 +224,7 @@ REFUSED = [
     ("CTR field wraps", Algorithm.AES, KEY, parameters(Mode.CTR, counter_length=32), b"\xff" * 16, BAD),
     ("CTR field too long", Algorithm.AES, KEY, parameters(Mode.CTR, counter_length=129), IV, BAD),
     ("CTR lengths contradict", Algorithm.AES, KEY, replace(RFC_3686, counter_length=64), IV[:12], BAD),
+    ("chacha with two starts", Algorithm.CHACHA20, KEY, parameters(initial_counter_value=1), IV, BAD),
     ("chacha start too large", Algorithm.CHACHA20, KEY, parameters(initial_counter_value=2**32), IV[:12], BAD),
 ]  # fmt: skip
 
