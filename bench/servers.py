@@ -118,7 +118,7 @@ class Ours(Server):
         line = output.readline()
         ready = re.search(r"kmip=(\S+):(\d+)", line)
         if not ready:
-            raise RuntimeError(f"kmip-server did not start: {line!r}; see {folder / 'stderr.log'}")
+            raise RuntimeError(f"kmip-server did not start: {line!r} {(folder / 'stderr.log').read_text()}")
         self.address = (ready[1], int(ready[2]))
 
 
@@ -165,7 +165,7 @@ class PyKmip(Server):
                 self.connect().close()
             except OSError:
                 if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise RuntimeError(f"PyKMIP did not start; see {self.folder}") from None
+                    raise RuntimeError(f"PyKMIP did not start: {(self.folder / 'stderr.log').read_text()}") from None
                 time.sleep(0.1)
             else:
                 return
