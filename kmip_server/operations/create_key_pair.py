@@ -9,7 +9,7 @@ from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template
-from kmip_server.operations.key_pairs import NewKeyPair, generate, merged, pair_wanted, store_pair
+from kmip_server.operations.key_pairs import NewKeyPair, add_pair, generate, merged, new_pair, pair_wanted
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
 from kmip_server.operations.services import Services
@@ -19,8 +19,8 @@ from kmip_server.ttlv.versions import V2_0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateKeyPairRequest(Payload):
-    """What to make: attributes of both keys, and of each."""
+class PairAttributes(Payload):
+    """What a new key pair shall have: attributes of both keys, and of each (Re-key Key Pair has the same fields)."""
 
     common_attributes: tuple[AttributeValue, ...] = template(Tag.COMMON_TEMPLATE_ATTRIBUTE, Tag.COMMON_ATTRIBUTES)
     private_key_attributes: tuple[AttributeValue, ...] = template(
@@ -57,6 +57,11 @@ class CreateKeyPairRequest(Payload):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CreateKeyPairRequest(PairAttributes):
+    """What to make."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CreateKeyPairResponse(Payload):
     """The two new objects."""
 
@@ -79,12 +84,13 @@ def _prepare(services: Services, request: CreateKeyPairRequest) -> NewKeyPair:
 def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
     """Store the pair that was generated beforehand. The ID Placeholder is the private key's (s6.1.9)."""
     request.check_protection()
-    private_key, public_key = store_pair(
+    private_key, public_key = new_pair(
         call,
         call.prepared,
         check_template(call, ObjectType.PRIVATE_KEY, request.for_private_key),
         check_template(call, ObjectType.PUBLIC_KEY, request.for_public_key),
     )
+    add_pair(call, call.prepared, private_key, public_key)
     call.batch.id_placeholder = private_key.unique_identifier
     return CreateKeyPairResponse(
         private_key_unique_identifier=private_key.unique_identifier,

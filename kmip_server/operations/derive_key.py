@@ -40,6 +40,9 @@ from kmip_server.ttlv.enumerations import (
 )
 from kmip_server.ttlv.tags import Tag
 
+_BASES: Final = frozenset(
+    {ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY}
+)
 MINIMUM_BITS: Final = 64
 """A shorter derived object can be found by trying, and gives its base key's output away bit by bit."""
 
@@ -162,14 +165,21 @@ def _parameters(call: Call, request: DeriveKeyRequest) -> Parameters:
 
 
 def _bases(call: Call, given: tuple[Identifier, ...]) -> list[ManagedObject]:
-    if UniqueIdentifier.ID_PLACEHOLDER in given:
+    if any(identifier is UniqueIdentifier.ID_PLACEHOLDER for identifier in given):
         raise KmipError(ResultReason.INVALID_FIELD, "Derive Key does not take the ID Placeholder (s6.1.14)")
     if len(given) > 2:
         raise KmipError(ResultReason.INVALID_FIELD, "no Derivation Method takes more than two objects")
     bases = [call.target(identifier) for identifier in given]
     if len({base.unique_identifier for base in bases}) < len(bases):
         raise KmipError(ResultReason.INVALID_FIELD, "the objects to derive from are different objects")
+    for base in bases:
+        if base.object_type not in _BASES:
+            raise _not_derivable(base)
     return bases
+
+
+def _not_derivable(base: ManagedObject) -> KmipError:
+    return KmipError(ResultReason.INVALID_OBJECT_TYPE, f"nothing is derived like this from a {base.object_type.title}")
 
 
 def _derived(
@@ -222,7 +232,7 @@ def _octets(call: Call, base: ManagedObject) -> bytes:
             return material.key
         if isinstance(material, bytes):
             return material
-    raise KmipError(ResultReason.INVALID_OBJECT_TYPE, f"nothing is derived from a {base.object_type.title} like this")
+    raise _not_derivable(base)
 
 
 def _agreed(call: Call, bases: list[ManagedObject], bits: int) -> bytes:
@@ -255,7 +265,7 @@ def _structure(algorithm: CryptographicAlgorithm | None, bits: int, derived: byt
 def _link(call: Call, holder: ManagedObject, link_type: LinkType, other: ManagedObject) -> None:
     """Link one more object. Where a base has as many links as an object may have, its oldest Derived Key gives way."""
     attributes = holder.attributes
-    links = attributes.instances.get(Tag.LINK, ())
+    links = attributes.instances(Tag.LINK)
     if len(links) >= call.services.limits.attribute_instances:
         oldest = next((link for link in links if link.value.link_type is link_type), None)
         if oldest is not None:

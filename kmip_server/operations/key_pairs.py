@@ -140,17 +140,21 @@ def _new_key(object_type: ObjectType, algorithm: CryptographicAlgorithm, encoded
     )
 
 
-def store_pair(
+def new_pair(
     call: Call, pair: NewKeyPair, private: AttributeSet, public: AttributeSet
 ) -> tuple[ManagedObject, ManagedObject]:
-    """Store both keys with their attributes, linked to each other; answers the private and the public key."""
+    """The private and the public key as objects with these attributes, linked to each other and not stored yet."""
     private_key = _made(call, pair, pair.private, private)
     public_key = _made(call, pair, pair.public, public)
     linked(private_key, LinkType.PUBLIC_KEY_LINK, public_key.unique_identifier)
     linked(public_key, LinkType.PRIVATE_KEY_LINK, private_key.unique_identifier)
+    return private_key, public_key
+
+
+def add_pair(call: Call, pair: NewKeyPair, private_key: ManagedObject, public_key: ManagedObject) -> None:
+    """Store both keys with their material."""
     call.add(public_key, _structure(call, pair, pair.public))
     call.add(private_key, _structure(call, pair, pair.private))
-    return private_key, public_key
 
 
 def _made(call: Call, pair: NewKeyPair, key: NewKey, template: AttributeSet) -> ManagedObject:

@@ -1,0 +1,123 @@
+"""Replacing a key by a new one: what Re-key and Re-key Key Pair share (KMIP 2.1 s6.1.46, s6.1.47, tables 303 to 309).
+
+The replacement takes over the attributes and the names of the key that it replaces, belongs to the same owner, and is
+never less protected. A key is replaced once: the Replacement Object Link leads to one object.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kmip_server.errors import KmipError
+from kmip_server.messages.structures import Identifier
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
+from kmip_server.objects.attributes import ATTRIBUTES, SetBy
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.call import Call
+from kmip_server.operations.creation import check_template, linked
+from kmip_server.operations.inheritance import no_looser
+from kmip_server.operations.key_pairs import merged
+from kmip_server.ttlv.enumerations import LinkType, ObjectType, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+_DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+_ITS_OWN: Final = frozenset(
+    {Tag.LINK, Tag.FRESH, Tag.ORIGINAL_CREATION_DATE, Tag.RANDOM_NUMBER_GENERATOR, Tag.KEY_VALUE_LOCATION}
+)
+"""What a replacement does not copy, of the attributes that a client may set."""
+
+_DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH})
+"""What it does copy, of the attributes that only the server sets."""
+
+
+def check_replaceable(call: Call, existing: ManagedObject, object_type: ObjectType) -> None:
+    """Raises Invalid Object Type, Key Value Not Present, or Permission Denied (KMIP 1.4 s11.5)."""
+    if existing.object_type is not object_type:
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE,
+            f"{call.spec.operation.title} replaces a {object_type.title}, not a {existing.object_type.title}",
+        )
+    if existing.destroyed:
+        raise KmipError(ResultReason.PERMISSION_DENIED, "a destroyed key is not replaced")
+    if existing.first(Tag.KEY_VALUE_PRESENT) is False:
+        raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+    if _is_replaced(call, existing):
+        raise KmipError(ResultReason.PERMISSION_DENIED, "the key has a replacement already: Re-key that one")
+
+
+def _is_replaced(call: Call, existing: ManagedObject) -> bool:
+    """Whether there is an object that says that it replaces this one. A client's own Link says nothing."""
+    for other in _linked_to(existing, LinkType.REPLACEMENT_OBJECT_LINK):
+        row = call.unit.get(str(other))
+        if row is not None and existing.unique_identifier in _linked_to(
+            ManagedObject.of(row), LinkType.REPLACED_OBJECT_LINK
+        ):
+            return True
+    return False
+
+
+def _linked_to(one: ManagedObject, link_type: LinkType) -> list[Identifier]:
+    return [link.linked_object_identifier for link in one.attributes.all(Tag.LINK) if link.link_type is link_type]
+
+
+def replacement_template(
+    call: Call, existing: ManagedObject, wanted: tuple[AttributeValue, ...], offset: int | None
+) -> AttributeSet:
+    """The attributes of the replacement: those that the client wants before those that it takes over.
+
+    `offset` is in seconds. Raises Invalid Message and Invalid Field for dates (KMIP 1.4 s11.5), Invalid Field for a
+    wider Cryptographic Usage Mask.
+    """
+    wanted = tuple([attribute for attribute in wanted if not _has(existing, attribute)])
+    check_template(call, existing.object_type, wanted)
+    if offset is not None and any(attribute.tag in _DATES for attribute in wanted):
+        raise KmipError(ResultReason.INVALID_MESSAGE, "an Offset (420058) and dates are not given together")
+    taken = [
+        AttributeValue(attribute.tag, attribute.value)
+        for attribute in existing.attributes
+        if attribute.tag in _DESCRIBED
+        or (ATTRIBUTES[attribute.tag].set_by is not SetBy.SERVER and attribute.tag not in _ITS_OWN)
+    ]
+    template = AttributeSet.of(merged(taken, [AttributeValue(tag, value) for tag, value, _ in wanted]))
+    if offset is not None:
+        template = _shifted(template, existing, call.now + offset)
+    mask = template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
+    if mask & ~(existing.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0):
+        raise KmipError(
+            ResultReason.INVALID_FIELD, "a replacement has no wider Cryptographic Usage Mask (42002C) than its key"
+        )
+    return no_looser(template, [existing])
+
+
+def _has(existing: ManagedObject, attribute: AttributeValue) -> bool:
+    """Whether the replacement takes this over anyway: a client may name the Name of the key that it replaces."""
+    return attribute.tag is Tag.NAME and attribute.value in existing.attributes.all(Tag.NAME)
+
+
+def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -> AttributeSet:
+    """The dates moved so that the replacement is activated then (tables 303 and 308)."""
+    before = existing.first(Tag.ACTIVATION_DATE)
+    for tag in _DATES[1:]:
+        date = existing.first(tag)
+        if date is None:
+            continue
+        if before is None:
+            raise KmipError(
+                ResultReason.INVALID_FIELD,
+                f"an Offset (420058) does not move {tag.title}: the key has no Activation Date",
+            )
+        template = template.with_value(tag, date + activation - before)
+    return template.with_value(Tag.ACTIVATION_DATE, activation)
+
+
+def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
+    """Make one key the replacement of another, which gives its names away, and is stored so (s6.1.46)."""
+    replacement.owner = existing.owner
+    linked(replacement, LinkType.REPLACED_OBJECT_LINK, existing.unique_identifier)
+    linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
+    existing.set(Tag.NAME, None)
+    replacement.set(Tag.ROTATE_GENERATION, (existing.first(Tag.ROTATE_GENERATION) or 0) + 1)
+    replacement.set(Tag.ROTATE_DATE, call.now)
+    replacement.set(Tag.ROTATE_LATEST, True)
+    existing.set(Tag.ROTATE_LATEST, False)
+    call.change(existing)
