@@ -226,9 +226,9 @@ class AttributeListField:
 
 @dataclass(frozen=True, slots=True)
 class OneAttributeField:
-    """One attribute: an Attribute in 1.x; since 2.0 a structure (New or Current Attribute) that holds just one."""
+    """One attribute: an Attribute in 1.x; since 2.0 in a `wrapper` (New or Current Attribute) of its own, or nowhere."""
 
-    wrapper: Tag
+    wrapper: Tag | None
     required: bool
     in_1x: bool = True
 
@@ -250,6 +250,8 @@ class OneAttributeField:
                 else ()
             )
         wrapper = self.wrapper
+        if wrapper is None:
+            return ()
         return (
             Slot(
                 name,
@@ -356,8 +358,8 @@ def attribute_list() -> Any:
     return declare(AttributeListField(), default=())
 
 
-def one_attribute(since_2: Tag, *, required: bool = False, in_1x: bool = True) -> Any:
-    """One attribute in a payload."""
+def one_attribute(since_2: Tag | None, *, required: bool = False, in_1x: bool = True) -> Any:
+    """One attribute in a payload; `since_2` is the structure that holds it since 2.0, or None if it is not there."""
     return declare(OneAttributeField(since_2, required, in_1x), required=required)
 
 
