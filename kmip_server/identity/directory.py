@@ -14,7 +14,7 @@ from typing import Protocol
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
-from policy.decision import OperationPolicy, Subject, shared_with
+from policy.decision import OperationPolicy
 from policy.operation_policies import PolicyError, policy_files, read_policies
 
 
@@ -40,9 +40,6 @@ class Directory:
     revoked: frozenset[str] = frozenset()
     clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
-    _shared: dict[tuple[frozenset[str], str], frozenset[tuple[str, str]]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     def caller(self, identity: CertificateIdentity) -> Caller:
         """The caller behind a certificate. Raises IdentityError if the certificate is revoked."""
@@ -57,15 +54,6 @@ class Directory:
     def named(self, name: str) -> Caller:
         """The client of this name, without a connection: the owner of an asynchronous operation."""
         return Caller(name, self.clients.get(name, frozenset()))
-
-    def shared_with(self, caller: Caller, action: str) -> frozenset[tuple[str, str]]:
-        """See policy.decision.shared_with; computed once for each set of groups."""
-        key = caller.groups, action
-        shared = self._shared.get(key)
-        if shared is None:
-            shared = shared_with(self.policies, Subject(caller.name, caller.groups), action)
-            self._shared[key] = shared
-        return shared
 
 
 class UserAccount(Protocol):

@@ -10,7 +10,7 @@ import pytest
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from kmip_server.identity.credentials import hash_password
-from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.identity.directory import DirectorySource
 from kmip_server.storage import accounts
 from kmip_server.storage.database import Database
 from kmip_server.storage.migrations import upgrade
@@ -182,11 +182,3 @@ def test_a_server_does_not_start_with_a_broken_policy_file(source: DirectorySour
     (policies / "team.json").write_text("{")
     with pytest.raises(PolicyError):
         DirectorySource(source._read_accounts, source._client_names, source._current_epoch, [policies])
-
-
-def test_what_is_shared_with_a_caller_depends_on_its_groups_and_is_computed_once() -> None:
-    directory = Directory(epoch=1, policies=BUILT_IN)
-    shared = directory.shared_with(Caller("alice"), "LOCATE")
-    assert shared == {("public", "TEMPLATE")}
-    assert directory.shared_with(Caller("bob"), "LOCATE") is shared
-    assert directory.shared_with(Caller("bob"), "DESTROY") == frozenset()
