@@ -16,6 +16,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
+import structlog
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.posixbase import PosixReactorBase
 
@@ -24,6 +25,7 @@ from kmip_server.listeners.edge import Edge, Port
 MESSAGE_BYTES: Final = 1 << 13
 NUMBER: Final = Struct(">Q")
 _HAND_OVER: Final = Struct(">BBQ")
+_log: Final = structlog.stdlib.get_logger(__name__)
 _RETRY_SECONDS: Final = 0.05
 _MESSAGES: Final = 64
 
@@ -93,9 +95,13 @@ class Receiver(FileDescriptor):
                 return
             if message[0] == Word.RELOAD:
                 self._reload()
-            for descriptor in descriptors:
-                _, port, number = _HAND_OVER.unpack(message)
-                self._serve(Port(port), number, descriptor)
+                continue
+            _, port, number = _HAND_OVER.unpack(message)
+            if descriptors:
+                self._serve(Port(port), number, descriptors[0])
+            else:
+                _log.warning("a connection was lost", reason="no free descriptors")
+                self._closed(number)
 
     def _serve(self, port: Port, number: int, descriptor: int) -> None:
         connection = socket.socket(fileno=descriptor)

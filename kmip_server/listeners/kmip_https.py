@@ -153,6 +153,7 @@ class HttpsProtocol(http.HTTPChannel):
         self._arriving = False
         self._working = False
         self._unread = False
+        self._waiting = 0
 
     def connectionMade(self) -> None:  # noqa: N802
         """TCP is there; TLS begins."""
@@ -172,7 +173,11 @@ class HttpsProtocol(http.HTTPChannel):
         if self.session.closing:
             return
         try:
-            if not (self._working or self._arriving):
+            if self._working:
+                self._waiting += len(data)
+                if not self.session.hold(self._waiting):
+                    return
+            elif not self._arriving:
                 self._arriving = True
                 self.session.await_rest()
             super().dataReceived(data)
@@ -193,6 +198,7 @@ class HttpsProtocol(http.HTTPChannel):
     def requestDone(self, request: http.Request) -> None:  # noqa: N802
         """A request is answered. Who pipelines without reading the answers gets no more of them."""
         self._working = False
+        self._waiting = 0
         if self._unread or self.edge.stopping:
             self.persistent = 0
         if self.session.hold(0):

@@ -23,6 +23,7 @@ from kmip_server.listeners.settings import ListenerSettings
 from kmip_server.listeners.tls import peer_certificate
 
 _log: Final = structlog.stdlib.get_logger(__name__)
+_NEXT_REQUEST: Final = "a request"
 
 
 class Transport(Protocol):
@@ -120,7 +121,7 @@ class Session:
 
     def await_request(self) -> None:
         """Nothing is under way."""
-        self._await(self._settings.idle_seconds, "a request")
+        self._await(self._settings.idle_seconds, _NEXT_REQUEST)
 
     def await_rest(self) -> None:
         """A request has begun to arrive."""
@@ -164,24 +165,23 @@ class Session:
     def drop(self, reason: str) -> None:
         """Close at once, whatever is under way."""
         _log.info("connection dropped", peer=self.peer, client=self._name(), reason=reason)
-        self.closing = True
-        self._transport.abortConnection()
+        self._abort()
 
     def fail(self, error: BaseException | None) -> None:
         """Our own fault: the details go to the log, and the peer sees a closed connection."""
         _log.error("connection failed", peer=self.peer, client=self._name(), exc_info=error)
-        self.closing = True
-        self._transport.abortConnection()
+        self._abort()
 
     def sweep(self, now: float) -> None:
         """Drop it if a deadline has passed, or the client is not admitted any more."""
         if now >= self._deadline:
-            if not self.closing:
-                self.drop(f"waited too long for {self._awaited}")
-            elif self._hung_up:
-                self._transport.abortConnection()
+            if self.closing:
+                (self._transport.abortConnection if self._hung_up else self._hang_up)()
+            elif self._awaited == _NEXT_REQUEST:
+                _log.debug("connection idle", peer=self.peer, client=self._name())
+                self.finish(linger=False)
             else:
-                self._hang_up()
+                self.drop(f"waited too long for {self._awaited}")
         elif self._caller is not None and not self.closing:
             self.admitted()
 
@@ -192,10 +192,18 @@ class Session:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.closing = True
-        self._memory.move(self._held, 0)
-        self._held = 0
+        self._release()
         if self._caller is None and isinstance(reason.value, SSL.Error):
             _log.info("TLS handshake failed", peer=self.peer, reason=_reasons(reason.value))
+
+    def _abort(self) -> None:
+        self.closing = True
+        self._release()
+        self._transport.abortConnection()
+
+    def _release(self) -> None:
+        self._memory.move(self._held, 0)
+        self._held = 0
 
     def _hang_up(self) -> None:
         self._hung_up = True

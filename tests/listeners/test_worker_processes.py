@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -32,6 +34,7 @@ class Program:
         self.client = self.authority.issue("alice")
         self.log = folder / "log"
         self.workers = workers
+        self.descriptors: int | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -41,6 +44,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=self._limit,
             )
         assert self.process.stdout is not None
         try:
@@ -53,6 +57,10 @@ class Program:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process.stdout.close()
+
+    def _limit(self) -> None:
+        if self.descriptors is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
 
     def context(self, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
         return client_context(self.authority, self.client, version)
@@ -238,3 +246,23 @@ def test_workers_do_not_outlive_their_supervisor(two: Program) -> None:
         two.process.kill()
         two.process.wait()
         assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def test_a_process_without_free_descriptors_recovers_when_connections_close(program: Program) -> None:
+    program.descriptors = 22
+
+    def served() -> bool:
+        try:
+            with program.connect() as connection:
+                return worker_of(connection) != 0
+        except (ConnectionError, ssl.SSLError, EOFError):
+            return False
+
+    with program.running():
+        for _ in range(5):
+            with ExitStack() as opened:
+                for _ in range(60):
+                    opened.enter_context(socket.create_connection(("127.0.0.1", program.ports[0]), TIMEOUT))
+                time.sleep(0.1)
+            assert eventually(served)
+        assert program.stop() == 0
