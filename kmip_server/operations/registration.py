@@ -85,6 +85,21 @@ def encapsulated(value: ObjectStructure, given: tuple[AttributeValue, ...]) -> t
     )
 
 
+_ABOUT_UNWRAPPING: Final = frozenset(
+    {ResultReason.ENCODING_OPTION_ERROR, ResultReason.PERMISSION_DENIED, ResultReason.FEATURE_NOT_SUPPORTED}
+)
+
+
+def unwrapped(call: Call, block: KeyBlock) -> KeyBlock:
+    """The block with its Key Value in the clear. Raises Invalid Field where that cannot be had (s6.1.43.1)."""
+    try:
+        return unwrap_block(call, block)
+    except KmipError as error:
+        if error.reason in _ABOUT_UNWRAPPING:
+            raise
+        raise KmipError(ResultReason.INVALID_FIELD, error.message) from None
+
+
 def examine(call: Call, value: ObjectStructure, template: AttributeSet) -> Examined:
     """Find out what an object is. Raises Invalid Field where it is not what it is said to be."""
     if isinstance(value, Certificate):
@@ -115,7 +130,7 @@ def _examine_key(call: Call, value: ObjectStructure, template: AttributeSet) -> 
             raise KmipError(ResultReason.INVALID_FIELD, "a wrapped Key Value (420045) comes with Key Wrapping Data")
         wrapped_by = wrapping_object(call, block.key_wrapping_data)
         if can_unwrap(call, block.key_wrapping_data):
-            clear = unwrap_block(call, block)
+            clear = unwrapped(call, block)
     elif block.key_wrapping_data is not None:
         raise KmipError(ResultReason.INVALID_FIELD, "with Key Wrapping Data (420046) the Key Value is a Byte String")
     if isinstance(clear.key_value, KeyValue):
