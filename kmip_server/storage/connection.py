@@ -76,14 +76,17 @@ class HeldConnection:
         self.failed = True
         return self._meaning(error)
 
-    def begin(self, *, writes: bool) -> None:
-        """Begin a transaction; one that writes takes SQLite's write lock at once, one that reads sees one snapshot."""
+    def begin(self, *, writes: bool, wait: float | None = None) -> None:
+        """Begin a transaction; one that writes takes SQLite's write lock at once, one that reads sees one snapshot.
+
+        `wait` is how long it may wait for that lock, in seconds: LOCK_WAIT if None.
+        """
         self.failed = False
         if self._connection is None:
             self._open()
         try:
             if self._database.sqlite:
-                self._begin_sqlite("BEGIN IMMEDIATE" if writes else "BEGIN")
+                self._begin_sqlite("BEGIN IMMEDIATE" if writes else "BEGIN", LOCK_WAIT if wait is None else wait)
             else:
                 self._begin_postgresql("READ COMMITTED" if writes else "REPEATABLE READ READ ONLY")
         except self._errors as error:
@@ -99,7 +102,7 @@ class HeldConnection:
             self._open()
             self._cursor.execute(f"BEGIN ISOLATION LEVEL {level}")
 
-    def _begin_sqlite(self, begin: str) -> None:
+    def _begin_sqlite(self, begin: str, wait: float) -> None:
         deadline = 0.0
         while True:
             try:
@@ -113,7 +116,7 @@ class HeldConnection:
                 if self._connection.in_transaction:
                     self._cursor.execute("ROLLBACK")
                 now = time.monotonic()
-                deadline = deadline or now + LOCK_WAIT
+                deadline = deadline or now + wait
                 if now >= deadline:
                     raise
                 time.sleep(_LOCK_POLL)

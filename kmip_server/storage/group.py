@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmip_server.storage.connection import HeldConnection
+from kmip_server.storage.database import Database
 from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.storage.unit import Access, SqlUnit
 
@@ -37,6 +38,17 @@ class Outcome:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A group whose work is done and sent, and that only waits for its commit. `evidence`: its last audit record."""
+
+    group: Sequence[Work]
+    outcomes: list[Outcome]
+    writes: bool
+    erased: bool
+    evidence: tuple[int, bytes] | None
+
+
 class _Redo(Exception):  # noqa: N818
     """The transaction failed with this group in it: carry out each piece alone."""
 
@@ -51,8 +63,8 @@ class GroupCommit:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._connection = HeldConnection(access.database)
-        self.scrub_due = False
-        """Whether erased key material may still be in SQLite's write-ahead log: call scrub() when there is time."""
+        self.erased = False
+        """Whether a group has erased key material since this was last set to False: it is time for scrub()."""
 
     def carry_out(self, group: Sequence[Work]) -> list[Outcome]:
         """The outcomes in the order of the work; all that succeeded is durable. Never raises an Exception."""
@@ -62,7 +74,7 @@ class GroupCommit:
             self._connection.rollback()
             return [Outcome(error=error)] * len(group)
         try:
-            return self._transaction(group, locking=False)
+            return self._commit(self._work(group, locking=False))
         except _Redo as redo:
             self._connection.rollback()
             if isinstance(redo.reason, WritesNeeded):
@@ -72,18 +84,36 @@ class GroupCommit:
             self._connection.rollback()
             return [Outcome(error=error)] * len(group)
 
-    def _transaction(self, group: Sequence[Work], *, locking: bool) -> list[Outcome]:
-        """Carry out the group in the transaction that has begun, and commit it. Raises as _commit() does."""
+    def prepare(self, group: Sequence[Work]) -> Ready | None:
+        """The first half of carry_out(), which waits for nothing: everything but the commit.
+
+        None if it cannot be done without waiting, or failed; nothing has happened then, and carry_out() does it all.
+        """
+        try:
+            self._connection.begin(writes=any(work.writes for work in group), wait=0)
+            return self._work(group, locking=False)
+        except Exception:
+            self._connection.rollback()
+            return None
+
+    def complete(self, ready: Ready) -> list[Outcome]:
+        """The second half of carry_out(): make it durable. Never raises an Exception."""
+        try:
+            return self._commit(ready)
+        except _Redo:
+            return self._one_by_one(ready.group)
+        except StorageUnavailable as error:
+            return [Outcome(error=error)] * len(ready.group)
+
+    def _work(self, group: Sequence[Work], *, locking: bool) -> Ready:
+        """Carry out the group in the transaction that has begun, and send what it wrote. Raises _Redo."""
         writes = any(work.writes for work in group)
         unit = SqlUnit(self._access, self._connection, writes=writes, locking=locking)
         try:
             outcomes = [self._step(unit, work) for work in group]
-            evidence = unit.finish()
+            return Ready(group, outcomes, writes, unit.dropped_material, unit.finish())
         except Exception as error:
             raise _Redo(error) from error
-        self._commit(evidence, writes)
-        self.scrub_due |= unit.dropped_material
-        return outcomes
 
     def _step(self, unit: SqlUnit, work: Work) -> Outcome:
         try:
@@ -96,16 +126,16 @@ class GroupCommit:
             return Outcome(error=error)
         return Outcome(value)
 
-    def _commit(self, evidence: tuple[int, bytes] | None, writes: bool) -> None:
+    def _commit(self, ready: Ready) -> list[Outcome]:
         """Commit. Raises _Redo if it has surely not happened, StorageUnavailable if that cannot be found out."""
         try:
             self._connection.commit()
         except Exception as error:
             self._connection.rollback()
-            if self._access.database.sqlite or not writes:
+            if self._access.database.sqlite or not ready.writes or not self._committed(ready.evidence):
                 raise _Redo(error) from error
-            if not self._committed(evidence):
-                raise _Redo(error) from error
+        self.erased |= ready.erased
+        return ready.outcomes
 
     def _committed(self, evidence: tuple[int, bytes] | None) -> bool:
         """Whether a commit whose answer was lost has happened: its last audit record is there, or is not."""
@@ -140,7 +170,7 @@ class GroupCommit:
                 time.sleep(random.uniform(0, _BACKOFF * attempt))  # noqa: S311 - a pause, not a secret
             self._connection.begin(writes=work.writes)
             try:
-                return self._transaction([work], locking=locking)[0]
+                return self._commit(self._work([work], locking=locking))[0]
             except _Redo as redo:
                 self._connection.rollback()
                 error = redo.reason
@@ -151,16 +181,49 @@ class GroupCommit:
                 break
         return Outcome(error=error)
 
-    def scrub(self) -> None:
-        """Empty SQLite's write-ahead log, so that erased key material is gone from it too. Others may prevent it."""
-        self.scrub_due = False
-        if self._access.database.sqlite:
-            try:
-                ((busy, _, _),) = self._connection.all("PRAGMA wal_checkpoint(TRUNCATE)")
-                self.scrub_due = bool(busy)
-            except StorageUnavailable:
-                self.scrub_due = True
-
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class Scrubber:
+    """Empties SQLite's write-ahead log some time after key material was erased, so that it is gone from there too.
+
+    It waits for a moment of quiet, but not for ever. Other users of the store may be in the way: then it tries again.
+    """
+
+    quiet = 0.5
+    latest = 30.0
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._since: float | None = None
+
+    @property
+    def patience(self) -> float | None:
+        """How long to wait for more to do before calling scrub(), in seconds; None if there is nothing to scrub."""
+        return None if self._since is None else self.quiet
+
+    def note(self, group: GroupCommit) -> None:
+        """After a group: remember what it erased. Scrubs if that has waited for too long."""
+        if group.erased and self._database.sqlite:
+            group.erased = False
+            self._since = self._since or time.monotonic()
+        if self._since is not None and time.monotonic() - self._since > self.latest:
+            self.scrub()
+
+    def scrub(self) -> None:
+        """Empty the log if there is something to scrub and nobody is in the way."""
+        if self._since is None:
+            return
+        try:
+            connection = HeldConnection(self._database)
+        except StorageUnavailable:
+            return
+        try:
+            ((busy, _, _),) = connection.all("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._since = time.monotonic() if busy else None
+        except StorageUnavailable:
+            self._since = time.monotonic()
+        finally:
+            connection.close()

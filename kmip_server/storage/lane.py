@@ -1,19 +1,18 @@
-"""Lanes: threads that carry out work on the database in groups, and the choice among several.
+"""Lanes: what carries out work on the database in groups, and the choice among several.
 
 While one group is made durable the next one gathers, so that under load many requests share one commit, and a single
-request waits for nobody. SQLite has one writer and therefore one lane; PostgreSQL has a few.
+request waits for nobody. SQLite has one writer and therefore one lane; PostgreSQL has a few, each in a thread.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from kmip_server.storage.group import GroupCommit, Outcome, Work
+from kmip_server.storage.group import GroupCommit, Outcome, Scrubber, Work
 from kmip_server.storage.port import QueueFull, StorageUnavailable, Unit
 from kmip_server.storage.unit import Access
 
@@ -21,13 +20,29 @@ T = TypeVar("T")
 
 Resolve = Callable[[], None]
 
-_SCRUB_QUIET = 0.5
-_SCRUB_LATEST = 30.0
+GROUP_LIMIT = 64
+QUEUE_LIMIT = 2048
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """Work that waits, and where its outcome goes."""
+
     work: Work
     future: Future[Any]
+
+
+class WorkLane(Protocol):
+    """What carries out work: see Lane."""
+
+    @property
+    def load(self) -> int:
+        """How many pieces of work wait or are under way."""
+
+    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+        """Have work carried out."""
+
+    def close(self) -> None:
+        """Finish what was taken."""
 
 
 def _at_once(resolve: Resolve) -> None:
@@ -46,18 +61,18 @@ class Lane:
         access: Access,
         *,
         on_group_done: Callable[[Resolve], Any] = _at_once,
-        group_limit: int = 64,
-        queue_limit: int = 2048,
+        group_limit: int = GROUP_LIMIT,
+        queue_limit: int = QUEUE_LIMIT,
     ) -> None:
         self._group = GroupCommit(access)
         self._on_group_done = on_group_done
         self._group_limit = group_limit
         self._queue_limit = queue_limit
-        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._under_way = 0
         self._closing = threading.Lock()
         self._closed = False
-        self._dropped_at: float | None = None
+        self._scrubber = Scrubber(access.database)
         self._thread = threading.Thread(target=self._run, name="storage lane", daemon=True)
         self._thread.start()
 
@@ -79,7 +94,7 @@ class Lane:
                 raise StorageUnavailable("the storage is closing")
             if self._queue.qsize() >= self._queue_limit:
                 raise QueueFull(f"{self._queue_limit} requests wait for the database already")
-            self._queue.put(_Entry(Work(work, writes), future))
+            self._queue.put(Entry(Work(work, writes), future))
         return future
 
     def close(self) -> None:
@@ -97,18 +112,17 @@ class Lane:
             group, last = self._take()
             if group:
                 self._carry_out(group)
-        if self._group.scrub_due:
-            self._group.scrub()
         self._group.close()
+        self._scrubber.scrub()
 
-    def _take(self) -> tuple[list[_Entry], bool]:
+    def _take(self) -> tuple[list[Entry], bool]:
         """The next group, and whether it is the last one; an empty group if there was time to scrub instead."""
         try:
-            entry = self._queue.get(timeout=_SCRUB_QUIET if self._group.scrub_due else None)
+            entry = self._queue.get(timeout=self._scrubber.patience)
         except Empty:
-            self._scrub()
+            self._scrubber.scrub()
             return [], False
-        group: list[_Entry] = []
+        group: list[Entry] = []
         while entry is not None:
             if entry.future.set_running_or_notify_cancel():
                 group.append(entry)
@@ -120,27 +134,19 @@ class Lane:
                 return group, False
         return group, True
 
-    def _carry_out(self, group: list[_Entry]) -> None:
+    def _carry_out(self, group: list[Entry]) -> None:
         self._under_way = len(group)
         try:
             outcomes = self._group.carry_out([entry.work for entry in group])
         except Exception as error:
             outcomes = [Outcome(error=error)] * len(group)
         self._under_way = 0
-        self._on_group_done(lambda: _resolve(group, outcomes))
-        if not self._group.scrub_due:
-            self._dropped_at = None
-        elif self._dropped_at is None:
-            self._dropped_at = time.monotonic()
-        elif time.monotonic() - self._dropped_at > _SCRUB_LATEST:
-            self._scrub()
-
-    def _scrub(self) -> None:
-        self._group.scrub()
-        self._dropped_at = None
+        self._on_group_done(lambda: resolve_all(group, outcomes))
+        self._scrubber.note(self._group)
 
 
-def _resolve(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> None:
+def resolve_all(group: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
+    """Give every future of a group its outcome."""
     for (_, future), outcome in zip(group, outcomes, strict=True):
         if outcome.error is None:
             future.set_result(outcome.value)
@@ -151,7 +157,7 @@ def _resolve(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> None:
 class Lanes:
     """Several lanes on one database; work goes to the one with the least to do."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[WorkLane]) -> None:
         self._lanes = tuple(lanes)
 
     def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:

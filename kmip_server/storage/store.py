@@ -13,6 +13,7 @@ from kmip_server.storage import schema
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.lane import Lane, Lanes, Resolve
+from kmip_server.storage.loop_lane import LoopLane
 from kmip_server.storage.master_key import MasterKey, MasterKeyError
 from kmip_server.storage.port import ObjectRow, SealBroken
 from kmip_server.storage.rows import COLUMNS
@@ -61,8 +62,20 @@ class Store:
         _claim(database, master_key.key_id)
         return cls(database, Sealer(master_key))
 
-    def lanes(self, *, on_group_done: Callable[[Resolve], Any] | None = None, count: int | None = None) -> Lanes:
-        """Lanes for requests: one on SQLite, which has one writer; a few, or `count`, on PostgreSQL."""
+    def lanes(
+        self,
+        *,
+        on_group_done: Callable[[Resolve], Any] | None = None,
+        call_soon: Callable[[Callable[[], None]], Any] | None = None,
+        count: int | None = None,
+    ) -> Lanes:
+        """Lanes for requests: one on SQLite, which has one writer; a few, or `count`, on PostgreSQL.
+
+        An event loop passes how to call a function on its thread from another thread (`on_group_done`), and from its
+        own thread when it has served what is ready (`call_soon`); with both, SQLite is worked on in the loop's thread.
+        """
+        if on_group_done is not None and call_soon is not None and self.database.sqlite:
+            return Lanes([LoopLane(self.access, call_soon=call_soon, call_from_thread=on_group_done)])
         wanted = 1 if self.database.sqlite else count or _POSTGRESQL_LANES
         options: dict[str, Any] = {} if on_group_done is None else {"on_group_done": on_group_done}
         return Lanes([Lane(self.access, **options) for _ in range(wanted)])
