@@ -84,6 +84,12 @@ _IN_1X_FOR: Final[dict[tuple[Operation, ResultReason], ResultReason]] = {
 }
 """Where an operation's own table of KMIP 1.4 s11 names another reason."""
 
+_SINCE_2_FOR: Final[dict[tuple[Operation, ResultReason], ResultReason]] = {
+    (Operation.ADJUST_ATTRIBUTE, R.INVALID_ATTRIBUTE): R.UNSUPPORTED_ATTRIBUTE,
+    (Operation.ADJUST_ATTRIBUTE, R.OBJECT_NOT_FOUND): R.ITEM_NOT_FOUND,
+}
+"""Where an operation's own table of KMIP 2.1 s6.1 has another word for the same situation."""
+
 _BEFORE: Final[dict[ResultReason, ResultReason]] = {
     R.ENCODING_OPTION_ERROR: R.INVALID_FIELD,
     R.KEY_VALUE_NOT_PRESENT: R.ILLEGAL_OPERATION,
@@ -103,6 +109,8 @@ def reason_in(version: ProtocolVersion, operation: Operation | None, reason: Res
         return own or _IN_1X.get(reason, R.GENERAL_FAILURE)
     if version >= V2_0 and reason.until == V1_4:
         return R.PERMISSION_DENIED
+    if operation is not None and (operation, reason) in _SINCE_2_FOR:
+        reason = _SINCE_2_FOR[operation, reason]
     if reason.known_in(version):
         return reason
     return _BEFORE.get(reason, R.GENERAL_FAILURE)

@@ -1,0 +1,107 @@
+"""What Add, Modify, Delete, Set and Adjust Attribute have in common: checking a value, and storing the change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from kmip_server.errors import KmipError
+from kmip_server.objects.attribute_fields import AttributeReference, reference_to
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
+from kmip_server.objects.attributes import ATTRIBUTES
+from kmip_server.objects.changes import check_new_value, instances_of
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.call import Call
+from kmip_server.operations.creation import check_value
+from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv.tags import Tag
+
+_NEEDS: Final = {Tag.ACTIVATION_DATE: Operation.ACTIVATE, Tag.DEACTIVATION_DATE: Operation.REVOKE}
+"""Dates that do what an operation does, sooner or later: changing them needs the permission for it."""
+
+
+def resolved(call: Call, attribute: AttributeValue) -> AttributeValue:
+    """The attribute as it is stored: a Link to an earlier item of the batch is a Link to its object (s4.31)."""
+    if attribute.tag is not Tag.LINK:
+        return attribute
+    linked = call.batch.identifier(attribute.value.linked_object_identifier)
+    return attribute._replace(value=replace(attribute.value, linked_object_identifier=linked))
+
+
+def checked(call: Call, target: ManagedObject, attribute: AttributeValue, old: Instance | None = None) -> Any:
+    """The value to store for one that a client gives in place of `old`, or as a new one. Raises KmipError."""
+    tag, value = attribute.tag, attribute.value
+    if tag is Tag.NAME and any(
+        instance.value.name_value == value.name_value
+        for instance in target.attributes.instances(Tag.NAME)
+        if instance != old
+    ):
+        raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the object has this Name already (KMIP 2.1 s4.32)")
+    if tag is Tag.OPERATION_POLICY_NAME and target.owner != call.caller.name:
+        raise KmipError(ResultReason.PERMISSION_DENIED, "only its owner gives an object another operation policy")
+    check_value(call, tag, value, target)
+    check_new_value(target.attributes, tag, value)
+    return replace(value, usage_limits_count=value.usage_limits_total) if tag is Tag.USAGE_LIMITS else value
+
+
+def add(call: Call, target: ManagedObject, tag: Tag, value: Any) -> AttributeValue:
+    """Add an instance, and store the object. Raises Server Limit Exceeded, and what `store` raises."""
+    attributes = target.attributes
+    if not ATTRIBUTES[tag].multiple:
+        store(call, target, attributes.with_value(tag, value), tag)
+        return AttributeValue(tag, value)
+    most = call.services.limits.attribute_instances
+    if len(attributes.instances(tag)) >= most:
+        raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object has at most {most} of {tag.title} here")
+    store(call, target, attributes.with_added(tag, value), tag)
+    last = target.attributes.instances(tag)[-1]
+    return AttributeValue(tag, last.value, last.attribute_index)
+
+
+def change(call: Call, target: ManagedObject, tag: Tag, old: Instance, value: Any) -> AttributeValue:
+    """Give an instance another value, and store the object. Raises what `store` raises."""
+    store(call, target, target.attributes.with_replaced(tag, old, value), tag)
+    return AttributeValue(tag, value, old.attribute_index)
+
+
+def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag) -> None:
+    """Store the object with its attributes changed; a date that has come takes effect at once (s4.57).
+
+    Raises Permission Denied, Server Limit Exceeded.
+    """
+    needed = _NEEDS.get(tag)
+    if needed is not None and not call.decide(needed, target).allowed:
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED, f"to change {tag.title} you need the permission to {needed.title}"
+        )
+    size, most = len(attributes.to_bytes()), call.services.limits.attribute_bytes
+    if size > most and size > len(target.attributes.to_bytes()):
+        raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object's attributes have at most {most} bytes here")
+    target.attributes = attributes
+    target.settle(call.now)
+    call.change(target)
+
+
+def find(target: ManagedObject, reference: AttributeReference) -> tuple[Instance, ...]:
+    """The instances of an attribute. Raises Attribute Not Found if there are none."""
+    instances = instances_of(target.attributes, reference)
+    if not instances:
+        raise KmipError(ResultReason.ATTRIBUTE_NOT_FOUND, f"the object has no {reference}; Add Attribute adds it")
+    return instances
+
+
+def find_value(call: Call, target: ManagedObject, current: AttributeValue) -> Instance:
+    """The instance with this value. Raises Attribute Not Found, Attribute Instance Not Found."""
+    reference, wanted = reference_to(current), resolved(call, current).value
+    for instance in find(target, reference):
+        if instance.value == wanted:
+            return instance
+    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference} of the object has this value")
+
+
+def find_index(target: ManagedObject, reference: AttributeReference, index: int) -> Instance:
+    """The instance with this index. Raises Attribute Not Found, Attribute Instance Not Found."""
+    for instance in find(target, reference):
+        if instance.attribute_index == index:
+            return instance
+    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference} of the object has index {index}")
