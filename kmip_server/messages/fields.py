@@ -19,7 +19,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from kmip_server.errors import KmipError
 from kmip_server.ttlv.enumeration import Enumeration, Mask
@@ -39,9 +39,11 @@ class Kind(Protocol):
         """The value as an item with this tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A field as it stands in one version: which tag, how often, and how its items become a value and back."""
+class Slot(NamedTuple):
+    """A field as it stands in one version: which tag, how often, and how its items become a value and back.
+
+    A `kind` says that one item is one value; then it reads and writes, and nothing else is asked.
+    """
 
     name: str
     tag: int
@@ -49,6 +51,7 @@ class Slot:
     many: bool
     read: Callable[[Sequence[Item]], Any]
     write: Callable[[Any], Iterable[Item]]
+    kind: Kind | None = None
 
 
 class Field(Protocol):
@@ -104,6 +107,7 @@ class PlainField:
                 False,
                 lambda items: kind.read(items[0], version),
                 lambda value: (kind.write(tag, value, version),) if _sayable(value, version) else (),
+                None if isinstance(kind, EnumerationKind) else kind,
             ),
         )
 
@@ -149,22 +153,22 @@ class Payload:
         """Build the structure from its items, in order; a `partial` one may lack required fields. Raises KmipError."""
         values: dict[str, Any] = {}
         position, count = 0, len(items)
-        for slot in cls.slots(version):
-            start, tag = position, slot.tag
-            if slot.many:
+        for name, tag, required, many, read, _, kind in cls.slots(version):
+            start = position
+            if many:
                 while position < count and items[position][0] == tag:
                     position += 1
             elif position < count and items[position][0] == tag:
                 position += 1
             if position > start:
-                if slot.name in values:
+                if name in values:
                     raise _unexpected(cls, items[start])
-                values[slot.name] = slot.read(items[start:position])
-            elif slot.required and partial:
-                values[slot.name] = () if slot.many else None
-            elif slot.required:
+                values[name] = read(items[start:position]) if kind is None else kind.read(items[start], version)
+            elif required and partial:
+                values[name] = () if many else None
+            elif required:
                 raise KmipError(
-                    ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(slot.tag)} is missing or out of order"
+                    ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(tag)} is missing or out of order"
                 )
         if position < count:
             raise _unexpected(cls, items[position])
@@ -173,10 +177,14 @@ class Payload:
     def encode(self, version: ProtocolVersion) -> tuple[Item, ...]:
         """The structure's items for a peer of this version."""
         items: list[Item] = []
-        for slot in self.slots(version):
-            value = getattr(self, slot.name)
-            if value is not None:
-                items.extend(slot.write(value))
+        for name, tag, _, _, _, write, kind in self.slots(version):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if kind is None:
+                items.extend(write(value))
+            else:
+                items.append(kind.write(tag, value, version))
         return tuple(items)
 
 
@@ -246,10 +254,7 @@ class EnumerationKind:
             raise wrong_type(item, Type.ENUMERATION)
         if self.extensible and item[2] >= _FIRST_EXTENSION:
             return item[2]
-        try:
-            member = self.values(item[2])
-        except ValueError:
-            member = None
+        member = self.values.of(item[2])
         if member is None or not member.known_in(version):
             raise KmipError(
                 ResultReason.UNKNOWN_ENUMERATION, f"{name_of(item.tag)} has no value {item[2]:08X} in KMIP {version}"

@@ -7,6 +7,7 @@ and not the whole message (KMIP 1.4 s11.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from kmip_server.errors import KmipError
@@ -26,6 +27,7 @@ from kmip_server.messages.fields import (
     text,
     wrong_type,
 )
+from kmip_server.ttlv import binary
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
@@ -234,8 +236,20 @@ def decode_request(message: Item) -> RequestMessage:
             enums.ResultReason.UNSUPPORTED_PROTOCOL_VERSION,
             f"KMIP {version} is not supported; this server speaks 1.0 to 1.4, 2.0 and 2.1",
         )
-    header = RequestHeader.decode(children[0].value, version)
+    header = _header(children[0].value, version)
     return RequestMessage(version, header, tuple([_batch_item(child, version) for child in children[1:]]))
+
+
+def _header(items: tuple[Item, ...], version: ProtocolVersion) -> RequestHeader:
+    """The header; most clients send the same one with every request. Those with credentials are not kept."""
+    if any(item.tag == Tag.AUTHENTICATION for item in items):
+        return RequestHeader.decode(items, version)
+    return _plain_header(items, version)
+
+
+@lru_cache(maxsize=256)
+def _plain_header(items: tuple[Item, ...], version: ProtocolVersion) -> RequestHeader:
+    return RequestHeader.decode(items, version)
 
 
 def _batch_item(child: Item, version: ProtocolVersion) -> RequestBatchItem | KmipError:
@@ -277,7 +291,14 @@ class ResponseMessage:
             Tag.RESPONSE_MESSAGE,
             Type.STRUCTURE,
             (
-                Item(Tag.RESPONSE_HEADER, Type.STRUCTURE, self.header.encode(version)),
+                _response_header(self.header, version),
                 *[Item(Tag.BATCH_ITEM, Type.STRUCTURE, item.encode(version)) for item in self.items],
             ),
         )
+
+
+@lru_cache(maxsize=64)
+def _response_header(header: ResponseHeader, version: ProtocolVersion) -> Item:
+    """The header with its children encoded: for a second it is the same for all."""
+    children = b"".join([binary.encode(item) for item in header.encode(version)])
+    return Item(Tag.RESPONSE_HEADER, Type.STRUCTURE, children)

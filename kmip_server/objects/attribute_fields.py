@@ -63,6 +63,7 @@ def _custom(name: str) -> tuple[str, str] | None:
     return (vendor, rest) if dash and rest and vendor in CUSTOM_VENDORS else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_named(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
     """A 1.x Attribute structure: name, index, value (KMIP 1.4 s2.1.1). A `partial` value is one to compare with."""
     if item.type != Type.STRUCTURE:
@@ -110,6 +111,7 @@ def write_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | N
     return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, content))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_tagged(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
     """An attribute under its own tag, as since 2.0. A `partial` value is one to compare with."""
     try:
@@ -226,7 +228,7 @@ class AttributeListField:
 
 @dataclass(frozen=True, slots=True)
 class OneAttributeField:
-    """One attribute: an Attribute in 1.x; since 2.0 in a `wrapper` (New or Current Attribute) of its own, or nowhere."""
+    """One attribute: an Attribute in 1.x; since 2.0 in a `wrapper` (New or Current Attribute), or nowhere."""
 
     wrapper: Tag | None
     required: bool

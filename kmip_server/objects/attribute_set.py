@@ -1,7 +1,8 @@
 """The attributes of one object, in one form for all versions: for each tag, its instances with their indices.
 
 An AttributeSet is immutable: a change makes a new one, so that a set can be shared and kept as long as its row's
-version. Attribute indices are a matter of 1.x: an instance keeps its index for life (KMIP 1.4 s2.1.1).
+version. It holds its attributes as they are stored, encoded, and decodes a value when somebody asks for it: most
+requests ask for few. Attribute indices are a matter of 1.x: an instance keeps its index for life (KMIP 1.4 s2.1.1).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
-_REMEMBERED: Final = 8192
+_MOST_REMEMBERED: Final = 8192
 
 
 class AttributeValue(NamedTuple):
@@ -38,35 +39,58 @@ class Instance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AttributeSet:
-    """All attributes of an object."""
+    """All attributes of an object: by tag, the encoded instances in their order."""
 
-    instances: dict[Tag, tuple[Instance, ...]]
+    parts: dict[int, tuple[bytes, ...]]
 
     @classmethod
     def of(cls, values: Iterable[AttributeValue]) -> AttributeSet:
         """A set of these values, indexed in their order."""
-        found: dict[Tag, list[Instance]] = {}
-        for attribute in values:
-            row = found.setdefault(attribute.tag, [])
-            row.append(Instance(len(row), attribute.value))
-        return cls({tag: tuple(row) for tag, row in found.items()})
+        parts: dict[int, tuple[bytes, ...]] = {}
+        counted: dict[Any, int] = {}
+        for tag, value, _ in values:
+            run, place = _run(tag, value), len(parts.get(tag, ()))
+            index = counted[run] = counted.get(run, -1) + 1
+            parts[tag] = (*parts.get(tag, ()), _stored(tag, value, None if index == place else index))
+        return cls(parts)
+
+    @classmethod
+    def single(cls, values: dict[Tag, Any]) -> AttributeSet:
+        """A set in which each attribute has one value."""
+        return cls({tag: (_stored(tag, value, None),) for tag, value in values.items()})
 
     def __contains__(self, tag: Tag) -> bool:
-        return tag in self.instances
+        return tag in self.parts
 
     def __iter__(self) -> Iterator[AttributeValue]:
-        for tag, row in self.instances.items():
-            for instance in row:
-                yield AttributeValue(tag, instance.value, instance.attribute_index)
+        for row in self.parts.values():
+            for place, part in enumerate(row):
+                attribute = _restored(part)
+                if place and attribute.attribute_index is None:
+                    attribute = attribute._replace(attribute_index=place)
+                yield attribute
 
-    def first(self, tag: Tag) -> Any:
+    @property
+    def tags(self) -> list[Tag]:
+        """The attributes that the object has."""
+        return [Tag(tag) for tag in self.parts]
+
+    def first(self, tag: int) -> Any:
         """The value of the first instance, or None."""
-        row = self.instances.get(tag)
-        return row[0].value if row else None
+        row = self.parts.get(tag)
+        return _restored(row[0])[1] if row else None
 
-    def all(self, tag: Tag) -> tuple[Any, ...]:
+    def all(self, tag: int) -> tuple[Any, ...]:
         """The values of all instances."""
-        return tuple([instance.value for instance in self.instances.get(tag, ())])
+        return tuple([_restored(part)[1] for part in self.parts.get(tag, ())])
+
+    def instances(self, tag: Tag) -> tuple[Instance, ...]:
+        """All instances with their indices, in order."""
+        found = []
+        for place, part in enumerate(self.parts.get(tag, ())):
+            _, value, index = _restored(part)
+            found.append(Instance(place if index is None else index, value))
+        return tuple(found)
 
     def with_value(self, tag: Tag, value: Any) -> AttributeSet:
         """A set in which the attribute has this one value, or none at all if it is None."""
@@ -74,62 +98,83 @@ class AttributeSet:
 
     def with_added(self, tag: Tag, value: Any) -> AttributeSet:
         """A set with one more instance, at the next index."""
-        row = self.instances.get(tag, ())
-        return self._with(tag, (*row, Instance(row[-1].attribute_index + 1 if row else 0, value)))
+        row, run = self.instances(tag), _run(tag, value)
+        last = max([index for index, other in row if _run(tag, other) == run], default=-1)
+        return self._with(tag, (*row, Instance(last + 1, value)))
 
-    def with_replaced(self, tag: Tag, index: int, value: Any) -> AttributeSet:
-        """A set in which the instance with this index has another value."""
-        row = self.instances.get(tag, ())
-        return self._with(tag, tuple([Instance(index, value) if old.attribute_index == index else old for old in row]))
+    def with_replaced(self, tag: Tag, replaced: Instance, value: Any) -> AttributeSet:
+        """A set in which one instance has another value."""
+        new = Instance(replaced.attribute_index, value)
+        return self._with(tag, [new if old == replaced else old for old in self.instances(tag)])
 
-    def without(self, tag: Tag, index: int | None = None) -> AttributeSet:
-        """A set without the instance with this index, or without the attribute."""
-        row = self.instances.get(tag, ())
-        return self._with(tag, () if index is None else tuple([old for old in row if old.attribute_index != index]))
+    def without(self, tag: Tag, removed: Instance | None = None) -> AttributeSet:
+        """A set without one instance, or without the attribute."""
+        return self._with(tag, () if removed is None else [old for old in self.instances(tag) if old != removed])
 
-    def _with(self, tag: Tag, row: tuple[Instance, ...]) -> AttributeSet:
-        instances = dict(self.instances)
-        if row:
-            instances[tag] = row
+    def joined(self, other: AttributeSet) -> AttributeSet:
+        """A set with the attributes of both; where both have one, the other's."""
+        return AttributeSet(self.parts | other.parts)
+
+    def _with(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
+        encoded = tuple(
+            [_stored(tag, value, None if place == index else index) for place, (index, value) in enumerate(row)]
+        )
+        parts = dict(self.parts)
+        if encoded:
+            parts[tag] = encoded
         else:
-            instances.pop(tag, None)
-        return AttributeSet(instances)
+            parts.pop(tag, None)
+        return AttributeSet(parts)
 
     def to_bytes(self) -> bytes:
         """The set as the storage keeps it: items in TTLV, wrapped with their index where it is not their place."""
-        return b"".join(
-            [
-                _stored(tag, instance.value, None if place == instance.attribute_index else instance.attribute_index)
-                for tag, row in self.instances.items()
-                for place, instance in enumerate(row)
-            ]
-        )
+        return b"".join([part for row in self.parts.values() for part in row])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AttributeSet:
         """The set that `to_bytes` wrote."""
-        instances: dict[Tag, tuple[Instance, ...]] = {}
-        for part in binary.split(data):
-            tag, value, index = _restored(part)
-            row = instances.get(tag, ())
-            instances[tag] = (*row, Instance(len(row) if index is None else index, value))
-        return cls(instances)
+        parts: dict[int, tuple[bytes, ...]] = {}
+        for tag, part in binary.split(data):
+            if tag == Tag.CURRENT_ATTRIBUTE:
+                tag = _restored(part).tag
+            parts[tag] = (*parts[tag], part) if tag in parts else (part,)
+        return cls(parts)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+def _run(tag: int, value: Any) -> Any:
+    """What instances are counted together: those of an attribute; of a vendor attribute, those of the same name."""
+    return (value.vendor_identification, value.attribute_name) if tag == Tag.ATTRIBUTE else tag
+
+
+_remembered: Final[dict[bytes, AttributeValue]] = {}
+"""What encoded instances are. Most values are the same in many objects; the rest go when there are too many."""
+
+
+def _remember(part: bytes, attribute: AttributeValue) -> AttributeValue:
+    if len(_remembered) >= _MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[part] = attribute
+    return attribute
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def _stored(tag: Tag, value: Any, index: int | None) -> bytes:
-    """One instance as the storage keeps it. Most values are the same in many objects, and so is what they become."""
+    """One instance as the storage keeps it."""
     item = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
     if index is not None:
         item = Item(Tag.CURRENT_ATTRIBUTE, Type.STRUCTURE, (Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, index), item))
-    return binary.encode(item)
+    part = binary.encode(item)
+    _remember(part, AttributeValue(tag, value, index))
+    return part
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _restored(part: bytes) -> AttributeValue:
     """The instance that `_stored` wrote; its index is None where it is its place."""
+    known = _remembered.get(part)
+    if known is not None:
+        return known
     item, index = binary.decode(part, _STORAGE_LIMITS), None
     if item.tag == Tag.CURRENT_ATTRIBUTE:
         index, item = item.value[0].value, item.value[1]
     tag = Tag(item.tag)
-    return AttributeValue(tag, ATTRIBUTES[tag].kind.read(item, STORAGE_VERSION), index)
+    return _remember(part, AttributeValue(tag, ATTRIBUTES[tag].kind.read(item, STORAGE_VERSION), index))

@@ -15,10 +15,10 @@ from kmip_server.storage.port import ObjectRow
 from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State
 from kmip_server.ttlv.tags import Tag
 
-_COLUMNS: Final = {tag: row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
-_INDEXED: Final = {tag: row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
+_COLUMNS: Final = {int(tag): row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
+_INDEXED: Final = {int(tag): row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
 
-_parsed = lru_cache(maxsize=1024)(AttributeSet.from_bytes)
+_parsed = lru_cache(maxsize=4096)(AttributeSet.from_bytes)
 
 
 class ManagedObject:
@@ -102,10 +102,10 @@ class ManagedObject:
     def to_row(self) -> ObjectRow:
         """The row to store: the next version of the one it came from, or the first."""
         attributes = self.attributes
-        instances = attributes.instances
-        columns: dict[str, Any] = {
-            column: instances[tag][0].value if tag in instances else None for tag, column in _COLUMNS.items()
-        }
+        columns: dict[str, Any] = dict.fromkeys(_COLUMNS.values())
+        for tag in attributes.parts:
+            if tag in _COLUMNS:
+                columns[_COLUMNS[tag]] = attributes.first(tag)
         columns["fresh"] = bool(columns["fresh"])
         row = ObjectRow(
             owner=self.owner,
@@ -115,15 +115,24 @@ class ManagedObject:
             next_transition=lifecycle.next_transition(
                 self.state, columns["activation_date"], columns["deactivation_date"]
             ),
-            index=tuple(
-                [
-                    (int(tag), text)
-                    for tag, key in _INDEXED.items()
-                    if tag in instances
-                    for instance in instances[tag]
-                    if (text := key(instance.value)) is not None
-                ]
-            ),
+            index=self._index(),
             **columns,
         )
         return row if self.row is None else replace(row, version=self.row.version + 1)
+
+    def _index(self) -> tuple[tuple[int, str], ...] | None:
+        """What Locate finds the object by, beside the columns; None if it is as it was in the row."""
+        attributes = self.attributes
+        if self.row is not None:
+            before = _parsed(self.row.attributes).parts
+            if all(before.get(tag) is attributes.parts.get(tag) for tag in _INDEXED):
+                return None
+        return tuple(
+            [
+                (tag, text)
+                for tag in attributes.parts
+                if tag in _INDEXED
+                for value in attributes.all(tag)
+                if (text := _INDEXED[tag](value)) is not None
+            ]
+        )

@@ -6,6 +6,7 @@ Used by every operation that results in a new object: Create, Create Key Pair, R
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from kmip_server.messages.structures import (
     RNGParameters,
     UsageLimits,
 )
-from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -56,6 +57,7 @@ _DESCRIBED: Final = frozenset(
 """Attributes that the server sets and a client may state: they must agree with the object."""
 
 _MAXIMUM_TEXT: Final = 4096
+_VENDOR: Final = re.compile(r"[A-Za-z0-9_.]+")
 
 
 def check_template(call: Call, object_type: ObjectType, wanted: Iterable[AttributeValue]) -> AttributeSet:
@@ -65,29 +67,30 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
     for one that this object type cannot have; Non Unique Name Attribute for a Name in use.
     """
     attributes = AttributeSet.of(wanted)
-    for tag, instances in attributes.instances.items():
-        row = ATTRIBUTES[tag]
+    for tag in attributes.tags:
+        row, values = ATTRIBUTES[tag], attributes.all(tag)
         if row.set_by is SetBy.SERVER and tag not in _DESCRIBED:
             raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, f"{row.name} is set by the server alone (KMIP 2.1 s4)")
-        if len(instances) > 1 and not row.multiple:
+        if len(values) > 1 and not row.multiple:
             raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
-        if len(instances) > call.services.limits.attribute_instances:
+        if len(values) > call.services.limits.attribute_instances:
             raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
         if object_type not in row.objects:
             raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name}")
-        for instance in instances:
-            check_value(call, tag, instance.value)
+        for value in values:
+            check_value(call, tag, value)
     return attributes
 
 
-def check_value(call: Call, tag: Tag, value: Any, holder: str | None = None) -> None:
-    """Check one attribute value that a client gives. `holder` is the object that may already have it as its Name."""
+def check_value(call: Call, tag: Tag, value: Any, holder: ManagedObject | None = None) -> None:
+    """Check one attribute value that a client gives to a new object, or to the `holder`; it may keep its own Name."""
     _check_size(tag, value)
     match tag:
         case Tag.NAME:
             if not value.name_value:
                 raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "a Name Value (420055) is not empty")
-            if any(other != holder for other in call.unit.indexed(call.caller.name, Tag.NAME, value.name_value)):
+            owner, own = (call.caller.name, None) if holder is None else (holder.owner, holder.unique_identifier)
+            if any(other != own for other in call.unit.indexed(owner, Tag.NAME, value.name_value)):
                 raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
         case Tag.OPERATION_POLICY_NAME:
             if value not in call.policies:
@@ -111,6 +114,11 @@ def check_value(call: Call, tag: Tag, value: Any, holder: str | None = None) -> 
                 raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (s4.60)')
             if value.attribute_value is None:
                 raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
+            if not _VENDOR.fullmatch(value.vendor_identification) or not value.attribute_name:
+                raise KmipError(
+                    ResultReason.INVALID_ATTRIBUTE_VALUE,
+                    "a Vendor Identification (42009D) has letters, digits, underscores, periods; no name is empty",
+                )
         case _:
             pass
 
@@ -185,8 +193,7 @@ def new_object(
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
             )
-    own = {tag: (Instance(0, value),) for tag, value in values.items()}
-    made = ManagedObject(call.caller.name, AttributeSet(template.instances | own))
+    made = ManagedObject(call.caller.name, template.joined(AttributeSet.single(values)))
     made.settle(now)
     return made
 
@@ -203,9 +210,9 @@ def digest_of(value: bytes, key_format_type: KeyFormatType | None) -> Digest:
 def linked(made: ManagedObject, link_type: LinkType, other: str) -> None:
     """Link an object to another, replacing a link of the same type (s4.31)."""
     attributes = made.attributes
-    for instance in attributes.instances.get(Tag.LINK, ()):
+    for instance in attributes.instances(Tag.LINK):
         if instance.value.link_type is link_type:
-            attributes = attributes.without(Tag.LINK, instance.attribute_index)
+            attributes = attributes.without(Tag.LINK, instance)
     made.attributes = attributes.with_added(Tag.LINK, Link(link_type=link_type, linked_object_identifier=other))
 
 

@@ -134,14 +134,14 @@ def expand(item: Item) -> Item:
     return decode(encode(item), _OURS)
 
 
-def split(data: bytes) -> list[bytes]:
-    """The encoded items that follow one another in data of our own, each with its header and padding."""
+def split(data: bytes) -> list[tuple[int, bytes]]:
+    """The encoded items that follow one another in data of our own: each one's tag, and it with header and padding."""
     parts = []
     position, end = 0, len(data)
     while position < end:
-        _, length = _header(data, position)
+        word, length = _header(data, position)
         following = position + HEADER_BYTES + length + -length % 8
-        parts.append(data[position:following])
+        parts.append((word >> 8, data[position:following]))
         position = following
     return parts
 

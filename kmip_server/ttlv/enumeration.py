@@ -26,6 +26,12 @@ class Enumeration(IntEnum):
         member.until = until
         return member
 
+    @classmethod
+    def of(cls, value: int) -> Self | None:
+        """The member with this number, or None."""
+        member: Self | None = cls._value2member_map_.get(value)  # type: ignore[assignment]
+        return member
+
     def known_in(self, version: ProtocolVersion) -> bool:
         """Whether a peer that speaks `version` knows this value."""
         return within(self.since, self.until, version)
