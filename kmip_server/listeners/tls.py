@@ -1,14 +1,13 @@
 """TLS of both listeners (RFC 8446, and RFC 5246 with ECDHE and AEAD suites): server context, client certificates.
 
 A client's certificate is required and verified against the authorities given. Sessions resume by ticket: the ticket
-holds the client's certificate, so that it is known, and judged again, on a resumed connection; the session context is
-a digest of the trust settings, so that no session outlives a change of them. There is no renegotiation, no compression
+holds the client's certificate, so that it is known, and judged again, on a resumed connection. A reload makes a new
+context and so new ticket keys: no session outlives a change of whom to trust. There is no renegotiation, no compression
 and no early data.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +29,7 @@ _TLS_1_2_SUITES: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=2"
 )
 _TLS_1_3_SUITES: Final = b"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+_SESSION_CONTEXT: Final = b"kmip-server"
 _OPTIONS: Final = (
     SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_SINGLE_ECDH_USE
 )
@@ -109,15 +109,13 @@ def _trust(context: SSL.Context, settings: TlsSettings) -> None:
         raise TlsError("the TLS library has no certificate store")
     for authority in _certificates(settings.client_ca):
         store.add_cert(crypto.X509.from_cryptography(authority))
-    trust = hashlib.sha256(settings.client_ca.read_bytes())
     if settings.client_crl is not None:
         for crl in _revocation_lists(settings.client_crl):
             store.add_crl(crl)
         store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)
-        trust.update(settings.client_crl.read_bytes())
     context.load_client_ca(bytes(settings.client_ca))
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
-    context.set_session_id(trust.digest())
+    context.set_session_id(_SESSION_CONTEXT)
     # Tickets need no store in memory, and one would hold twenty thousand client certificates.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_timeout(settings.session_seconds)
