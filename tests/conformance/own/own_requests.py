@@ -80,7 +80,7 @@ def archived(session: Session) -> str:
 
 def opaque(session: Session, *, active: bool = True) -> str:
     """An Opaque Object with every use in its mask; Active by its Activation Date, unless told otherwise."""
-    given = [usage_mask(0x3FF), *([activation_date(1)] if active else [])]
+    given = [usage_mask(0x3BF), *([activation_date(1)] if active else [])]
     return session.do(register_opaque(session.version, b"opaque", *given)).unique_identifier
 
 

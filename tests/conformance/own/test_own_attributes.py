@@ -15,7 +15,6 @@ from own_requests import (
 )
 from support.numbers import Reason, Tag
 from support.requests import (
-    Attribute,
     Session,
     add_attribute,
     contact_information,
@@ -24,7 +23,6 @@ from support.requests import (
     object_group,
     state,
 )
-from support.wire import boolean
 
 MISSING = (Reason.OBJECT_NOT_FOUND, Reason.ITEM_NOT_FOUND)
 INCREMENT, DECREMENT, NEGATE = 1, 2, 3
@@ -99,7 +97,8 @@ REFUSED_IN_2_1 = {
         lambda s: set_attribute(s.create_aes(), state(2)), Reason.READ_ONLY_ATTRIBUTE
     ),
     "Set: an attribute with several instances": Refusal(
-        lambda s: set_attribute(s.create_aes(), object_group("a")), Reason.MULTI_VALUED_ATTRIBUTE
+        lambda s: set_attribute(s.create_aes(object_group("a"), object_group("b")), object_group("c")),
+        Reason.MULTI_VALUED_ATTRIBUTE,
     ),
     "Adjust: a read-only attribute": Refusal(
         lambda s: adjust_attribute(s.create_aes(), Tag.STATE, INCREMENT), Reason.READ_ONLY_ATTRIBUTE
@@ -136,10 +135,12 @@ def test_set_adds_or_replaces(newest: Session) -> None:
         assert contact(newest, key) == value
 
 
-def test_adjust_negates_a_boolean(newest: Session) -> None:
-    key = newest.create_aes(Attribute("Rotate Automatic", boolean(0x42016B, False)))
-    newest.do(adjust_attribute(key, 0x42016B, NEGATE)).expect_success()
-    assert attribute_of(newest, key, "Rotate Automatic", 0x42016B) is True
+def test_adjust_negates_a_boolean_and_takes_none_for_false(newest: Session) -> None:
+    """KMIP 2.1 s6.1.3."""
+    key = newest.create_aes()
+    for value in (True, False):
+        newest.do(adjust_attribute(key, Tag.QUANTUM_SAFE, NEGATE)).expect_success()
+        assert attribute_of(newest, key, "Quantum Safe", Tag.QUANTUM_SAFE) is value
 
 
 def test_a_change_is_seen_in_the_last_change_date(both: Session) -> None:
