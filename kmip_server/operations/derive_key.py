@@ -269,7 +269,7 @@ def _link(call: Call, holder: ManagedObject, link_type: LinkType, other: Managed
     if len(links) >= call.services.limits.attribute_instances:
         oldest = next((link for link in links if link.value.link_type is link_type), None)
         if oldest is not None:
-            attributes = attributes.without(Tag.LINK, oldest.attribute_index)
+            attributes = attributes.without(Tag.LINK, oldest)
     holder.attributes = attributes.with_added(
         Tag.LINK, Link(link_type=link_type, linked_object_identifier=other.unique_identifier)
     )

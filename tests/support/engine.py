@@ -35,11 +35,11 @@ class EngineHarness:
     """An engine, its store in `folder`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
 
     def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] = BUILT_IN, **services: Any) -> None:
-        path = folder / "kmip.sqlite"
-        if not path.exists():
-            copyfile(_empty_store(), path)
-            path.chmod(0o600)
-        self.store = Store.open(f"sqlite:///{path}", LocalMasterKey(_KEY))
+        self.path = folder / "kmip.sqlite"
+        if not self.path.exists():
+            copyfile(_empty_store(), self.path)
+            self.path.chmod(0o600)
+        self.store = Store.open(f"sqlite:///{self.path}", LocalMasterKey(_KEY))
         self.engine = Engine(Services(policies=policies, **services))
         self.now = _NOON
 
