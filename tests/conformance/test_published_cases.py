@@ -84,6 +84,25 @@ def test_the_server_answers_as_published(name: str, identity: Callable[[str], Cl
             check(knowledge)
 
 
+ALSO_IN_TEXT = ("AX-M", "BL-M", "CS-BC-M-GCM-3", "SKFF-M-9", "SKLC")
+"""Cases that are played over HTTPS in XML and in JSON as well: between them they have every type of value."""
+
+
+@pytest.mark.skipif(not FILES, reason="the published cases are not here: ../shared is absent")
+@pytest.mark.parametrize("encoding", ["MSGENC-XML", "MSGENC-JSON"])
+def test_the_server_answers_the_same_in_text(encoding: str, make_published_client: Callable[[str], Client]) -> None:
+    client = {version: make_published_client("text") for version in ("14", "21")}
+    different: dict[str, list[str]] = {}
+    for name in (name for name in FILES if name.startswith(ALSO_IN_TEXT)):
+        transport = transport_for(encoding, client[name[-2:]])
+        try:
+            different[name] = play(read(FILES[name]), transport, Knowledge())
+        finally:
+            transport.close()
+    assert len(different) > 20
+    assert {name: problems for name, problems in different.items() if problems} == {}
+
+
 def wrapped_keys_unwrap(knowledge: Knowledge) -> None:
     """A wrapped Key Value without Encoding Option is TTLV under AES Key Wrap (KMIP 1.4 s2.1.5, RFC 3394)."""
     for name in ("$KEY_VALUE_0", "$KEY_VALUE_1"):
