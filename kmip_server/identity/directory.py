@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from policy.decision import OperationPolicy
 from policy.operation_policies import PolicyError, policy_files, read_policies
+
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,18 @@ class Directory:
         return self.again(Caller(identity.name, fingerprint=identity.fingerprint))
 
     def again(self, caller: Caller) -> Caller:
-        """A caller of an earlier directory as this one knows it. Raises IdentityError if it is revoked now."""
+        """A caller of an earlier directory as this one knows it. Raises IdentityError if it is revoked now.
+
+        Cheap enough to be asked for every request of an open connection.
+        """
         if caller.fingerprint in self.revoked:
             raise IdentityError("the certificate is revoked")
-        return replace(self.named(caller.name), fingerprint=caller.fingerprint)
+        groups = self.clients.get(caller.name, _NO_GROUPS)
+        return caller if groups == caller.groups else replace(caller, groups=groups)
 
     def named(self, name: str) -> Caller:
         """The client of this name, without a connection: the owner of an asynchronous operation."""
-        return Caller(name, self.clients.get(name, frozenset()))
+        return Caller(name, self.clients.get(name, _NO_GROUPS))
 
 
 class UserAccount(Protocol):
@@ -132,12 +138,11 @@ class DirectorySource:
 
     def _build(self, policies: Mapping[str, OperationPolicy]) -> Directory:
         accounts = self._read_accounts()
-        nothing: frozenset[str] = frozenset()
         return Directory(
             epoch=accounts.epoch,
             policies=policies,
             revoked=accounts.revoked,
-            clients={name: accounts.groups.get(name, nothing) for name in self._client_names()},
+            clients={name: accounts.groups.get(name, _NO_GROUPS) for name in self._client_names()},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},
         )
 
