@@ -240,6 +240,14 @@ def test_derivation_is_refused_with_its_reason(
     assert refused.value.reason is reason
 
 
+def test_a_derived_key_has_at_most_65536_bits() -> None:
+    asked = hashed(derivation_data=(DATA,))
+    assert len(derive(Method.NIST800_108_C, Algorithm.HMAC_SHA256, KEY, asked, 65536)) == 8192
+    with pytest.raises(KmipError) as refused:
+        derive(Method.NIST800_108_C, Algorithm.HMAC_SHA256, KEY, asked, 65544)
+    assert refused.value.reason is BAD
+
+
 def test_a_random_iv_and_an_empty_key_are_refused() -> None:
     random = CryptographicParameters(block_cipher_mode=BlockCipherMode.CBC, random_iv=True)
     asked = DerivationParameters(cryptographic_parameters=random, derivation_data=(bytes(16),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from functools import cache
@@ -192,6 +193,34 @@ def test_an_rsa_key_with_a_false_prime_does_not_pass_for_one() -> None:
     assert refused.value.reason is ResultReason.INVALID_FIELD
 
 
+def test_an_rsa_key_whose_primes_are_of_another_modulus_is_refused() -> None:
+    # 3 and 5 pass every relation but the product: the exponents are inverse modulo 4 too.
+    numbers = transparent_rsa()
+    assert numbers.p is not None
+    assert numbers.q is not None
+    d = pow(65537, -1, math.lcm(numbers.p - 1, numbers.q - 1, 4))
+    material = TransparentRSA(modulus=numbers.modulus, private_exponent=d, public_exponent=65537, p=3, q=5)
+    with pytest.raises(KmipError) as refused:
+        load_private_key(Format.TRANSPARENT_RSA_PRIVATE_KEY, material)
+    assert refused.value.reason is ResultReason.INVALID_FIELD
+
+
+def test_the_primes_of_a_very_long_key_are_not_searched_for() -> None:
+    p, q = 2**2203 - 1, 2**2281 - 1
+    d = pow(65537, -1, math.lcm(p - 1, q - 1))
+    complete = TransparentRSA(modulus=p * q, p=p, q=q, private_exponent=d, public_exponent=65537)
+    assert load_private_key(Format.TRANSPARENT_RSA_PRIVATE_KEY, complete)
+    with pytest.raises(KmipError, match="needs its P and Q"):
+        load_private_key(Format.TRANSPARENT_RSA_PRIVATE_KEY, replace(complete, p=None, q=None))
+
+
+def test_an_encoded_key_that_is_too_large_is_not_read() -> None:
+    for load, key_format in ((load_private_key, Format.PKCS8), (load_public_key, Format.X_509)):
+        with pytest.raises(KmipError, match="more than 16384 bytes") as refused:
+            load(key_format, bytes(16385))
+        assert refused.value.reason is ResultReason.INVALID_FIELD
+
+
 def point(compression: Compression | None, curve: Curve = Curve.P_256) -> bytes:
     material = convert(
         PUBLIC,
@@ -286,7 +315,6 @@ MALFORMED_PRIVATE: list[tuple[str, Format, KeyMaterial]] = [
     ("with a tail", Format.PKCS8, pair(Algorithm.RSA).private + b"\0"),
     ("encrypted", Format.PKCS8, encrypted_pkcs8()),
     ("PEM", Format.PKCS8, b"-----BEGIN PRIVATE KEY-----"),
-    ("too large", Format.PKCS8, bytes(1 << 20)),
     ("a structure", Format.PKCS8, TransparentSymmetricKey(key=b"k")),
     ("no D", EC_PRIVATE, p_256()),
     ("D of 0", EC_PRIVATE, p_256(d=0)),

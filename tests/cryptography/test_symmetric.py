@@ -200,7 +200,7 @@ REFUSED = [
     ("no chacha nonce", Algorithm.CHACHA20, KEY, parameters(), None, MISSING_IV),
     ("short IV", Algorithm.AES, KEY, PKCS5, IV[:8], BAD),
     ("long IV", Algorithm.AES, KEY, PKCS5, IV * 2, BAD),
-    ("IV where none is", Algorithm.AES, KEY, parameters(Mode.ECB), IV, BAD),
+    ("IV where none is", Algorithm.AES, KEY, parameters(Mode.AESKEYWRAPPADDING), IV, BAD),
     ("GCM nonce too short", Algorithm.AES, KEY, GCM, IV[:7], BAD),
     ("GCM nonce too long", Algorithm.AES, KEY, GCM, bytes(129), BAD),
     ("IV Length contradicts", Algorithm.AES, KEY, replace(GCM, iv_length=96), IV, BAD),
