@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, NAME, MakeRow, audited
 
 from kmip_server.storage.check import check
-from kmip_server.storage.group import GroupCommit, Work
+from kmip_server.storage.group import GroupCommit, Scrubber, Work
 from kmip_server.storage.lane import Lane
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.port import Job, ObjectRow, StorageUnavailable, Unit
@@ -194,22 +195,22 @@ def test_no_key_is_on_the_disk_in_clear(kind: str, request: pytest.FixtureReques
     group.close()
 
 
-def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(sqlite_store: Store, make_row: MakeRow) -> None:
+def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(
+    sqlite_store: Store, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scrubber, "quiet", 0.02)
     row = make_row()
-    with sqlite_store.unit(writes=True) as unit:
-        unit.insert(row, b"key")
+    lane = Lane(sqlite_store.access)
+    lane.submit(inserting(row).function, writes=True).result(20)
     with sqlite_store.database.reading() as connection:
         sealed: bytes = connection.exec_driver_sql("SELECT wrapped_key FROM material").scalar_one()
-    lane = Lane(sqlite_store.access)
-
-    def destroy(unit: Unit) -> None:
-        unit.drop_material(row.unique_identifier)
-
-    lane.submit(destroy, writes=True).result(20)
     assert sealed in files_of(sqlite_store, None)
-    lane.submit(lambda unit: None, writes=False).result(20)
+    lane.submit(lambda unit: unit.drop_material(row.unique_identifier), writes=True).result(20)
+    deadline = time.monotonic() + 20
+    while sealed in files_of(sqlite_store, None):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     lane.close()
-    assert sealed not in files_of(sqlite_store, None)
 
 
 def test_a_lane_s_own_connection_is_as_durable_as_promised(sqlite_store: Store) -> None:

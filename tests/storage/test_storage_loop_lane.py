@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -102,9 +103,17 @@ def test_reading_alone_needs_no_other_thread(lane: LoopLane, loop: Loop) -> None
 
 
 def test_the_loop_does_not_wait_for_another_process_s_lock(
-    lane: LoopLane, loop: Loop, sqlite_store: Store, make_row: MakeRow
+    lane: LoopLane, loop: Loop, sqlite_store: Store, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = make_row()
+    waiting: set[str] = set()
+    pause = time.sleep
+
+    def noted_pause(seconds: float) -> None:
+        waiting.add(threading.current_thread().name)
+        pause(seconds)
+
+    monkeypatch.setattr("kmip_server.storage.connection.time.sleep", noted_pause)
     with closing(sqlite3.connect(sqlite_store.database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         future = lane.submit(inserting(row), writes=True)
@@ -113,6 +122,7 @@ def test_the_loop_does_not_wait_for_another_process_s_lock(
         other.execute("ROLLBACK")
     loop.run_until([future])
     assert future.result(0) == "storage commit"
+    assert threading.current_thread().name not in waiting
     assert stored(sqlite_store, [row]) == [True]
 
 

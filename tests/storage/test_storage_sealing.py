@@ -47,6 +47,7 @@ def tamper(store: Store, table: str, **columns: Any) -> None:
     [
         {"unique_identifier": "another"},
         {"owner": "mallory"},
+        {"owner": "alicf"},
         {"object_type": 7},
         {"cryptographic_algorithm": 1},
         {"cryptographic_algorithm": None},
@@ -165,6 +166,8 @@ def test_two_bindings_are_the_same_only_if_every_part_is() -> None:
         binding(1, b"abc", "", none),
         binding(1, b"", "abc", none),
         binding(2, b"ab", "c", none),
+        binding(1, b"aB", "c", none),
+        binding(1, b"ab", "C", none),
         binding(1, b"ab", "c", zero),
         binding(1, b"ab", "c", (0, None, None)),
         binding(1, b"ab", "c", (None, 0, None)),

@@ -29,7 +29,11 @@ def insert(store: Store, *rows: ObjectRow) -> None:
 def three(store: Store, make_row: MakeRow) -> list[ObjectRow]:
     rows = [
         make_row(index=((NAME, "a"), (GROUP, "g")), activation_date=100, cryptographic_usage_mask=0x0C),
-        make_row(index=((NAME, "b"), (GROUP, "g")), activation_date=200, cryptographic_usage_mask=0x04),
+        make_row(
+            index=((NAME, "b"), (GROUP, "g"), (GROUP, "long " * 1000)),
+            activation_date=200,
+            cryptographic_usage_mask=0x04,
+        ),
         make_row(owner="bob", object_type=ObjectType.SECRET_DATA, state=State.ACTIVE, cryptographic_usage_mask=None),
     ]
     insert(store, *rows)
@@ -48,6 +52,9 @@ def three(store: Store, make_row: MakeRow) -> list[ObjectRow]:
         (Search(owner="alice", index=((GROUP, "g"),)), [0, 1]),
         (Search(owner="alice", index=((GROUP, "g"), (NAME, "b"))), [1]),
         (Search(owner="alice", index=((NAME, "a"), (NAME, "b"))), []),
+        (Search(owner="alice", index=((GROUP, "long " * 1000),)), [1]),
+        (Search(owner="alice", index=((GROUP, "long " * 1000), (NAME, "b"))), [1]),
+        (Search(owner="alice", index=((GROUP, "long " * 999),)), []),
         (Search(owner=None, index=((NAME, "A"),)), []),
         (Search(owner=None, index=((NAME, "%"),)), []),
         (Search(owner=None, mask=0x04), [0, 1]),
