@@ -83,7 +83,7 @@ def _adjusted(call: Call, target: ManagedObject, request: AdjustAttributeRequest
         new = Item(old.tag, old.type, _result(old.type, old.value, request))
         return AttributeValue(asked.tag, replace(value, attribute_value=new))
     kind = ATTRIBUTES[asked.tag].kind
-    if not isinstance(kind, Primitive):
+    if not isinstance(kind, Primitive) or (kind.type not in _RANGES and kind.type is not Type.BOOLEAN):
         raise _not_adjustable(asked)
     if value is None:
         if kind.type not in _ABSENT:
