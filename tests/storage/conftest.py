@@ -9,8 +9,10 @@ import pytest
 from support.postgres import PostgresServer, PostgresUnavailableError
 from support.rows import MASTER_KEY, MakeRow, row_maker
 
-from kmip_server.storage.lane import Lanes
+from kmip_server.storage import schema
+from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import LocalMasterKey
+from kmip_server.storage.migrations import upgrade
 from kmip_server.storage.store import Store
 
 
@@ -24,20 +26,33 @@ def postgres() -> Iterator[PostgresServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def postgres_url(postgres: PostgresServer) -> str:
+    """The URL of the database that the tests of a session use one after another."""
+    url = postgres.create_database()
+    upgrade(url)
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, once for each kind."""
-    if request.param == "sqlite":
+    if kind == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.create_database()
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = Store.create(store_url, LocalMasterKey(MASTER_KEY))
-    yield opened
-    opened.close()
+def store(kind: str, request: pytest.FixtureRequest) -> Store:
+    """An open store, once for each kind of database."""
+    opened: Store = request.getfixturevalue("sqlite_store" if kind == "sqlite" else "postgres_store")
+    return opened
 
 
 @pytest.fixture
@@ -49,18 +64,24 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def postgres_store(postgres: PostgresServer) -> Iterator[Store]:
+def postgres_store(postgres_url: str) -> Iterator[Store]:
     """For what only PostgreSQL has: a connection that can be lost."""
-    opened = Store.create(postgres.create_database(), LocalMasterKey(MASTER_KEY))
+    _empty(postgres_url)
+    opened = Store.open(postgres_url, LocalMasterKey(MASTER_KEY))
     yield opened
     opened.close()
 
 
-@pytest.fixture
-def lanes(store: Store) -> Iterator[Lanes]:
-    opened = store.lanes()
-    yield opened
-    opened.close()
+def _empty(url: str) -> None:
+    """As it was after the migration, which would take many times as long."""
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
+        for table in schema.metadata.sorted_tables:
+            connection.execute(table.delete())
+        connection.execute(schema.server_state.insert().values(key="epoch", value="0"))
+        connection.execute(schema.audit_head.insert().values(id=1, sequence=0, digest=bytes(32)))
+    database.close()
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def test_a_file_s_name_stays_below_the_directory(sqlite_store: Store, tmp_path: 
     assert not (tmp_path / "backup").exists()
 
 
-def test_nothing_that_exists_is_overwritten(filled: Store, store_url: str, tmp_path: Path) -> None:
+def test_nothing_that_exists_is_overwritten(filled: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("first")
     files = {"file": tmp_path / "file"}
     backup(url_of(filled), tmp_path / "backup", files)
@@ -208,7 +208,7 @@ def test_nothing_that_exists_is_overwritten(filled: Store, store_url: str, tmp_p
     with pytest.raises(BackupError, match="exists already"):
         backup(url_of(filled), tmp_path / "backup", files)
     with pytest.raises(BackupError, match=r"exists already|in use"):
-        restore(tmp_path / "backup", store_url, tmp_path / "elsewhere")
+        restore(tmp_path / "backup", url_of(filled), tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
     with pytest.raises(BackupError, match="exists already"):
         restore(tmp_path / "backup", f"sqlite:///{tmp_path}/new.db", tmp_path)

@@ -110,21 +110,14 @@ while True:
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_killed_writer_loses_nothing_that_it_acknowledged(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if kind == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.create_database()
-    Store.create(url, LocalMasterKey(MASTER_KEY)).close()
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(store_url: str) -> None:
+    Store.create(store_url, LocalMasterKey(MASTER_KEY)).close()
     acknowledged: list[str] = []
     chance = random.Random(7)
     for _ in range(6):
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         with subprocess.Popen(
-            [sys.executable, "-c", _WRITER, url], stdout=subprocess.PIPE, env=environment, text=True
+            [sys.executable, "-c", _WRITER, store_url], stdout=subprocess.PIPE, env=environment, text=True
         ) as writer:
             assert writer.stdout is not None
             acknowledged += [writer.stdout.readline().strip() for _ in range(chance.randint(1, 200))]
@@ -133,7 +126,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(
             acknowledged += [
                 line.strip() for line in writer.stdout.read().splitlines(keepends=True) if line[-1:] == "\n"
             ]
-    store = Store.open(url, LocalMasterKey(MASTER_KEY))
+    store = Store.open(store_url, LocalMasterKey(MASTER_KEY))
     with store.unit(writes=False) as unit:
         assert all(unit.get(identifier) is not None for identifier in acknowledged)
     assert len(acknowledged) > 100
@@ -147,9 +140,8 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(
     store.close()
 
 
-def files_of(store: Store, postgres: PostgresServer | None) -> bytes:
-    directory = store.database.path.parent if postgres is None else postgres.data_directory
-    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
+def files_of(store: Store) -> bytes:
+    return b"".join(path.read_bytes() for path in store.database.path.parent.rglob("*") if path.is_file())
 
 
 def forms(secret: bytes) -> list[bytes]:
@@ -158,10 +150,7 @@ def forms(secret: bytes) -> list[bytes]:
     return [secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret), secret[::-1]]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_no_key_is_on_the_disk_in_clear(kind: str, request: pytest.FixtureRequest, make_row: MakeRow) -> None:
-    postgres: PostgresServer | None = request.getfixturevalue("postgres") if kind == "postgresql" else None
-    store: Store = request.getfixturevalue(f"{'postgres' if postgres else 'sqlite'}_store")
+def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureRequest, make_row: MakeRow) -> None:
     secrets = [os.urandom(32) for _ in range(12)]
     group = GroupCommit(store.access)
     rows = [make_row(index=((NAME, f"searchable {n}"),)) for n in range(10)]
@@ -189,7 +178,12 @@ def test_no_key_is_on_the_disk_in_clear(kind: str, request: pytest.FixtureReques
 
     assert group.carry_out([Work(use, writes=True)])[0].error is None
     assert group.carry_out([Work(again, writes=True)])[0].error is None
-    content = files_of(store, postgres)
+    if store.database.sqlite:
+        content = files_of(store)
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        url = store.database.url.render_as_string(hide_password=False)
+        content = b"".join(path.read_bytes() for path in postgres.files_of(url))
     assert b"searchable 7" in content, "the search looks where the data is"
     assert not [form for secret in [*secrets, MASTER_KEY] for form in forms(secret) if form in content]
     group.close()
@@ -204,10 +198,10 @@ def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(
     lane.submit(inserting(row).function, writes=True).result(20)
     with sqlite_store.database.reading() as connection:
         sealed: bytes = connection.exec_driver_sql("SELECT wrapped_key FROM material").scalar_one()
-    assert sealed in files_of(sqlite_store, None)
+    assert sealed in files_of(sqlite_store)
     lane.submit(lambda unit: unit.drop_material(row.unique_identifier), writes=True).result(20)
     deadline = time.monotonic() + 20
-    while sealed in files_of(sqlite_store, None):
+    while sealed in files_of(sqlite_store):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     lane.close()

@@ -48,10 +48,15 @@ class PostgresServer:
         with self._psycopg.connect(self._server.get_uri()) as connection:
             return Path(connection.info.host)
 
-    @property
-    def data_directory(self) -> Path:
-        """Where the server keeps its files."""
-        return self._directory / "data"
+    def files_of(self, url: str) -> list[Path]:
+        """The files of a database, and those of the write-ahead log, which all databases share."""
+        with self._psycopg.connect(url.replace("+psycopg", "")) as connection:
+            connection.execute("CHECKPOINT")
+            found = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        assert found is not None
+        data = self._directory / "data"
+        directories = (data / "base" / str(found[0]), data / "pg_wal")
+        return [path for directory in directories for path in directory.rglob("*") if path.is_file()]
 
     def stop(self) -> None:
         """Stop the server and delete its files."""
