@@ -83,6 +83,7 @@ def add(
     folder = settings.directory / "clients" / name
     with _staged(folder) as stage:
         _write_files(stage, name, issued, authority, password)
+        _trust(stage / "ca.pem", settings, authority)
         write_file(stage / "pykmip.conf", _conf(settings, folder, server).encode(), 0o644)
         _record(settings, name, issued, groups)
     _report(name, folder, issued, password if p12 and not ask_password else None, as_json)
@@ -163,12 +164,20 @@ def _staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def _trust(file: Path, settings: Settings, authority: Credentials) -> None:
+    """The authorities that the client trusts: this server's own, and one that a server it took over came with."""
+    from kmip_server.identity.pki import write_file
+
+    trusted = settings.tls.client_ca.read_bytes()
+    own = authority.certificate_pem
+    write_file(file, trusted if own.strip() in trusted else own + trusted, 0o644)
+
+
 def _write_files(stage: Path, name: str, issued: Credentials, authority: Credentials, password: str | None) -> None:
     from kmip_server.identity.pki import pkcs12_bundle, write_file
 
     write_file(stage / "cert.pem", issued.certificate_pem, 0o644)
     write_file(stage / "key.pem", issued.key_pem)
-    write_file(stage / "ca.pem", authority.certificate_pem, 0o644)
     if password is not None:
         write_file(stage / _BUNDLE, pkcs12_bundle(issued, authority.certificate, name, password.encode()))
 

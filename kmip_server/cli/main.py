@@ -17,6 +17,7 @@ from kmip_server.cli.check import check
 from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
 from kmip_server.cli.doctor import doctor
+from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
 from kmip_server.cli.output import printable
 from kmip_server.cli.restore import restore
@@ -55,7 +56,9 @@ app.command()(serve)
 app.command()(check)
 app.command()(backup)
 app.command()(restore)
+app.command()(import_pykmip)
 app.command()(doctor)
+app.command(name="import-pykmip")(import_pykmip)
 app.command()(decode)
 
 _REFUSALS: Final = frozenset(
@@ -68,6 +71,8 @@ _REFUSALS: Final = frozenset(
         "kmip_server.storage.database.UnsafeDatabaseError",
         "kmip_server.storage.master_key.MasterKeyError",
         "kmip_server.storage.port.StorageUnavailable",
+        "kmip_server.takeover.pykmip_configuration.PyKmipConfigurationError",
+        "kmip_server.takeover.pykmip_database.PyKmipDatabaseError",
         "policy.operation_policies.PolicyError",
     }
 )

@@ -1,0 +1,216 @@
+"""kmip-server import-pykmip: take over a PyKMIP server, so that its clients go on as they are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.output import CommandError, Json, print_json, printable
+
+if TYPE_CHECKING:
+    from kmip_server.takeover.pykmip_configuration import PyKmipConfiguration
+
+_CLIENT_CA: Final = "client-ca.pem"
+
+
+def import_pykmip(
+    directory: Directory,
+    config: Annotated[Path, typer.Option("--config", help="PyKMIP's server.conf.", dir_okay=False)],
+    database: Annotated[
+        Path | None, typer.Option("--database", help="PyKMIP's database, if server.conf does not say where it is.")
+    ] = None,
+    skip_unsupported: Annotated[
+        bool, typer.Option("--skip-unsupported", help="Leave out objects that cannot be managed here (split keys).")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken over, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take over a PyKMIP server (0.10 or 0.11): its settings, its operation policies, and every object.
+
+    DIR is made if it is not there yet. Objects keep their Unique Identifiers, names, owners and states; all are taken
+    over, or none. PyKMIP's files are only read. Its clients connect with the certificates that they have.
+
+    Example: kmip-server import-pykmip /var/lib/kmip --config /etc/pykmip/server.conf
+    """
+    from kmip_server.takeover.pykmip_configuration import read_configuration
+    from kmip_server.takeover.pykmip_database import PyKmipDatabase, UnsupportedObject
+
+    configuration = read_configuration(config)
+    source = PyKmipDatabase(database or configuration.database)
+    try:
+        unsupported = [str(found) for found in source.objects() if isinstance(found, UnsupportedObject)]
+        if unsupported and not skip_unsupported and not dry_run:
+            raise CommandError(
+                "\n  ".join(
+                    [
+                        f"{len(unsupported)} objects cannot be taken over (leave them out: --skip-unsupported):",
+                        *unsupported,
+                    ]
+                )
+            )
+        if dry_run:
+            counts = Counter(
+                found.object_type.title for found in source.objects() if not isinstance(found, UnsupportedObject)
+            )
+        else:
+            _make(directory, configuration)
+            counts = _objects(directory, source)
+            _configure(directory, configuration)
+    finally:
+        source.close()
+    _report(configuration, counts, unsupported, dry_run=dry_run, as_json=as_json)
+    if unsupported:
+        raise typer.Exit(1)
+
+
+def _make(directory: Path, configuration: PyKmipConfiguration) -> None:
+    """Make the server directory if it is not there yet; first find out whether PyKMIP's policies can be used."""
+    from kmip_server.cli.init import init
+    from kmip_server.config import FILE_NAME
+    from policy.operation_policies import read_policies
+
+    read_policies(configuration.policies)
+    if not (directory / FILE_NAME).exists():
+        init(directory)
+
+
+def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
+    """Give the server directory PyKMIP's settings, certificates and policies."""
+    from kmip_server.config import FILE_NAME, Settings
+    from kmip_server.identity.pki import write_file
+
+    pki = directory / "pki"
+    changes: dict[tuple[str, str], object] = {
+        ("tls", "require_client_auth_usage"): configuration.require_client_auth_usage,
+    }
+    if configuration.host is not None:
+        changes["server", "host"] = configuration.host
+    if configuration.port is not None:
+        changes["server", "kmip_port"] = configuration.port
+    if configuration.log_level is not None:
+        changes["log", "level"] = configuration.log_level
+    for source, name, key, mode in (
+        (configuration.certificate, "pykmip-server-cert.pem", "certificate", 0o644),
+        (configuration.key, "pykmip-server-key.pem", "key", 0o600),
+    ):
+        if source is not None:
+            _replace(pki / name, source.read_bytes(), mode)
+            changes["tls", key] = f"pki/{name}"
+    if configuration.client_ca is not None:
+        authorities = configuration.client_ca.read_bytes().rstrip() + b"\n" + (pki / "ca-cert.pem").read_bytes()
+        _replace(pki / _CLIENT_CA, authorities, 0o644)
+        changes["tls", "client_ca"] = f"pki/{_CLIENT_CA}"
+    for policy in configuration.policies:
+        shutil.copyfile(policy, directory / "policies" / policy.name)
+    file = directory / FILE_NAME
+    edited = _edit(file.read_text(encoding="utf-8"), changes)
+    before = file.read_bytes()
+    file.unlink()
+    write_file(file, edited.encode())
+    try:
+        Settings.load(directory)
+    except Exception:
+        file.unlink()
+        write_file(file, before)
+        raise
+
+
+def _replace(file: Path, content: bytes, mode: int) -> None:
+    from kmip_server.identity.pki import write_file
+
+    file.unlink(missing_ok=True)
+    write_file(file, content, mode)
+
+
+def _edit(text: str, changes: dict[tuple[str, str], object]) -> str:
+    """The text of server.toml with other values; its comments stay. A key that is not there is added to its table."""
+    for (table, key), value in changes.items():
+        literal = (
+            str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else f'"{value}"'
+        )
+        head, mark, rest = text.partition(f"[{table}]\n")
+        if not mark:
+            text = f"{text.rstrip()}\n\n[{table}]\n{key} = {literal}\n"
+            continue
+        body, bracket, tail = re.match(r"(?s)(.*?)(\n\[|\Z)(.*)", rest).groups()  # type: ignore[union-attr]
+        line = re.compile(rf"(?m)^#?\s*{key}\s*=\s*(\"[^\"]*\"|[^\s#]+)")
+        body = line.sub(f"{key} = {literal}", body, count=1) if line.search(body) else f"{key} = {literal}\n{body}"
+        text = head + mark + body + bracket + tail
+    return text
+
+
+def _objects(directory: Path, source: Any) -> Counter[str]:
+    """Store all objects in one transaction."""
+    import time
+
+    from kmip_server.cli.master_key import open_master_key
+    from kmip_server.config import Settings
+    from kmip_server.operations.services import Services
+    from kmip_server.storage.store import Store
+    from kmip_server.takeover.objects import AlreadyTaken, take_over
+    from policy.operation_policies import read_policies
+
+    settings = Settings.load(directory)
+    services = Services(
+        policies=read_policies(settings.policy.operation_policies),
+        legacy_algorithms=settings.policy.legacy_algorithms,
+    )
+    store = Store.open(settings.storage.url, open_master_key(settings))
+    counts: Counter[str] = Counter()
+    now = int(time.time())
+    try:
+        with store.unit(writes=True) as unit:
+            for found in _with_progress(source):
+                take_over(unit, services, found, now)
+                counts[found.object_type.title] += 1
+    except AlreadyTaken as taken:
+        raise CommandError(f"{taken}; nothing was taken over") from None
+    finally:
+        store.close()
+    return counts
+
+
+def _with_progress(source: Any) -> Iterator[Any]:
+    """The objects that can be managed here, with a bar on standard error."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from kmip_server.takeover.pykmip_database import UnsupportedObject
+
+    console = Console(stderr=True)
+    for found in track(
+        source.objects(), "Taking over objects", total=source.count(), console=console, disable=not console.is_terminal
+    ):
+        if not isinstance(found, UnsupportedObject):
+            yield found
+
+
+def _report(
+    configuration: PyKmipConfiguration, counts: Counter[str], unsupported: list[str], *, dry_run: bool, as_json: bool
+) -> None:
+    policies = [policy.name for policy in configuration.policies]
+    if as_json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                "objects": dict(counts),
+                "policies": policies,
+                "not_taken_over": [*unsupported, *configuration.left_out],
+            }
+        )
+        return
+    print("Would take over:" if dry_run else "Taken over:")
+    for title, count in sorted(counts.items()):
+        print(f"  {count:6} {title}")
+    print(f"  {len(policies):6} operation policy files{': ' + ', '.join(policies) if policies else ''}")
+    for reason in (*unsupported, *configuration.left_out):
+        print(f"Not taken over: {printable(reason)}")

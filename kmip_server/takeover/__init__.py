@@ -1,0 +1,1 @@
+"""Taking over another KMIP server: its configuration, its policies, its objects."""
