@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.lifecycle import Event
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
-from kmip_server.ttlv.enumerations import Operation
+from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
@@ -31,6 +32,8 @@ class ActivateResponse(Payload):
 def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
     """Transition 4 of s4.57; the Activation Date becomes now."""
     target = call.target(request.unique_identifier)
+    if target.object_type is ObjectType.OPAQUE_OBJECT:
+        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "an Opaque Object is used for nothing that is activated")
     target.transition(Event.ACTIVATE)
     target.set(Tag.ACTIVATION_DATE, call.now)
     call.change(target)

@@ -193,9 +193,21 @@ def new_object(
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
             )
+    if first(Tag.QUANTUM_SAFE) and not _quantum_safe(values):
+        raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (KMIP 2.1 s4.45)")
     made = ManagedObject(call.caller.name, template.joined(AttributeSet.single(values)))
     made.settle(now)
     return made
+
+
+_QUANTUM_SAFE_BITS: Final = 256
+_QUANTUM_SAFE_TYPES: Final = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.OPAQUE_OBJECT})
+
+
+def _quantum_safe(values: dict[Tag, Any]) -> bool:
+    """Whether an object stays safe from quantum computers: no key of RSA or curves, and no short symmetric key."""
+    length = values.get(Tag.CRYPTOGRAPHIC_LENGTH, _QUANTUM_SAFE_BITS)
+    return values[Tag.OBJECT_TYPE] in _QUANTUM_SAFE_TYPES and length >= _QUANTUM_SAFE_BITS
 
 
 def digest_of(value: bytes, key_format_type: KeyFormatType | None) -> Digest:

@@ -9,6 +9,7 @@ from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.cryptography.certificates import certificate_public_key
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey, load_private_key, load_public_key
 from kmip_server.cryptography.parameters import NO_PARAMETERS, CryptographicParameters
+from kmip_server.cryptography.signing import SIGNATURE_ALGORITHMS
 from kmip_server.cryptography.transparent import TransparentSymmetricKey
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import DataReference
@@ -97,10 +98,14 @@ def parameters_for(call: Call, target: ManagedObject, given: CryptographicParame
     parameters = given
     if parameters is None or parameters == NO_PARAMETERS:
         parameters = target.first(Tag.CRYPTOGRAPHIC_PARAMETERS) or NO_PARAMETERS
+    named = parameters.digital_signature_algorithm
+    signature = None if named is None else SIGNATURE_ALGORITHMS.get(named)
     algorithms = (
         target.first(Tag.CRYPTOGRAPHIC_ALGORITHM),
         parameters.cryptographic_algorithm,
         parameters.hashing_algorithm,
+        parameters.mask_generator_hashing_algorithm,
+        None if signature is None else signature.hashing_algorithm,
     )
     if not call.services.legacy_algorithms and any(is_legacy(algorithm) for algorithm in algorithms):
         raise KmipError(

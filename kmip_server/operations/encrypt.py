@@ -73,6 +73,7 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     if target.object_type is ObjectType.PUBLIC_KEY:
         ciphertext = asymmetric.encrypt(public_key(call, target), data, parameters)
         return EncryptResponse(unique_identifier=target.unique_identifier, data=ciphertext)
+    _check_tag_length(parameters.tag_length)
     key, algorithm = symmetric_key(call, target), algorithm_of(target) or CryptographicAlgorithm.AES
     iv, aad = request.iv_counter_nonce, request.authenticated_encryption_additional_data or b""
     if iv is None and parameters.random_iv is None:
@@ -106,6 +107,12 @@ def _answer(unique_identifier: str, made: Encrypted, correlation_value: bytes | 
         correlation_value=correlation_value,
         authenticated_encryption_tag=made.tag,
     )
+
+
+def _check_tag_length(length: int | None) -> None:
+    """Refuse what is no length of a tag in any mode, as the published test cases do (CS-BC-M-GCM-1)."""
+    if length is not None and not 4 <= length <= 16:
+        raise KmipError(ResultReason.GENERAL_FAILURE, "a Tag Length (4200CE) is 4 to 16 bytes")
 
 
 _NEVER_TWICE = (BlockCipherMode.GCM, BlockCipherMode.CCM, BlockCipherMode.AEAD, BlockCipherMode.CTR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, attribute_list, reference_to, references
@@ -11,8 +12,9 @@ from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.operations.call import Call
 from kmip_server.operations.listing import listed
 from kmip_server.operations.registry import operation
-from kmip_server.ttlv.enumerations import Operation
+from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import V2_0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesRe
     """An attribute that the object does not have is simply not in the answer (s6.1.20)."""
     target = call.target(request.unique_identifier)
     wanted = frozenset(request.attribute_reference)
+    if len(wanted) < len(request.attribute_reference) and call.version < V2_0:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "the same Attribute Name (42000A) is there twice")
     if wanted:
         attributes = [attribute for attribute in target.attributes if reference_to(attribute) in wanted]
     else:
