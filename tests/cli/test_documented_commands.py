@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TEXT = (Path(__file__).parents[2] / "docs/command-line.md").read_text()
-USAGES = re.findall(r"^kmip-server ([a-z ]+?) [A-Z]+ ?(.*)$", TEXT, re.MULTILINE)
+USAGES = re.findall(r"^kmip-server ([a-z -]+?) [A-Z]+ ?(.*)$", TEXT, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("command", "rest"), USAGES)
