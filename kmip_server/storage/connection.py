@@ -20,6 +20,9 @@ LOCK_WAIT = 5.0
 """How long a transaction waits for another process's write lock, in seconds."""
 
 _LOCK_POLL = 0.0003
+
+# A process that was stopped in the middle of a transaction does not stop the others for ever.
+_POSTGRESQL_PATIENCE = {"lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
 _STREAM_STEP = 500
 
 
@@ -69,6 +72,8 @@ class HeldConnection:
             connection.execute("PRAGMA busy_timeout=0")
         else:
             connection.autocommit = True
+            for setting, value in _POSTGRESQL_PATIENCE.items():
+                connection.execute(f"SET {setting} = '{value}'")
         self._connection = connection
         self._cursor = cast(_Cursor, connection.cursor())
 

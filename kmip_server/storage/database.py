@@ -48,6 +48,8 @@ _POSTGRESQL_SETTINGS: dict[str, frozenset[str]] = {
     "server_encoding": frozenset({"UTF8"}),
 }
 
+_CONNECT_SECONDS = 10
+
 
 class UnsafeDatabaseError(Exception):
     """The database is set up in a way that is weaker than promised, or not reachable by the URL; the text says how."""
@@ -78,7 +80,8 @@ class Database:
         else:
             raise UnsafeDatabaseError(f"{parsed.drivername} is not supported: use sqlite or postgresql+psycopg")
         # A connection is held by its user for as long as it works; a pool would only hide when it is really closed.
-        self.engine: Engine = create_engine(parsed, poolclass=NullPool)
+        arguments = {} if self.sqlite or "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_SECONDS}
+        self.engine: Engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
         if self.sqlite:
             event.listen(self.engine, "connect", _set_up_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from support.rows import NAME, MakeRow, audited
 
+from kmip_server.storage import connection
 from kmip_server.storage.group import GroupCommit, Work
 from kmip_server.storage.lane import Lane, Lanes
 from kmip_server.storage.port import ObjectRow, QueueFull, StorageConflict, StorageUnavailable, Unit
@@ -288,18 +289,18 @@ def test_destroyed_material_is_gone_from_another_lane_s_cache_at_once(store: Sto
 def test_a_commit_whose_answer_is_lost_is_not_carried_out_twice(postgres_store: Store, make_row: MakeRow) -> None:
     group = GroupCommit(postgres_store.access)
     row = make_row()
-    connection = group._connection
-    commit, attempts = connection.commit, []
+    held = group._connection
+    commit, attempts = held.commit, []
 
     def commit_and_lose_the_answer() -> None:
         attempts.append(1)
         if len(attempts) == 1:
             commit()
-            connection._connection.close()
+            held._connection.close()
             raise StorageUnavailable("the connection is lost")
         commit()
 
-    connection.commit = commit_and_lose_the_answer  # type: ignore[method-assign]
+    held.commit = commit_and_lose_the_answer  # type: ignore[method-assign]
     outcomes = group.carry_out([inserting(row)])
     assert outcomes[0].value == row.unique_identifier
     assert len(attempts) == 1
@@ -312,20 +313,33 @@ def test_a_commit_that_was_lost_with_the_connection_is_carried_out_again(
 ) -> None:
     group = GroupCommit(postgres_store.access)
     row = make_row()
-    connection = group._connection
-    commit, attempts = connection.commit, []
+    held = group._connection
+    commit, attempts = held.commit, []
 
     def lose_the_commit() -> None:
         attempts.append(1)
         if len(attempts) == 1:
-            connection._connection.close()
+            held._connection.close()
             raise StorageUnavailable("the connection is lost")
         commit()
 
-    connection.commit = lose_the_commit  # type: ignore[method-assign]
+    held.commit = lose_the_commit  # type: ignore[method-assign]
     assert group.carry_out([inserting(row)])[0].value == row.unique_identifier
     assert len(attempts) == 2
     assert versions(postgres_store, [row]) == [1]
+    group.close()
+
+
+def test_a_transaction_that_never_ends_does_not_stop_the_others(
+    postgres_store: Store, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection._POSTGRESQL_PATIENCE, "lock_timeout", "50ms")
+    group = GroupCommit(postgres_store.access)
+    with postgres_store.unit(writes=True) as stopped:
+        stopped._connection.all(postgres_store.access.statements.audit_head)
+        outcomes = group.carry_out([inserting(make_row()) for _ in range(2)])
+        assert all(isinstance(outcome.error, StorageUnavailable) for outcome in outcomes)
+    assert group.carry_out([inserting(make_row())])[0].error is None
     group.close()
 
 
