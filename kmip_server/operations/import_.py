@@ -21,7 +21,7 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, linked, new_object
 from kmip_server.operations.inheritance import no_looser
-from kmip_server.operations.registration import Examined, announced, encapsulated, examine, unwrapped
+from kmip_server.operations.registration import Examined, encapsulated, examine, unwrapped
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import KeyWrapType, LinkType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
@@ -102,8 +102,12 @@ def import_(call: Call, request: ImportRequest) -> ImportResponse:
 def _value(call: Call, request: ImportRequest) -> ObjectStructure:
     """The object, unwrapped if it is not to be stored wrapped."""
     value = request.managed_object
-    if request.object_type is not None or value is None:
-        value = announced(request.object_type or ObjectType.OPAQUE_OBJECT, value)
+    if value is None:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "there is no object in the request")
+    if request.object_type not in (None, TYPE_OF[type(value)]):
+        raise KmipError(
+            ResultReason.INVALID_FIELD, f"the object is not of the Object Type (420057) {request.object_type.title}"
+        )
     if request.key_wrap_type is KeyWrapType.NOT_WRAPPED and not isinstance(value, Certificate | OpaqueObject):
         value = replace(value, key_block=unwrapped(call, value.key_block))
     return value
