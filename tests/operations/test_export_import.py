@@ -37,9 +37,10 @@ def import_(
     replace: bool | None = None,
     wrap_type: int | None = None,
 ) -> Request:
-    listed = (
-        [in_1x(one) for one in given] if version < (2, 0) else [structure(Tag.ATTRIBUTES, *[x.item for x in given])]
-    )
+    if version < (2, 0):
+        listed = b"".join(in_1x(one) for one in given)
+    else:
+        listed = structure(Tag.ATTRIBUTES, *[one.item for one in given])
     return Request(
         Operation.IMPORT,
         ask.identifier(target)
