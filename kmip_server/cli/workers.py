@@ -157,8 +157,6 @@ class Supervisor:
         self._restart_at.append(monotonic() + self._delay)
         self._restart_at.sort()
         self._delay = min(2 * self._delay, _MOST_DELAY_SECONDS)
-        if not any(other.ready for other in self._workers.values()):
-            self._deafen(None)
 
     # Workers. ---------------------------------------------------------------------------------------------------------
 
@@ -244,6 +242,7 @@ class Supervisor:
 
     def _accept(self, port: Port, listening: socket.socket) -> None:
         if not any(worker.ready for worker in self._workers.values()):
+            self._deafen(None)
             return
         try:
             for connection, peer in accept(listening):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from edge_support import World, start_reactor
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def _nothing_raises_into_the_reactor() -> Iterator[None]:
     failures: list[str] = []
 
     def observe(event: LogEvent) -> None:
-        if event.get("log_failure") is not None:
-            failures.append(f"{formatEvent(event)}: {event['log_failure'].getTraceback()}")
+        if event["log_level"] >= LogLevel.error:
+            failures.append(formatEvent(event))
 
     globalLogPublisher.addObserver(observe)
     yield

@@ -23,6 +23,7 @@ from edge_support import (
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from kmip_server.identity.caller import Caller
 from kmip_server.listeners.handler import Encoding, Reply
 from kmip_server.ttlv.item import Limits
 
@@ -303,6 +304,36 @@ def test_a_fault_behind_the_edge_closes_the_connection_and_tells_the_peer_nothin
         with edge.connect():
             pass
     assert "secret detail" in capsys.readouterr().out, "the log has it"
+
+
+def test_a_fault_in_knowing_the_caller_closes_the_connection(world: World) -> None:
+    toy = ToyServer()
+
+    def fail(_: bytes) -> Caller:
+        raise RuntimeError("secret detail")
+
+    toy.caller = fail  # type: ignore[method-assign]
+    with world.edge(toy) as edge, edge.connect() as connection:
+        assert rest_of(connection) == b""
+
+
+def test_a_fault_in_the_answer_closes_the_connection(world: World) -> None:
+    toy = ToyServer()
+    toy.answer = lambda data: Reply("not bytes")  # type: ignore[arg-type]
+    with world.edge(toy) as edge, edge.connect() as connection:
+        connection.sendall(message(b"question"))
+        assert rest_of(connection) == b""
+
+
+def test_a_fault_in_asking_for_admission_closes_idle_connections(world: World) -> None:
+    with world.edge() as edge, edge.connect() as connection:
+        exchange(connection)
+
+        def fail(_: Caller) -> bool:
+            raise RuntimeError("secret detail")
+
+        edge.toy.admits = fail  # type: ignore[method-assign]
+        assert is_closed(connection)
 
 
 # Stop. ----------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import ssl
@@ -211,6 +212,19 @@ def test_when_all_workers_died_connections_wait_for_new_ones(two: Program) -> No
         assert eventually(lambda: two.log.read_text().count("is replaced") == 2)
         with two.connect() as connection:
             worker_of(connection)
+
+
+@pytest.mark.parametrize("busy", [0, 1])
+def test_a_stop_reaches_all_workers_at_once(two: Program, busy: int) -> None:
+    with two.running(), two.connect() as first, two.connect() as second:
+        by_pid = {worker_of(connection): connection for connection in (first, second)}
+        ordered = [by_pid[pid] for pid in sorted(by_pid)]
+        ordered[busy].sendall(message(b"slow...."))
+        time.sleep(0.1)
+        two.process.send_signal(signal.SIGTERM)
+        assert is_closed(ordered[1 - busy])
+        assert select.select([ordered[busy]], [], [], 0)[0] == [], "the other is still at work"
+        receive(ordered[busy])
 
 
 def test_workers_that_keep_dying_are_replaced_more_and_more_slowly(two: Program) -> None:
