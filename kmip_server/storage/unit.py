@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
-from kmip_server.storage.port import AuditEntry, Job, ObjectRow, Search, StorageConflict, WritesNeeded
+from kmip_server.storage.port import AuditEntry, Job, ObjectRow, Search, SealBroken, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
     job_from_columns,
@@ -109,7 +109,9 @@ class SqlUnit:
 
     def _sealed(self, row: ObjectRow) -> Sealed:
         stored = self._connection.first(self._access.statements.get_material, (row.material_id,))
-        return Sealed(row.material_id or b"", *(stored or ("", b"", b"")))
+        if stored is None:
+            raise SealBroken("the sealed bytes are gone")
+        return Sealed(row.material_id or b"", *stored)
 
     def search(self, search: Search) -> Iterator[ObjectRow]:
         steps = self._access.searcher.steps(self._connection, search)

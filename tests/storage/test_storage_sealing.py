@@ -127,7 +127,7 @@ def test_missing_sealed_bytes_are_a_broken_seal_and_not_an_absent_key(store: Sto
     insert(store, row)
     with store.database.writing() as connection:
         connection.execute(schema.material.delete())
-    with pytest.raises(SealBroken):
+    with pytest.raises(SealBroken, match="gone"):
         read(store, row)
 
 
