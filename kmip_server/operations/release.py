@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from kmip_server.cryptography.key_formats import convert
 from kmip_server.errors import KmipError
@@ -19,6 +19,7 @@ from kmip_server.objects.key_block import (
     KeyBlock,
     KeyWrappingSpecification,
     OpaqueObject,
+    from_material,
 )
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -26,11 +27,11 @@ from kmip_server.operations.key_material import clear_material, default_format, 
 from kmip_server.operations.wrapping import unwrap_block, wrap_block
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType, ResultReason
-from kmip_server.ttlv.item import Item, Limits, Type
+from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
-from kmip_server.ttlv.versions import STORAGE_VERSION, V1_4, ProtocolVersion
+from kmip_server.ttlv.versions import V1_4, ProtocolVersion
 
-_STORED = Limits(message_bytes=1 << 26)
+_WRAPPING_DATA: Final = int(Tag.KEY_WRAPPING_DATA).to_bytes(3) + bytes([Type.STRUCTURE])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +70,21 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     Raises Object Destroyed, Key Value Not Present, Not Extractable, Sensitive, Key Format Type, Key Compression Type
     or Key Wrap Type Not Supported, and what `wrap_block` raises (s6.1.19.1).
     """
-    stored = _stored(call, target)
+    material = _stored(call, target)
     if target.first(Tag.EXTRACTABLE) is False:
         raise KmipError(ResultReason.NOT_EXTRACTABLE, "the object's Extractable attribute is False (s4.23)")
     specification = request.key_wrapping_specification
-    wrapped = _is_wrapped(stored)
+    wrapped = _is_wrapped(target, material)
     stays_wrapped = wrapped and request.key_wrap_type is not KeyWrapType.NOT_WRAPPED
     if target.first(Tag.SENSITIVE) and specification is None and not stays_wrapped:
         raise KmipError(ResultReason.SENSITIVE, "the object is Sensitive; give a Key Wrapping Specification (s4.54)")
-    wanted, compression = request.key_format_type, request.key_compression_type
+    tag, wanted, compression = STRUCTURES[target.object_type][0], request.key_format_type, request.key_compression_type
     if not wrapped and specification is None and compression is None and _is_as_wanted(target, wanted, call.version):
-        return stored
-    value = STRUCTURES[target.object_type][1].decode(stored.value, STORAGE_VERSION)
+        return Item(tag, Type.STRUCTURE, material[binary.HEADER_BYTES :])
+    value = from_material(target.object_type, material)
     if isinstance(value, Certificate | OpaqueObject):
         _check_no_key(target, wanted, specification)
-        return stored
+        return Item(tag, Type.STRUCTURE, material[binary.HEADER_BYTES :])
     block = value.key_block
     if not stays_wrapped or specification is not None:
         block = _formatted(call, target, unwrap_block(call, block), request)
@@ -94,22 +95,25 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
         )
     if specification is not None:
         block = wrap_block(call, target, block, specification)
-    return Item(stored.tag, Type.STRUCTURE, replace(value, key_block=block).encode(call.version))
+    return Item(tag, Type.STRUCTURE, replace(value, key_block=block).encode(call.version))
 
 
-def _stored(call: Call, target: ManagedObject) -> Item:
-    """The object as Call.value has it, and not yet taken apart."""
+def _stored(call: Call, target: ManagedObject) -> bytes:
+    """The object as Call.value has it, and not taken apart."""
     if target.destroyed:
         raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed (KMIP 2.1 s4.57)")
     material = call.unit.material(target.row) if target.row is not None else None
     if material is None:
         raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
-    return binary.decode(material, _STORED)
+    return material
 
 
-def _is_wrapped(stored: Item) -> bool:
-    last = stored.value[-1]
-    return bool(last.tag == Tag.KEY_BLOCK and last.value[-1].tag == Tag.KEY_WRAPPING_DATA)
+def _is_wrapped(target: ManagedObject, material: bytes) -> bool:
+    """Whether the object is stored wrapped. Most are not, and do not even have the bytes of such an item's header."""
+    if _WRAPPING_DATA not in material:
+        return False
+    value = from_material(target.object_type, material)
+    return not isinstance(value, Certificate | OpaqueObject) and value.key_block.key_wrapping_data is not None
 
 
 def _is_as_wanted(target: ManagedObject, wanted: KeyFormatType | None, version: ProtocolVersion) -> bool:
@@ -136,7 +140,7 @@ def _check_no_key(
         )
 
 
-_AS_BYTES = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
+_AS_BYTES: Final = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
 
 
 def _formatted(call: Call, target: ManagedObject, block: KeyBlock, request: ReleaseRequest) -> KeyBlock:

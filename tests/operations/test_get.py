@@ -418,6 +418,13 @@ def test_a_sensitive_key_that_was_registered_wrapped_leaves_only_wrapped(engine:
     assert client.do(get_as(made, wrap_type=keys.NOT_WRAPPED)).reason == Reason.SENSITIVE
 
 
+def test_a_key_whose_bytes_look_like_wrapping_data_is_not_taken_for_wrapped(engine: EngineHarness) -> None:
+    client = engine.client()
+    content = bytes.fromhex("4200460100000000") * 4
+    assert client.do(ask.get(key(client, keys.sensitive(True), content=content))).reason == Reason.SENSITIVE
+    assert key_bytes(client.do(ask.get(key(client, content=content)))) == content
+
+
 def test_a_wrapped_key_is_wrapped_anew_by_another_key(engine: EngineHarness) -> None:
     client = engine.client()
     by = wrapping_key(client, mask=keys.WRAP | keys.UNWRAP)
