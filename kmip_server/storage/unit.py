@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
-from kmip_server.storage.port import AuditEntry, Job, ObjectRow, Search, SealBroken, StorageConflict, WritesNeeded
+from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
     job_from_columns,
