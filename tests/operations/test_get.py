@@ -178,7 +178,7 @@ def test_an_elliptic_curve_public_key_is_compressed_on_demand(engine: EngineHarn
 
 
 def test_a_format_that_the_peers_version_does_not_know_is_replaced_by_one_that_it_does(engine: EngineHarness) -> None:
-    old, new = engine.client((1, 2)), engine.client((1, 4))
+    old, new = engine.client((1, 2)), engine.client((2, 0))
     item = structure(
         Tag.KEY_MATERIAL,
         enumeration(Tag.RECOMMENDED_CURVE, 7),
