@@ -135,6 +135,7 @@ class Engine:
             request.version,
             now,
             self.services,
+            policies=policies,
             room=None if wanted is None else wanted - _SMALLEST_RESPONSE,
         )
         asynchronous = header.asynchronous_indicator is AsynchronousIndicator.MANDATORY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -118,7 +119,8 @@ class Execution:
         produced = _produced(spec.operation, response)
         if item.ephemeral:
             response = _without_data(response)
-        answer = Item(Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, response.encode(self.version))
+        encode = _encoded_once if spec.stateless else _encoded
+        answer = encode(response, self.version)
         if self.room is not None:
             self._take_room(answer)
         self.batch.produced.append(produced)
@@ -164,6 +166,18 @@ class Execution:
         self.unit.audit(
             AuditEntry(self.now, self.caller.name, call.spec.operation.title, call.touched, outcome, detail)
         )
+
+
+def _encoded(response: Payload, version: ProtocolVersion) -> Item:
+    return Item(Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, response.encode(version))
+
+
+@lru_cache(maxsize=256)
+def _encoded_once(response: Payload, version: ProtocolVersion) -> Item:
+    """The answer of an operation that looks at nothing that is stored: the same question has the same answer."""
+    return Item(
+        Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, b"".join([binary.encode(item) for item in response.encode(version)])
+    )
 
 
 def _produced(operation: Operation, response: Payload) -> Produced:

@@ -46,7 +46,10 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
     service = Service(
         reactor,
         Engine(services),
-        store.lanes(on_group_done=reactor.callFromThread),
+        store.lanes(
+            on_group_done=reactor.callFromThread,
+            call_soon=lambda function: reactor.callLater(0, function),
+        ),
         directories,
         limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
         principal=settings.tls.principal,

@@ -146,9 +146,17 @@ class Service:
 
     def _answer(self, caller: Caller, plan: Plan, encoding: Encoding, reloads: int) -> Deferred[Reply]:
         directory = self._directories.current
-        if plan.slow or plan.request.header.authentication is not None or caller.name in directory.users:
-            return self._answer_slowly(caller, directory, plan, encoding, reloads)
-        return self._carry_out(caller, directory, plan, encoding, None, reloads)
+        try:
+            known = directory.again(caller)
+        except IdentityError:
+            revoked = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client certificate is revoked")
+            refused = all_failed(plan.request, revoked, self._now())
+            return succeed(Reply(_ENCODE[encoding](refused.encode()), close=True))
+        given = plan.request.header.authentication is not None
+        # Query and Discover Versions should not need authentication (KMIP 2.1 s9.4).
+        if given or plan.slow or (known.name in directory.users and not plan.stateless):
+            return self._answer_slowly(known, directory, plan, encoding, reloads)
+        return self._carry_out(known, directory, plan, encoding, None, reloads)
 
     @inlineCallbacks
     def _answer_slowly(
@@ -232,13 +240,7 @@ class Service:
             yield self._in_thread(self._directories.refresh)
         except Exception:
             return self._fault(plan, encoding)
-        try:
-            known = self._directories.current.again(caller)
-        except IdentityError:
-            revoked = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client certificate is revoked")
-            refused = self._encoded(all_failed(plan.request, revoked, self._now()).encode(), encoding)
-            return Reply(refused.data, close=True)
-        reply: Reply = yield self._answer(known, plan, encoding, reloads)
+        reply: Reply = yield self._answer(caller, plan, encoding, reloads)
         return reply
 
     def _run_job(self, job: Job) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,9 +76,10 @@ def _make(directory: Path, configuration: PyKmipConfiguration) -> None:
     """Make the server directory if it is not there yet; first find out whether PyKMIP's policies can be used."""
     from kmip_server.cli.init import init
     from kmip_server.config import FILE_NAME
-    from policy.operation_policies import read_policies
+    from policy.operation_policies import parse_policies
 
-    read_policies(configuration.policies)
+    for policy in configuration.policies:
+        parse_policies(_without_reserved(policy).decode(), str(policy))
     if not (directory / FILE_NAME).exists():
         init(directory)
 
@@ -110,7 +111,7 @@ def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
         _replace(pki / _CLIENT_CA, authorities, 0o644)
         changes["tls", "client_ca"] = f"pki/{_CLIENT_CA}"
     for policy in configuration.policies:
-        shutil.copyfile(policy, directory / "policies" / policy.name)
+        _replace(directory / "policies" / policy.name, _without_reserved(policy), 0o644)
     file = directory / FILE_NAME
     edited = _edit(file.read_text(encoding="utf-8"), changes)
     before = file.read_bytes()
@@ -122,6 +123,17 @@ def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
         file.unlink()
         write_file(file, before)
         raise
+
+
+def _without_reserved(policy: Path) -> bytes:
+    """A policy file without the names that PyKMIP ignores in files, as they are built in."""
+    from policy.operation_policies import BUILT_IN
+
+    try:
+        named = json.loads(policy.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CommandError(f"{policy} is no policy file: {error}") from None
+    return json.dumps({name: rows for name, rows in named.items() if name not in BUILT_IN}, indent=2).encode()
 
 
 def _replace(file: Path, content: bytes, mode: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from kmip_server.messages.fields import (
@@ -172,8 +173,9 @@ def to_material(value: ObjectStructure) -> bytes:
     return binary.encode(Item(tag, Type.STRUCTURE, value.encode(STORAGE_VERSION)))
 
 
+@lru_cache(maxsize=1024)
 def from_material(object_type: ObjectType, material: bytes) -> ObjectStructure:
-    """The object that `to_material` wrote."""
+    """The object that `to_material` wrote. The last ones used are kept, as the storage keeps what it unsealed."""
     structure_type = STRUCTURES[object_type][1]
     return structure_type.decode(binary.decode(material, _STORAGE_LIMITS).value, STORAGE_VERSION)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from kmip_server.cryptography.algorithms import is_legacy
@@ -17,7 +19,6 @@ from kmip_server.messages.structures import (
     Digest,
     Link,
     RNGParameters,
-    UsageLimits,
 )
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
@@ -155,59 +156,81 @@ def new_object(
 
     `facts` are single-valued attributes that the value itself determines, such as its Cryptographic Length.
     """
-    now = call.now
-    identifier = unique_identifier or call.new_identifier()
     first = template.first
-    values: dict[Tag, Any] = {
-        Tag.UNIQUE_IDENTIFIER: identifier,
-        Tag.OBJECT_TYPE: object_type,
-        Tag.OPERATION_POLICY_NAME: first(Tag.OPERATION_POLICY_NAME) or DEFAULT,
-        Tag.INITIAL_DATE: now,
-        Tag.LAST_CHANGE_DATE: now,
-        Tag.STATE: State.PRE_ACTIVE,
-        Tag.LEASE_TIME: call.services.lease_seconds,
-        Tag.FRESH: True if first(Tag.FRESH) is None else first(Tag.FRESH),
-        Tag.SENSITIVE: bool(first(Tag.SENSITIVE)),
-        Tag.ALWAYS_SENSITIVE: bool(first(Tag.SENSITIVE)),
-        Tag.EXTRACTABLE: first(Tag.EXTRACTABLE) is not False,
-        Tag.NEVER_EXTRACTABLE: first(Tag.EXTRACTABLE) is False,
-        Tag.SHORT_UNIQUE_IDENTIFIER: hashlib.sha256(identifier.encode()).digest(),
-        Tag.PROTECTION_STORAGE_MASK: int(ProtectionStorageMask.SOFTWARE),
-        **facts,
-    }
-    if generated:
-        values[Tag.ORIGINAL_CREATION_DATE] = now
-        values[Tag.RANDOM_NUMBER_GENERATOR] = SERVER_RNG
-    if digest is not None:
-        values[Tag.DIGEST] = digest
     limits = first(Tag.USAGE_LIMITS)
     if limits is not None:
-        values[Tag.USAGE_LIMITS] = UsageLimits(
-            usage_limits_total=limits.usage_limits_total,
-            usage_limits_count=limits.usage_limits_total,
-            usage_limits_unit=limits.usage_limits_unit,
-        )
-    for tag, value in values.items():
-        stated = first(tag) if tag in _DESCRIBED else None
-        if stated is not None and stated != value:
+        facts = facts | {Tag.USAGE_LIMITS: replace(limits, usage_limits_count=limits.usage_limits_total)}
+    for tag in _DESCRIBED:
+        stated, value = first(tag), object_type if tag is Tag.OBJECT_TYPE else facts.get(tag)
+        if stated is not None and value is not None and stated != value:
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
             )
-    if first(Tag.QUANTUM_SAFE) and not _quantum_safe(values):
+    if first(Tag.QUANTUM_SAFE) and not _quantum_safe(object_type, facts):
         raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (KMIP 2.1 s4.45)")
-    made = ManagedObject(call.caller.name, template.joined(AttributeSet.single(values)))
-    made.settle(now)
+    common = _common(
+        object_type,
+        first(Tag.OPERATION_POLICY_NAME) or DEFAULT,
+        call.now,
+        call.services.lease_seconds,
+        fresh=first(Tag.FRESH) is not False,
+        sensitive=bool(first(Tag.SENSITIVE)),
+        extractable=first(Tag.EXTRACTABLE) is not False,
+        generated=generated,
+    )
+    identifier = unique_identifier or call.new_identifier()
+    own: dict[Tag, Any] = {
+        Tag.UNIQUE_IDENTIFIER: identifier,
+        Tag.SHORT_UNIQUE_IDENTIFIER: hashlib.sha256(identifier.encode()).digest(),
+        **facts,
+    }
+    if digest is not None:
+        own[Tag.DIGEST] = digest
+    made = ManagedObject(call.caller.name, template.joined(common).joined(AttributeSet.single(own)))
+    made.settle(call.now)
     return made
+
+
+@lru_cache(maxsize=256)
+def _common(
+    object_type: ObjectType,
+    policy: str,
+    now: int,
+    lease_seconds: int,
+    *,
+    fresh: bool,
+    sensitive: bool,
+    extractable: bool,
+    generated: bool,
+) -> AttributeSet:
+    """What the server sets that many objects of the same second have in common."""
+    values: dict[Tag, Any] = {
+        Tag.OBJECT_TYPE: object_type,
+        Tag.OPERATION_POLICY_NAME: policy,
+        Tag.INITIAL_DATE: now,
+        Tag.LAST_CHANGE_DATE: now,
+        Tag.STATE: State.PRE_ACTIVE,
+        Tag.LEASE_TIME: lease_seconds,
+        Tag.FRESH: fresh,
+        Tag.SENSITIVE: sensitive,
+        Tag.ALWAYS_SENSITIVE: sensitive,
+        Tag.EXTRACTABLE: extractable,
+        Tag.NEVER_EXTRACTABLE: not extractable,
+        Tag.PROTECTION_STORAGE_MASK: int(ProtectionStorageMask.SOFTWARE),
+    }
+    if generated:
+        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: SERVER_RNG}
+    return AttributeSet.single(values)
 
 
 _QUANTUM_SAFE_BITS: Final = 256
 _QUANTUM_SAFE_TYPES: Final = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.OPAQUE_OBJECT})
 
 
-def _quantum_safe(values: dict[Tag, Any]) -> bool:
+def _quantum_safe(object_type: ObjectType, facts: dict[Tag, Any]) -> bool:
     """Whether an object stays safe from quantum computers: no key of RSA or curves, and no short symmetric key."""
-    length = values.get(Tag.CRYPTOGRAPHIC_LENGTH, _QUANTUM_SAFE_BITS)
-    return values[Tag.OBJECT_TYPE] in _QUANTUM_SAFE_TYPES and length >= _QUANTUM_SAFE_BITS
+    length = facts.get(Tag.CRYPTOGRAPHIC_LENGTH, _QUANTUM_SAFE_BITS)
+    return object_type in _QUANTUM_SAFE_TYPES and length >= _QUANTUM_SAFE_BITS
 
 
 def digest_of(value: bytes, key_format_type: KeyFormatType | None) -> Digest:
