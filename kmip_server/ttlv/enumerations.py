@@ -93,7 +93,7 @@ class CertificateRequestType(Enumeration):
     CRMF = 0x00000001, "CRMF", V1_0
     PKCS10 = 0x00000002, "PKCS#10", V1_0
     PEM = 0x00000003, "PEM", V1_0
-    PGP = 0x00000004, "PGP", V1_0, V1_1
+    PGP = 0x00000004, "PGP", V1_0, V1_4
 
 
 class CertificateType(Enumeration):
@@ -384,12 +384,12 @@ class KeyFormatType(Enumeration):
     TRANSPARENT_RSA_PUBLIC_KEY = 0x0000000B, "Transparent RSA Public Key", V1_0
     TRANSPARENT_DH_PRIVATE_KEY = 0x0000000C, "Transparent DH Private Key", V1_0
     TRANSPARENT_DH_PUBLIC_KEY = 0x0000000D, "Transparent DH Public Key", V1_0
-    TRANSPARENT_ECDSA_PRIVATE_KEY = 0x0000000E, "Transparent ECDSA Private Key", V1_0, V1_2
-    TRANSPARENT_ECDSA_PUBLIC_KEY = 0x0000000F, "Transparent ECDSA Public Key", V1_0, V1_2
-    TRANSPARENT_ECDH_PRIVATE_KEY = 0x00000010, "Transparent ECDH Private Key", V1_0, V1_2
-    TRANSPARENT_ECDH_PUBLIC_KEY = 0x00000011, "Transparent ECDH Public Key", V1_0, V1_2
-    TRANSPARENT_ECMQV_PRIVATE_KEY = 0x00000012, "Transparent ECMQV Private Key", V1_0, V1_2
-    TRANSPARENT_ECMQV_PUBLIC_KEY = 0x00000013, "Transparent ECMQV Public Key", V1_0, V1_2
+    TRANSPARENT_ECDSA_PRIVATE_KEY = 0x0000000E, "Transparent ECDSA Private Key", V1_0, V1_4
+    TRANSPARENT_ECDSA_PUBLIC_KEY = 0x0000000F, "Transparent ECDSA Public Key", V1_0, V1_4
+    TRANSPARENT_ECDH_PRIVATE_KEY = 0x00000010, "Transparent ECDH Private Key", V1_0, V1_4
+    TRANSPARENT_ECDH_PUBLIC_KEY = 0x00000011, "Transparent ECDH Public Key", V1_0, V1_4
+    TRANSPARENT_ECMQV_PRIVATE_KEY = 0x00000012, "Transparent ECMQV Private Key", V1_0, V1_4
+    TRANSPARENT_ECMQV_PUBLIC_KEY = 0x00000013, "Transparent ECMQV Public Key", V1_0, V1_4
     TRANSPARENT_EC_PRIVATE_KEY = 0x00000014, "Transparent EC Private Key", V1_3
     TRANSPARENT_EC_PUBLIC_KEY = 0x00000015, "Transparent EC Public Key", V1_3
     PKCS12 = 0x00000016, "PKCS#12", V1_4
@@ -510,7 +510,7 @@ class ObjectType(Enumeration):
     PUBLIC_KEY = 0x00000003, "Public Key", V1_0
     PRIVATE_KEY = 0x00000004, "Private Key", V1_0
     SPLIT_KEY = 0x00000005, "Split Key", V1_0
-    TEMPLATE = 0x00000006, "Template", V1_0, V1_2
+    TEMPLATE = 0x00000006, "Template", V1_0, V1_4
     SECRET_DATA = 0x00000007, "Secret Data", V1_0
     OPAQUE_OBJECT = 0x00000008, "Opaque Object", V1_0
     PGP_KEY = 0x00000009, "PGP Key", V1_2
