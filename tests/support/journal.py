@@ -100,14 +100,14 @@ class Writer:
         key, asked, after = self._choose()
         key.possible = after
         self.touched[key.name] = key
-        self.journal.write("sent", writer=self.number, key=key.name, operation=asked.operation)
+        self.journal.write("sent", key=key.name, operation=asked.operation, state=after.state, contact=after.contact)
         try:
             result = Session(connection, VERSION).do(asked)
         except (OSError, PeerClosedError):
-            self.journal.write("unknown", writer=self.number, key=key.name, operation=asked.operation)
+            self.journal.write("unknown", key=key.name, operation=asked.operation)
             raise
         event = "acknowledged" if result.ok else "refused"
-        self.journal.write(event, writer=self.number, key=key.name, operation=asked.operation)
+        self.journal.write(event, key=key.name, operation=asked.operation)
         if result.ok:
             self._accept(key, after, result)
         else:
