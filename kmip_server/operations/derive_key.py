@@ -22,6 +22,7 @@ from kmip_server.operations.call import Call
 from kmip_server.operations.create import raw_key
 from kmip_server.operations.creation import check_template, digest_of, new_object, refuse_legacy
 from kmip_server.operations.cryptographic import private_key, public_key
+from kmip_server.operations.defaults import SECRET_DATA_USAGE_MASK, SYMMETRIC_KEY
 from kmip_server.operations.inheritance import no_looser
 from kmip_server.operations.key_material import clear_material, item_of
 from kmip_server.operations.registry import operation
@@ -43,6 +44,10 @@ from kmip_server.ttlv.tags import Tag
 _BASES: Final = frozenset(
     {ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY}
 )
+_DEFAULT_MASK: Final = {
+    ObjectType.SYMMETRIC_KEY: SYMMETRIC_KEY.usage_mask,
+    ObjectType.SECRET_DATA: SECRET_DATA_USAGE_MASK,
+}
 MINIMUM_BITS: Final = 64
 """A shorter derived object can be found by trying, and gives its base key's output away bit by bit."""
 
@@ -97,11 +102,11 @@ def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
     bases = _bases(call, request.unique_identifier)
     template = no_looser(check_template(call, object_type, request.attributes), bases)
     for base in bases:
-        use(call, base, DERIVE_KEY)
+        _use(call, base, bits // 8)
     derived = _derived(call, request.derivation_method, parameters, bases, _material_bits(algorithm, bits))
     facts: dict[Tag, Any] = {
         Tag.CRYPTOGRAPHIC_LENGTH: bits,
-        Tag.CRYPTOGRAPHIC_USAGE_MASK: template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0,
+        Tag.CRYPTOGRAPHIC_USAGE_MASK: template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or _DEFAULT_MASK[object_type],
         Tag.KEY_FORMAT_TYPE: KeyFormatType.RAW,
         Tag.ORIGINAL_CREATION_DATE: call.now,
     }
@@ -180,6 +185,16 @@ def _bases(call: Call, given: tuple[Identifier, ...]) -> list[ManagedObject]:
 
 def _not_derivable(base: ManagedObject) -> KmipError:
     return KmipError(ResultReason.INVALID_OBJECT_TYPE, f"nothing is derived like this from a {base.object_type.title}")
+
+
+def _use(call: Call, base: ManagedObject, size: int) -> None:
+    try:
+        use(call, base, DERIVE_KEY, size)
+    except KmipError as error:
+        if error.reason is not ResultReason.USAGE_LIMIT_EXCEEDED:
+            raise
+        # Derive Key's table has no reason of its own for this (s6.1.14.1).
+        raise KmipError(ResultReason.PERMISSION_DENIED, error.message) from None
 
 
 def _derived(

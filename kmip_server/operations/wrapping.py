@@ -59,9 +59,9 @@ def wrap_block(call: Call, target: ManagedObject, block: KeyBlock, specification
     information = _information(specification)
     if information.unique_identifier == target.unique_identifier:
         raise KmipError(ResultReason.WRAPPING_OBJECT_NOT_FOUND, "a key does not wrap itself")
-    key = _wrapping_key(call, information.unique_identifier, WRAP_KEY)
-    parameters = _parameters(key, information.cryptographic_parameters)
     clear = _encoded(target, block, specification, call.version)
+    key = _wrapping_key(call, information.unique_identifier, WRAP_KEY, len(clear))
+    parameters = _parameters(key, information.cryptographic_parameters)
     wrapped = _cryptographic(lambda: _wrap(call, key, clear, parameters))
     return replace(
         block,
@@ -137,14 +137,14 @@ def _found(call: Call, unique_identifier: str) -> ManagedObject:
     return key
 
 
-def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose) -> ManagedObject:
+def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose, size: int = 0) -> ManagedObject:
     key = _found(call, unique_identifier)
     if key.object_type not in _OBJECT_TYPES[purpose]:
         raise KmipError(
             ResultReason.INVALID_OBJECT_TYPE, f"a {key.object_type.title} does not serve here as a wrapping key"
         )
     try:
-        use(call, key, purpose)
+        use(call, key, purpose, size)
     except KmipError as error:
         if error.reason is ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK:
             raise

@@ -130,9 +130,21 @@ def test_keys_without_a_usage_mask_sign_and_verify(engine: EngineHarness) -> Non
     assert attributes_of(client, public)[Tag.CRYPTOGRAPHIC_USAGE_MASK] == [VERIFY]
 
 
+def test_a_common_name_is_the_name_of_the_pair(engine: EngineHarness) -> None:
+    client = engine.client()
+    pair = pair_of(client.do(asked((2, 1), (*RSA_2048, ask.name("the pair")), (), ())))
+    found = client.do(ask.locate((2, 1), ask.name("the pair"))).expect_success().payload
+    assert found is not None
+    assert {node.value for node in found.all(Tag.UNIQUE_IDENTIFIER)} == set(pair)
+    again = client.do(asked((2, 1), (*RSA_2048, ask.name("the pair")), (), ()))
+    assert again.reason == Reason.NON_UNIQUE_NAME_ATTRIBUTE
+
+
 def test_one_algorithm_and_one_length_for_both(engine: EngineHarness) -> None:
     result = engine.client().do(asked((2, 1), (algorithm(RSA),), (length(2048),), (length(3072),)))
     assert result.reason == Reason.INVALID_ATTRIBUTE_VALUE
+    assert result.message is not None
+    assert "the same for both keys" in result.message
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)

@@ -15,7 +15,7 @@ from support.engine import EngineClient, EngineHarness
 from support.keys import DERIVE, SHA_256, attributes_of, block_of, cryptographic_parameters, get_as, key_bytes, links_of
 from support.numbers import Operation, Reason, Tag
 from support.requests import SECRET_DATA, SYMMETRIC_KEY, Attribute, Request, algorithm, length
-from support.wire import Version, enumeration, integer, octets, structure
+from support.wire import Version, enumeration, integer, long_integer, octets, structure
 
 from kmip_server.operations.services import OperationLimits
 
@@ -167,6 +167,14 @@ def test_the_derived_key_has_its_digest_and_its_original_creation_date(engine: E
     found = attributes_of(client, made)
     assert found[Tag.DIGEST][0][1].value == hashlib.sha256(hashlib.sha256(KEY).digest()).digest()
     assert found[Tag.ORIGINAL_CREATION_DATE] == found[Tag.INITIAL_DATE]
+
+
+def test_each_derivation_spends_the_usage_limits_of_its_base(engine: EngineHarness) -> None:
+    client = engine.client()
+    limits = structure(Tag.USAGE_LIMITS, long_integer(Tag.USAGE_LIMITS_TOTAL, 1), enumeration(Tag.USAGE_LIMITS_UNIT, 2))
+    base = key(client, Attribute("Usage Limits", limits))
+    client.do(derive(client, (base,), HASH, SHA)).expect_success()
+    assert client.do(derive(client, (base,), HASH, SHA)).reason == Reason.PERMISSION_DENIED
 
 
 def test_what_is_derived_is_no_less_protected_than_its_base(engine: EngineHarness) -> None:

@@ -234,6 +234,9 @@ def test_an_opaque_key_is_what_the_client_says_it_is(engine: EngineHarness) -> N
     asked = private((1, 0), block(material(b"who knows"), key_format=keys.OPAQUE, algorithm=RSA, bits=2048))
     made = client.do(asked).unique_identifier
     assert key_bytes(client.do(ask.get(made))) == b"who knows"
+    for bits in (0, -1):
+        wrong = private((1, 0), block(material(b"who knows"), key_format=keys.OPAQUE, algorithm=RSA, bits=bits))
+        assert client.do(wrong).reason == Reason.INVALID_FIELD
 
 
 # Digest. --------------------------------------------------------------------------------------------------------------
