@@ -223,11 +223,12 @@ def test_a_short_secret_that_could_be_found_by_trying_is_refused(engine: EngineH
 
 
 @pytest.mark.parametrize("iterations", [0, -1, 1001, 2**31 - 1])
-def test_iterations_are_counted_before_any_work(engine: EngineHarness, iterations: int) -> None:
+def test_iterations_are_looked_at_before_the_base(engine: EngineHarness, iterations: int) -> None:
     engine.engine.services.limits = OperationLimits(pbkdf2_iterations=1000)
     client = engine.client()
-    result = client.do(derive(client, (secret(client, b"x"),), PBKDF2, *pbkdf2(iterations)))
-    assert result.reason == Reason.BAD_CRYPTOGRAPHIC_PARAMETERS
+    for base in (secret(client, b"x"), "nothing"):
+        result = client.do(derive(client, (base,), PBKDF2, *pbkdf2(iterations)))
+        assert result.reason == Reason.BAD_CRYPTOGRAPHIC_PARAMETERS
 
 
 def test_a_legacy_hash_is_the_policys_affair(engine: EngineHarness) -> None:
