@@ -24,6 +24,7 @@ from kmip_server.objects.key_block import (
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.key_material import clear_material, default_format, with_material
+from kmip_server.operations.pkcs12_container import pkcs12_of
 from kmip_server.operations.wrapping import unwrap_block, wrap_block
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType, ResultReason
@@ -154,6 +155,8 @@ def _formatted(call: Call, target: ManagedObject, block: KeyBlock, request: Rele
     if wanted is source and compression is None:
         return block
     material = clear_material(block)
+    if wanted is KeyFormatType.PKCS12 and object_type is ObjectType.PRIVATE_KEY:
+        return with_material(block, wanted, pkcs12_of(call, target, block))
     if object_type in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA) and {wanted, source} == _AS_BYTES:
         return with_material(block, wanted, material)
     converted = convert(object_type, material, source, wanted, algorithm=algorithm, compression=compression)
