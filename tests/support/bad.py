@@ -34,6 +34,7 @@ _IN_1X: dict[Reason, frozenset[Reason]] = {
     Reason.READ_ONLY_ATTRIBUTE: frozenset({Reason.INVALID_FIELD, Reason.PERMISSION_DENIED}),
     Reason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK: frozenset({Reason.PERMISSION_DENIED}),
     Reason.ILLEGAL_OBJECT_TYPE: frozenset({Reason.ILLEGAL_OPERATION}),
+    Reason.INVALID_OBJECT_TYPE: frozenset({Reason.ILLEGAL_OPERATION, Reason.INVALID_FIELD}),
     Reason.WRONG_KEY_LIFECYCLE_STATE: frozenset({Reason.PERMISSION_DENIED}),
     Reason.BAD_CRYPTOGRAPHIC_PARAMETERS: frozenset({Reason.INVALID_FIELD, Reason.CRYPTOGRAPHIC_FAILURE}),
 }
