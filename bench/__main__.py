@@ -78,7 +78,7 @@ def main() -> None:
         report.rows += small
         run_rows(plan, small, everything)
         for title, server in both.items():
-            report.memory[title] = [machine.resident_mib(pid) for pid in server.processes()]
+            report.memory[title, SMALL] = [machine.resident_mib(pid) for pid in server.processes()]
             report.syncs[title] = syncs_a_create(server)
         for server in everything.values():
             server.stop()
@@ -93,8 +93,8 @@ def main() -> None:
             run_rows(plan, [row for row in scaled if row.workload.key == "get"], {**large, PyKmip.title: theirs})
             run_rows(plan, [row for row in scaled if row.workload.key == "locate"], large)
             report.their_locate = answers_in_time(theirs, plan.patience)
-            for title, server in large.items():
-                report.memory[title] += [machine.resident_mib(pid) for pid in server.processes()]
+            for title, server in (*large.items(), (PyKmip.title, theirs)):
+                report.memory[title, plan.large] = [machine.resident_mib(pid) for pid in server.processes()]
     print(report.markdown())
     if not (options.quick or options.only or options.without_ours):
         print(f"Written to {report.write(RESULTS)}")

@@ -40,7 +40,7 @@ class Report:
     theirs: str
     ceiling: str
     rows: list[Row] = field(default_factory=list)
-    memory: dict[str, list[float]] = field(default_factory=dict)
+    memory: dict[tuple[str, int], list[float]] = field(default_factory=dict)
     syncs: dict[str, float | None] = field(default_factory=dict)
     filled: dict[str, str] = field(default_factory=dict)
     their_locate: float | None = None
@@ -65,7 +65,9 @@ class Report:
             checks.append(_at_least(f"Get: p99, PyKMIP's divided by ours, {most} connections", P99_RATIO, share))
         for key, title in (("locate", "Locate by name"), ("get", "Get")):
             checks.append(self._growth(key, title, most))
-        memory = max(self.memory.get(self.ours, []), default=None)
+        memory = max(
+            (size for (title, _), sizes in self.memory.items() if title == self.ours for size in sizes), default=None
+        )
         checks.append(
             Check(
                 "Memory of a worker",
@@ -132,11 +134,12 @@ class Report:
             "",
             "## Memory and durability",
             "",
-            "| Server | Resident size of each process, MiB | fsync and fdatasync calls a Create, 1 connection |",
-            "|---|---|--:|",
+            "| Server | Objects at first | Resident size of each process, MiB | fsync and fdatasync a Create, 1 connection |",
+            "|---|--:|---|--:|",
             *(
-                f"| {title} | {', '.join(f'{size:.0f}' for size in sizes)} | {_number(self.syncs.get(title), '.2f')} |"
-                for title, sizes in self.memory.items()
+                f"| {title} | {objects:,} | {', '.join(f'{size:.0f}' for size in sizes)}"
+                f" | {_number(self.syncs.get(title), '.2f')} |"
+                for (title, objects), sizes in self.memory.items()
             ),
             "",
             "## Conditions",
@@ -181,7 +184,7 @@ class Report:
             "machine": self.machine,
             "checks": [asdict(check) for check in self.checks()],
             "rows": rows,
-            "memory_mib": self.memory,
+            "memory_mib": {f"{title}, {objects} objects": sizes for (title, objects), sizes in self.memory.items()},
             "syncs_a_create": self.syncs,
             "their_locate_s": self.their_locate,
             "filled": self.filled,

@@ -219,6 +219,18 @@ def test_b45_a_key_that_may_not_be_sent_is_not_destroyed(client: Client, version
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_b45_no_successful_response_is_larger_than_asked_for(client: Client, version: Version) -> None:
+    with client.session(version) as session:
+        asked = ask.get(session.create_aes())
+        session.connection.send(ask.one(version, asked))
+        whole = len(session.connection.receive())
+        for size in (whole - 1, whole - 8, whole // 2):
+            refused = session.do(asked, fields=(integer(Tag.MAXIMUM_RESPONSE_SIZE, size),))
+            assert_refused(refused, version, frozenset({Reason.RESPONSE_TOO_LARGE}))
+        session.do(asked, fields=(integer(Tag.MAXIMUM_RESPONSE_SIZE, whole + 64),)).expect_success()
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
 @pytest.mark.parametrize("off", [-3600, 3600, -(1 << 40), 1 << 40])
 def test_b46_a_time_stamp_is_looked_at_when_the_policy_says_so(impatient: Client, version: Version, off: int) -> None:
     with impatient.session(version) as session:
