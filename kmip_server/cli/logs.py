@@ -36,7 +36,7 @@ def configure(form: Literal["console", "json"], level: Literal["debug", "info", 
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, repr_native_str=True
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
         processors.append(renderer)
     structlog.configure(

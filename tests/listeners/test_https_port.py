@@ -318,6 +318,17 @@ def test_a_peer_that_pipelines_and_does_not_read_is_asked_nothing_more_and_close
         assert 1 <= len(toy.requests) < 30
 
 
+def test_what_waits_behind_a_request_counts_as_buffered(world: World) -> None:
+    toy = ToyServer()
+    toy.answer = lambda data: Deferred()
+    request = b"POST /kmip HTTP/1.1\r\nContent-Type: application/octet-stream\r\nContent-Length: 8\r\n\r\nquestion"
+    with world.edge(toy, buffered_bytes=10_000) as edge, edge.connect(port=Port.HTTPS) as connection:
+        connection.sendall(request)
+        assert eventually(lambda: len(toy.requests) == 1)
+        connection.sendall(request * 150)
+        assert is_closed(connection)
+
+
 def test_pipelined_requests_are_answered_in_order(world: World) -> None:
     request = b"POST /kmip HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 1\r\n\r\n%d"
     with world.edge() as edge, edge.connect(port=Port.HTTPS) as connection:
