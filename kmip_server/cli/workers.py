@@ -2,7 +2,8 @@
 
 The workers are forked from the supervisor, which has no reactor and no threads. So they share the keys of the TLS
 session tickets, which the TLS library makes with a context and lets nobody set: a session that one worker began resumes
-on another. And what is secret reaches them in memory, not by a command line or an environment.
+on another (after a reload of the TLS files each worker has keys of its own, until the next start). And what is secret
+reaches them in memory, not by a command line or an environment.
 """
 
 from __future__ import annotations
