@@ -119,11 +119,8 @@ def _replaced(call: Call, request: ImportRequest) -> ManagedObject | None:
     Raises Object Already Exists; Permission Denied for an object that is none of the caller's business.
     """
     identifier = request.unique_identifier
-    if (
-        not 0 < len(identifier) <= _MAXIMUM_IDENTIFIER
-        or not identifier.isprintable()
-        or identifier != identifier.strip()
-    ):
+    proper = identifier.isprintable() and identifier == identifier.strip()
+    if not 0 < len(identifier) <= _MAXIMUM_IDENTIFIER or not proper:
         raise KmipError(
             ResultReason.INVALID_FIELD,
             f"a Unique Identifier (420094) has 1 to {_MAXIMUM_IDENTIFIER} printable characters, and no space around it",

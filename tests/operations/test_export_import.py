@@ -315,7 +315,21 @@ def test_dates_that_have_come_make_their_transitions(engine: EngineHarness) -> N
     client = engine.client()
     given = ask.state(ask.ACTIVE), ask.activation_date(1), keys.deactivation_date(2)
     client.do(import_((2, 1), "mine", symmetric(), MASK, *given)).expect_success()
-    assert attributes_of(client, "mine")[Tag.STATE] == [ask.DEACTIVATED]
+    row = engine.row("mine")
+    assert row is not None
+    assert row.state == ask.DEACTIVATED
+
+
+def test_more_usage_than_there_is_in_all_is_refused(engine: EngineHarness) -> None:
+    for count in (-1, 11):
+        limits = structure(
+            Tag.USAGE_LIMITS,
+            long_integer(Tag.USAGE_LIMITS_TOTAL, 10),
+            long_integer(Tag.USAGE_LIMITS_COUNT, count),
+            enumeration(Tag.USAGE_LIMITS_UNIT, 1),
+        )
+        result = engine.client().do(import_((2, 1), "mine", symmetric(), MASK, Attribute("", limits)))
+        assert result.reason == Reason.INVALID_ATTRIBUTE_VALUE
 
 
 @pytest.mark.parametrize("version", NEW, ids=str)
