@@ -54,11 +54,13 @@ def check_add(attributes: AttributeSet, reference: AttributeReference) -> None:
     Raises Read Only Attribute, Invalid Attribute, Attribute Single Valued, Wrong Key Lifecycle State.
     """
     row = ATTRIBUTES[reference.tag]
-    if row.set_by is SetBy.SERVER or row.tag in _AT_CREATION or reference.vendor == SERVERS_VENDOR:
+    if row.set_by is SetBy.SERVER or reference.vendor == SERVERS_VENDOR:
         raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
     object_type = attributes.first(Tag.OBJECT_TYPE)
     if object_type not in row.objects:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name} (KMIP 2.1 s4)")
+    if row.tag in _AT_CREATION:
+        raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
     if row.tag in attributes and not row.multiple and not _is_default(attributes, row.tag):
         if row.modify is When.NEVER:
             raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)

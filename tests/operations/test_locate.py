@@ -390,6 +390,7 @@ def test_a_server_has_its_own_limit_and_then_does_not_count(tmp_path: Path) -> N
     result = client.do(ask.locate((2, 1)))
     assert found(result) == newest_first[:3]
     assert result.get(Tag.LOCATED_ITEMS) is None
+    assert find(client, maximum=5) == newest_first[:3]
     assert find(client, maximum=5, offset=3) == newest_first[3:]
     engine.store.close()
 
