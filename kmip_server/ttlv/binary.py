@@ -17,19 +17,21 @@ HEADER_BYTES: Final = 8
 _OURS: Final = Limits(message_bytes=1 << 30, depth=64, nodes=1 << 24)
 
 _header = Struct(">II").unpack_from
-_int32 = Struct(">i").unpack_from
-_uint32 = Struct(">I").unpack_from
-_int64 = Struct(">q").unpack_from
-_uint64 = Struct(">Q").unpack_from
 
-_FIXED: Final[dict[int, tuple[int, Callable[..., tuple[int]]]]] = {
-    Type.INTEGER: (4, _int32),
-    Type.LONG_INTEGER: (8, _int64),
-    Type.ENUMERATION: (4, _uint32),
-    Type.BOOLEAN: (8, _uint64),
-    Type.DATE_TIME: (8, _int64),
-    Type.INTERVAL: (4, _uint32),
-    Type.DATE_TIME_EXTENDED: (8, _int64),
+# Eight bytes as a value and its padding, which is false if it is zero, or not there.
+_int32 = Struct(">iI").unpack_from
+_uint32 = Struct(">II").unpack_from
+_int64 = Struct(">q0s").unpack_from
+_uint64 = Struct(">Q0s").unpack_from
+
+_FIXED: Final[dict[int, tuple[int, Callable[..., tuple[int, int | bytes]]]]] = {
+    int(Type.INTEGER): (4, _int32),
+    int(Type.LONG_INTEGER): (8, _int64),
+    int(Type.ENUMERATION): (4, _uint32),
+    int(Type.BOOLEAN): (8, _uint64),
+    int(Type.DATE_TIME): (8, _int64),
+    int(Type.INTERVAL): (4, _uint32),
+    int(Type.DATE_TIME_EXTENDED): (8, _int64),
 }
 _ZEROS: Final = tuple(bytes(n) for n in range(8))
 _STRUCTURE: Final = int(Type.STRUCTURE)
@@ -40,6 +42,7 @@ _BOOLEAN: Final = int(Type.BOOLEAN)
 _ENUMERATION: Final = int(Type.ENUMERATION)
 _INTERVAL: Final = int(Type.INTERVAL)
 _INTEGER: Final = int(Type.INTEGER)
+_new: Final = tuple.__new__
 
 
 def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
@@ -79,12 +82,13 @@ def _items(data: bytes, position: int, end: int, depth: int, budget: list[int]) 
         budget[0] -= 1
         if budget[0] < 0:
             raise CodecError("too many items in one message")
-        if end - position < HEADER_BYTES:
+        start = position + HEADER_BYTES
+        if start > end:
             raise CodecError(f"an item is cut short at byte {position}")
         word, length = _header(data, position)
         tag, kind = word >> 8, word & 0xFF
-        start = position + HEADER_BYTES
-        if length > end - start:
+        following = start + length
+        if following > end:
             raise CodecError(f"tag {tag:06X} at byte {position} is longer than its parent")
         fixed = _FIXED.get(kind)
         value: Any
@@ -92,34 +96,45 @@ def _items(data: bytes, position: int, end: int, depth: int, budget: list[int]) 
             size, read = fixed
             if length != size:
                 raise CodecError(f"tag {tag:06X} at byte {position}: length {length}, expected {size}")
-            (value,) = read(data, start)
+            following = start + 8
+            if following > end:
+                raise _padding_error(tag, following)
+            value, padding = read(data, start)
+            if padding:
+                raise _padding_error(tag, following)
             if kind == _BOOLEAN:
                 if value > 1:
                     raise CodecError(f"tag {tag:06X} at byte {position}: a Boolean is 0 or 1")
                 value = value == 1
-        elif kind == _STRUCTURE:
-            value = _items(data, start, start + length, depth - 1, budget)
-        elif kind == _TEXT_STRING:
-            try:
-                value = str(data[start : start + length], "utf-8")
-            except UnicodeDecodeError:
-                raise CodecError(f"tag {tag:06X} at byte {position}: a Text String is not UTF-8") from None
-        elif kind == _BYTE_STRING:
-            value = bytes(data[start : start + length])
-        elif kind == _BIG_INTEGER:
-            if length == 0 or length % 8:
-                raise CodecError(f"tag {tag:06X} at byte {position}: a Big Integer's length is a multiple of 8")
-            value = int.from_bytes(data[start : start + length], "big", signed=True)
         else:
-            raise CodecError(f"tag {tag:06X} at byte {position}: unknown type {kind:02X}")
-        items.append(Item(tag, kind, value))
-        position = start + length
-        padding = -length % 8
-        if padding:
-            if data[position : position + padding] != _ZEROS[padding] or position + padding > end:
-                raise CodecError(f"tag {tag:06X}: padding before byte {position + padding} is not zero")
-            position += padding
+            if kind == _STRUCTURE:
+                value = _items(data, start, following, depth - 1, budget)
+            elif kind == _TEXT_STRING:
+                try:
+                    value = str(data[start:following], "utf-8")
+                except UnicodeDecodeError:
+                    raise CodecError(f"tag {tag:06X} at byte {position}: a Text String is not UTF-8") from None
+            elif kind == _BYTE_STRING:
+                value = bytes(data[start:following])
+            elif kind == _BIG_INTEGER:
+                if length == 0 or length % 8:
+                    raise CodecError(f"tag {tag:06X} at byte {position}: a Big Integer's length is a multiple of 8")
+                value = int.from_bytes(data[start:following], "big", signed=True)
+            else:
+                raise CodecError(f"tag {tag:06X} at byte {position}: unknown type {kind:02X}")
+            missing = -length % 8
+            if missing:
+                if data[following : following + missing] != _ZEROS[missing] or following + missing > end:
+                    raise _padding_error(tag, following + missing)
+                following += missing
+        # The same as Item(tag, kind, value), without a call of a Python function.
+        items.append(_new(Item, (tag, kind, value)))
+        position = following
     return tuple(items)
+
+
+def _padding_error(tag: int, end: int) -> CodecError:
+    return CodecError(f"tag {tag:06X}: padding before byte {end} is not zero")
 
 
 def encode(item: Item) -> bytes:
@@ -150,6 +165,11 @@ _pack_header = Struct(">II").pack
 _pack_int32 = Struct(">IIi4x").pack
 _pack_uint32 = Struct(">III4x").pack
 _pack_int64 = Struct(">IIq").pack
+_PACK_FOUR_BYTES: Final[dict[int, Callable[..., bytes]]] = {
+    _INTEGER: _pack_int32,
+    _ENUMERATION: _pack_uint32,
+    _INTERVAL: _pack_uint32,
+}
 
 
 def _append(item: Item, parts: list[bytes]) -> int:
@@ -168,11 +188,9 @@ def _append(item: Item, parts: list[bytes]) -> int:
             length += _append(child, parts)
         parts[place] = _pack_header(word, length)
         return length + 8
-    if kind in (_ENUMERATION, _INTERVAL):
-        parts.append(_pack_uint32(word, 4, value))
-        return 16
-    if kind == _INTEGER:
-        parts.append(_pack_int32(word, 4, value))
+    pack = _PACK_FOUR_BYTES.get(kind)
+    if pack is not None:
+        parts.append(pack(word, 4, value))
         return 16
     if kind == _TEXT_STRING:
         value = value.encode("utf-8")
