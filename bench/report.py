@@ -134,7 +134,7 @@ class Report:
             "",
             "## Memory and durability",
             "",
-            "| Server | Objects at first | Resident size of each process, MiB | fsync and fdatasync a Create, 1 connection |",
+            "| Server | Objects at first | Resident size of each process, MiB | syncs a Create, 1 connection |",
             "|---|--:|---|--:|",
             *(
                 f"| {title} | {objects:,} | {', '.join(f'{size:.0f}' for size in sizes)}"
