@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import NameOID
 from support import keys
 from support import requests as ask
 from support.engine import EngineClient, EngineHarness
 from support.keys import attributes_of, block, block_of, get_as, key_bytes, links_of, material
 from support.numbers import Operation, Reason, Tag
-from support.requests import CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, RSA, SECRET_DATA, SYMMETRIC_KEY, Attribute, Request
+from support.requests import PRIVATE_KEY, PUBLIC_KEY, RSA, SECRET_DATA, SYMMETRIC_KEY, Attribute, Request
 from support.wire import Version, big_integer, boolean, enumeration, octets, parse, structure, text
 
 VERSIONS: tuple[Version, ...] = ((1, 0), (1, 2), (1, 4), (2, 0), (2, 1))
@@ -258,71 +254,6 @@ def test_the_digest_is_over_the_default_format_whatever_the_format_registered(en
     in_pkcs8 = client.do(private((2, 1), block(material(pkcs8()), key_format=4, algorithm=RSA, bits=1024)))
     expected = hashlib.sha256(traditional(RSA_KEY)).digest()
     assert digest_of(client, in_pkcs8.unique_identifier) == (expected, keys.PKCS_1)
-
-
-# Certificates. --------------------------------------------------------------------------------------------------------
-
-
-def certificate() -> x509.Certificate:
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, "unit"),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "one"),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "two"),
-        ]
-    )
-    now = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
-        .public_key(EC_KEY.public_key())
-        .serial_number(4711)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("unit.example")]), critical=False)
-        .sign(EC_KEY, SHA256())
-    )
-
-
-def register_certificate(version: Version, encoded: bytes, *more: Attribute) -> Request:
-    body = structure(Tag.CERTIFICATE, enumeration(Tag.CERTIFICATE_TYPE, 1), octets(Tag.CERTIFICATE_VALUE, encoded))
-    return ask.register(version, CERTIFICATE, body, *more)
-
-
-def test_a_certificate_sets_its_own_attributes(engine: EngineHarness) -> None:
-    client, encoded = engine.client(), certificate().public_bytes(Encoding.DER)
-    made = client.do(register_certificate((2, 1), encoded)).unique_identifier
-    found = attributes_of(client, made)
-    assert found[Tag.CERTIFICATE_LENGTH] == [len(encoded)]
-    assert found[Tag.DIGITAL_SIGNATURE_ALGORITHM] == [0x0E]
-    assert found[Tag.CRYPTOGRAPHIC_ALGORITHM] == [ECDSA]
-    assert found[Tag.CERTIFICATE_SUBJECT_CN] == ["unit"]
-    assert found[Tag.CERTIFICATE_SUBJECT_OU] == ["one", "two"]
-    assert found[Tag.CERTIFICATE_ISSUER_CN] == ["authority"]
-    [identifier] = found[Tag.X_509_CERTIFICATE_IDENTIFIER]
-    assert identifier[1].value == (4711).to_bytes(2, "big")
-    [subject] = found[Tag.X_509_CERTIFICATE_SUBJECT]
-    assert subject[0].value == certificate().subject.public_bytes()
-    assert b"unit.example" in subject[1].value
-    assert client.do(ask.get(made)).get(Tag.CERTIFICATE, Tag.CERTIFICATE_VALUE) == encoded
-
-
-def test_a_1_0_client_sees_the_certificate_attributes_of_1_0(engine: EngineHarness) -> None:
-    client = engine.client((1, 0))
-    made = client.do(register_certificate((1, 0), certificate().public_bytes(Encoding.DER), ask.usage_mask(2)))
-    listed = client.do(ask.get_attributes((1, 0), made.unique_identifier)).payload
-    assert listed is not None
-    names = {node.get(Tag.ATTRIBUTE_NAME) for node in listed.all(Tag.ATTRIBUTE)}
-    assert {"Certificate Type", "Certificate Identifier", "Certificate Subject", "Certificate Issuer"} <= names
-    assert not {"X.509 Certificate Subject", "Certificate Length", "Digital Signature Algorithm"} & names
-
-
-def test_a_certificate_that_is_none_or_another_than_stated_is_refused(engine: EngineHarness) -> None:
-    client, encoded = engine.client(), certificate().public_bytes(Encoding.DER)
-    assert client.do(register_certificate((2, 1), encoded[:-1])).reason == Reason.INVALID_FIELD
-    wrong = Attribute("Certificate Length", ask.integer(Tag.CERTIFICATE_LENGTH, 1))
-    assert client.do(register_certificate((2, 1), encoded, wrong)).reason == Reason.INVALID_ATTRIBUTE_VALUE
 
 
 # The Key Value: attributes in it, none at all, wrapped. ---------------------------------------------------------------
