@@ -20,7 +20,6 @@ from support.requests import PRIVATE_KEY, PUBLIC_KEY, RSA, Attribute
 from support.wire import Version, enumeration, octets, structure
 
 VERSIONS: tuple[Version, ...] = ((1, 0), (1, 2), (1, 4), (2, 0), (2, 1))
-NEW: tuple[Version, ...] = ((1, 4), (2, 1))
 KEY, KEK = bytes(range(32)), bytes(range(100, 132))
 ECDSA = 6
 RSA_KEY = rsa.generate_private_key(65537, 2048)
