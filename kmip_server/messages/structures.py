@@ -243,7 +243,7 @@ class VendorAttribute(Payload):
     attribute_value: Item | None = item(Tag.ATTRIBUTE_VALUE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TransparentRSA(Payload):
     """The Key Material of a Transparent RSA Private or Public Key (s3.7, s3.8)."""
 
@@ -257,7 +257,7 @@ class TransparentRSA(Payload):
     crt_coefficient: int | None = big_integer(Tag.CRT_COEFFICIENT)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TransparentEC(Payload):
     """The Key Material of a Transparent EC (ECDSA, ECDH, ECMQV) Private or Public Key (s3.11, s3.12)."""
 
@@ -268,7 +268,7 @@ class TransparentEC(Payload):
     q_string: bytes | None = byte_string(Tag.Q_STRING)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TransparentSymmetricKey(Payload):
     """The Key Material of a Transparent Symmetric Key (s3.4)."""
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Kind, Slot, StructureKind, declare, name_of, wrong_type
+from kmip_server.messages.fields import Kind, Payload, Slot, StructureKind, declare, name_of, wrong_type
 from kmip_server.messages.structures import VendorAttribute
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
@@ -138,7 +138,8 @@ def write_tagged(attribute: AttributeValue, version: ProtocolVersion) -> Item | 
 
 
 def _sayable(row: Attribute, value: Any, version: ProtocolVersion) -> bool:
-    return row.known_in(version) and (not isinstance(value, Enumeration) or value.known_in(version))
+    parts = vars(value).values() if isinstance(value, Payload) else (value,)
+    return row.known_in(version) and all(part.known_in(version) for part in parts if isinstance(part, Enumeration))
 
 
 # Structures and lists of attributes. ----------------------------------------------------------------------------------
