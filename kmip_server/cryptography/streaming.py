@@ -144,7 +144,10 @@ class EncryptStream(_Cipher):
 
 
 class DecryptStream(_Cipher):
-    """Decrypt in parts (KMIP 2.1 s6.1.11). Raises as `symmetric.decrypt`; `tag` comes with the first part."""
+    """Decrypt in parts (KMIP 2.1 s6.1.11). Raises as `symmetric.decrypt`.
+
+    `tag` comes with the first part, or it is the last `tag_behind` bytes of the last one.
+    """
 
     def __init__(
         self,
@@ -155,12 +158,14 @@ class DecryptStream(_Cipher):
         iv: bytes | None = None,
         aad: bytes = b"",
         tag: bytes | None = None,
+        tag_behind: int = 0,
         maximum_kept: int = MAXIMUM_KEPT,
     ) -> None:
         """Begin. `maximum_kept` is in bytes, for modes that authenticate or need the whole message."""
         setup = prepare(algorithm, key, parameters, iv=iv, aad=aad, encrypting=False)
-        check_tag(setup, parameters, tag)
+        check_tag(setup, parameters, bytes(tag_behind) if tag_behind else tag)
         self._tag = tag or b""
+        self._tag_behind = tag_behind
         keeps = setup.mode.whole or bool(setup.mode.tags)
         self._kept = _Kept(maximum_kept) if keeps else None
         unpadder = setup.padding(setup.cipher.block_size * 8).unpadder() if setup.padding else _Nothing()
@@ -179,7 +184,12 @@ class DecryptStream(_Cipher):
         with self._part(final=True):
             if self._kept is not None:
                 self._kept.add(data)
-                return symmetric.open_sealed(self._setup, self._kept.joined(), self._tag)
+                sealed, tag = self._kept.joined(), self._tag
+                if self._tag_behind:
+                    if len(sealed) < self._tag_behind:
+                        raise decryption_failed()
+                    sealed, tag = sealed[: -self._tag_behind], sealed[-self._tag_behind :]
+                return symmetric.open_sealed(self._setup, sealed, tag)
             try:
                 return self._run(data) + self._finish()
             except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from kmip_server.cryptography.algorithms import is_legacy
+from kmip_server.cryptography.algorithms import CIPHERS, is_legacy
 from kmip_server.cryptography.certificates import certificate_public_key
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey, load_private_key, load_public_key
 from kmip_server.cryptography.parameters import NO_PARAMETERS, CryptographicParameters
@@ -20,6 +20,7 @@ from kmip_server.operations.key_material import clear_material
 from kmip_server.operations.usage import Purpose, use
 from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ResultReason
 from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import V1_4
 
 Result = TypeVar("Result")
 Context = TypeVar("Context")
@@ -120,6 +121,15 @@ def required_data(call: Call, given: DataReference | None, parts: Parts) -> byte
     if data is None and not is_in_parts(parts):
         raise KmipError(ResultReason.INVALID_FIELD, "Data (4200C2) is required unless it comes in parts")
     return data or b""
+
+
+def tag_behind(call: Call, algorithm: CryptographicAlgorithm, parameters: CryptographicParameters) -> int:
+    """How many bytes of tag end the ciphertext: before KMIP 1.4 messages have no other place for it."""
+    cipher = CIPHERS.get(algorithm)
+    if cipher is None or call.version >= V1_4:
+        return 0
+    mode = cipher.modes.get(parameters.block_cipher_mode or cipher.default_mode)
+    return 0 if mode is None or not mode.tags else parameters.tag_length or mode.tags[0]
 
 
 # Keys. ----------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kmip_server.cryptography import asymmetric, symmetric
+from kmip_server.cryptography.algorithms import cipher_of
+from kmip_server.cryptography.failures import decryption_failed
 from kmip_server.cryptography.streaming import DecryptStream
 from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure, text
 from kmip_server.messages.structures import (
@@ -23,11 +25,12 @@ from kmip_server.operations.cryptographic import (
     private_key,
     required_data,
     symmetric_key,
+    tag_behind,
     used,
 )
 from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import DECRYPT
-from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, Operation
+from kmip_server.ttlv.enumerations import BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4
 
@@ -71,19 +74,34 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
         plaintext = asymmetric.decrypt(private_key(call, target), data, parameters)
         return DecryptResponse(unique_identifier=target.unique_identifier, data=plaintext)
     key, algorithm = symmetric_key(call, target), algorithm_of(target) or CryptographicAlgorithm.AES
-    iv, tag = request.iv_counter_nonce, request.authenticated_encryption_tag
+    iv, tag = request.iv_counter_nonce or _iv_in_front(algorithm, parameters), request.authenticated_encryption_tag
     aad = request.authenticated_encryption_additional_data or b""
+    behind = tag_behind(call, algorithm, parameters)
     if not is_in_parts(request):
+        if behind:
+            if len(data) < behind:
+                raise decryption_failed()
+            data, tag = data[:-behind], data[-behind:]
         plaintext = symmetric.decrypt(algorithm, key, data, parameters, iv=iv, aad=aad, tag=tag)
         return DecryptResponse(unique_identifier=target.unique_identifier, data=plaintext)
     part = in_parts(
         call,
         request,
         target.unique_identifier,
-        lambda: DecryptStream(algorithm, key, parameters, iv=iv, aad=aad, tag=tag),
+        lambda: DecryptStream(algorithm, key, parameters, iv=iv, aad=aad, tag=tag, tag_behind=behind),
         lambda stream: stream.update(data),
         lambda stream: stream.finish(data),
     )
     return DecryptResponse(
         unique_identifier=target.unique_identifier, data=part.result, correlation_value=part.correlation_value
     )
+
+
+def _iv_in_front(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters) -> bytes | None:
+    """An IV for who sends the server's Random IV not as such, but in front of the ciphertext.
+
+    Such clients skip the first block of the plaintext. It stands for the IV, and any IV gives the blocks behind it.
+    """
+    if not parameters.random_iv or parameters.block_cipher_mode is not BlockCipherMode.CBC:
+        return None
+    return bytes(cipher_of(algorithm).block_size)

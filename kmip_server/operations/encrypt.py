@@ -81,7 +81,7 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     if not is_in_parts(request):
         made = symmetric.encrypt(algorithm, key, data, parameters, iv=iv, aad=aad)
         _claim(call, target.unique_identifier, parameters, iv)
-        return _answer(target.unique_identifier, made, None)
+        return _answer(call, target.unique_identifier, made, None)
 
     def begin() -> EncryptStream:
         stream = EncryptStream(algorithm, key, parameters, iv=iv, aad=aad)
@@ -96,10 +96,13 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
         lambda stream: Encrypted(data=stream.update(data), iv=stream.iv if request.init_indicator else None),
         lambda stream: stream.finish(data),
     )
-    return _answer(target.unique_identifier, part.result, part.correlation_value)
+    return _answer(call, target.unique_identifier, part.result, part.correlation_value)
 
 
-def _answer(unique_identifier: str, made: Encrypted, correlation_value: bytes | None) -> EncryptResponse:
+def _answer(call: Call, unique_identifier: str, made: Encrypted, correlation_value: bytes | None) -> EncryptResponse:
+    """The response; in a version without a field for the tag, the tag is the end of the data (see `tag_behind`)."""
+    if made.tag is not None and call.version < V1_4:
+        made = replace(made, data=made.data + made.tag, tag=None)
     return EncryptResponse(
         unique_identifier=unique_identifier,
         data=made.data,
