@@ -23,6 +23,9 @@ from kmip_server.ttlv.enumerations import ObjectGroupMember, ObjectType, Operati
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_1, V1_3
 
+_COUNTED: Final = 1000
+"""How many objects are counted beyond the page that is asked for: more would keep others waiting."""
+
 _DUE_AT_ONCE: Final = 200
 
 
@@ -39,7 +42,7 @@ class LocateRequest(Payload):
 
 @dataclass(frozen=True, kw_only=True)
 class LocateResponse(Payload):
-    """The objects found. Located Items counts all of them, and is absent if that would take too long."""
+    """The objects found. Located Items counts all that there are, and is absent if that would take too long."""
 
     located_items: int | None = integer(Tag.LOCATED_ITEMS, since=V1_3)
     unique_identifier: tuple[str, ...] = text(Tag.UNIQUE_IDENTIFIER, many=True)
@@ -67,7 +70,7 @@ def locate(call: Call, request: LocateRequest) -> LocateResponse:
     for count, row in enumerate(found, 1):
         if offset < count <= offset + most:
             page.append(row.unique_identifier)
-        if count > max(offset + most, limit) or (call.version < V1_3 and count == most):
+        if count > max(offset + most, _COUNTED) or (call.version < V1_3 and count == most):
             return LocateResponse(unique_identifier=tuple(page))
     return LocateResponse(located_items=count, unique_identifier=tuple(page))
 
@@ -117,10 +120,12 @@ def _visible(call: Call, wanted: Patterns, storage: int) -> Iterator[ObjectRow]:
     )
     searches = [mine, *_beyond_own(call, mine)]
     rows = call.unit.search(mine) if len(searches) == 1 else _merged(call, searches)
+    decided: dict[tuple[int, str, str], bool] = {}
     for row in rows:
-        if call.may(Operation.LOCATE, row) and (
-            not narrowed.rest or matches(ManagedObject.of(row).attributes, narrowed.rest)
-        ):
+        kind = (row.object_type, row.owner, row.operation_policy)
+        if kind not in decided:
+            decided[kind] = call.may(Operation.LOCATE, row)
+        if decided[kind] and (not narrowed.rest or matches(ManagedObject.of(row).attributes, narrowed.rest)):
             yield row
 
 

@@ -383,16 +383,27 @@ def test_located_items_counts_all_that_match_since_1_3(engine: EngineHarness) ->
         assert client.do(ask.locate(version, maximum=1)).expect_success().get(Tag.LOCATED_ITEMS) == expected
 
 
-def test_a_server_has_its_own_limit_and_then_does_not_count(tmp_path: Path) -> None:
+def test_a_server_names_no_more_objects_than_its_limit_and_counts_them_all(tmp_path: Path) -> None:
     engine = EngineHarness(tmp_path, limits=OperationLimits(locate_items=3))
     client = engine.client((2, 1))
     newest_first = [create(client) for _ in range(5)][::-1]
-    result = client.do(ask.locate((2, 1)))
-    assert found(result) == newest_first[:3]
-    assert result.get(Tag.LOCATED_ITEMS) is None
-    assert find(client, maximum=5) == newest_first[:3]
+    for maximum in (None, 3, 5, 1 << 30):
+        result = client.do(ask.locate((2, 1), maximum=maximum))
+        assert found(result) == newest_first[:3]
+        assert result.get(Tag.LOCATED_ITEMS) == 5
     assert find(client, maximum=5, offset=3) == newest_first[3:]
     engine.store.close()
+
+
+def test_more_than_a_thousand_objects_beyond_the_page_are_not_counted(engine: EngineHarness) -> None:
+    client = engine.client((2, 1))
+    for _ in range(10):
+        assert all(result.ok for result in client.batch(*[ask.create_aes((2, 1))] * 100).results)
+    assert client.do(ask.locate((2, 1), maximum=1)).get(Tag.LOCATED_ITEMS) == 1000
+    create(client)
+    assert client.do(ask.locate((2, 1), maximum=1)).get(Tag.LOCATED_ITEMS) is None
+    assert client.do(ask.locate((2, 1))).get(Tag.LOCATED_ITEMS) == 1001
+    assert len(find(client, maximum=10, offset=995)) == 6
 
 
 @pytest.mark.parametrize(("maximum", "offset"), [(-1, None), (None, -1), (-(1 << 31), None)])
