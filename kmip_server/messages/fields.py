@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from kmip_server.errors import KmipError
 from kmip_server.ttlv.enumeration import Enumeration, Mask
 from kmip_server.ttlv.enumerations import ResultReason
-from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.item import Item, Type, make_item
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion, within
 
@@ -88,6 +88,7 @@ class PlainField:
         if not within(self.since, self.until, version):
             return ()
         kind, tag = self.kind, self.tag
+        unknown = _unknown_values(kind, version)
         if self.many:
             return (
                 Slot(
@@ -106,14 +107,16 @@ class PlainField:
                 self.required,
                 False,
                 lambda items: kind.read(items[0], version),
-                lambda value: (kind.write(tag, value, version),) if _sayable(value, version) else (),
-                None if isinstance(kind, EnumerationKind) else kind,
+                lambda value: () if value in unknown else (kind.write(tag, value, version),),
+                None if unknown else kind,
             ),
         )
 
 
-def _sayable(value: Any, version: ProtocolVersion) -> bool:
-    return not isinstance(value, Enumeration) or value.known_in(version)
+def _unknown_values(kind: Kind, version: ProtocolVersion) -> frozenset[Enumeration]:
+    """The values of an enumeration that a peer of this version does not know; none for other kinds."""
+    values: Iterable[Enumeration] = kind.values if isinstance(kind, EnumerationKind) else ()
+    return frozenset(value for value in values if not value.known_in(version))
 
 
 def plain(
@@ -133,6 +136,11 @@ def plain(
     )
 
 
+_Reader = tuple[str, int, bool, bool, Callable[[Sequence[Item]], Any], Kind | None]
+_Writer = tuple[str, int, Callable[[Any], Iterable[Item]], Kind | None]
+_NO_TAG: Final = -1
+
+
 class Payload:
     """Base of every declared structure. Subclasses are frozen, keyword-only dataclasses of declared fields."""
 
@@ -149,36 +157,61 @@ class Payload:
         )
 
     @classmethod
+    @cache
+    def _readers(cls, version: ProtocolVersion) -> tuple[_Reader, ...]:
+        return tuple(
+            [(slot.name, int(slot.tag), slot.required, slot.many, slot.read, slot.kind) for slot in cls.slots(version)]
+        )
+
+    @classmethod
+    @cache
+    def _writers(cls, version: ProtocolVersion) -> tuple[_Writer, ...]:
+        return tuple([(slot.name, slot.tag, slot.write, slot.kind) for slot in cls.slots(version)])
+
+    @classmethod
+    @cache
+    def _defaults(cls) -> dict[str, Any]:
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+
+    @classmethod
     def decode(cls, items: Sequence[Item], version: ProtocolVersion, *, partial: bool = False) -> Self:
         """Build the structure from its items, in order; a `partial` one may lack required fields. Raises KmipError."""
         values: dict[str, Any] = {}
         position, count = 0, len(items)
-        for name, tag, required, many, read, _, kind in cls.slots(version):
+        here = items[0][0] if count else _NO_TAG
+        for name, tag, required, many, read, kind in cls._readers(version):
+            if here != tag:
+                if required and not partial:
+                    raise KmipError(
+                        ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(tag)} is missing or out of order"
+                    )
+                if required:
+                    values[name] = () if many else None
+                continue
+            if name in values:
+                raise _unexpected(cls, items[position])
             start = position
-            if many:
-                while position < count and items[position][0] == tag:
-                    position += 1
-            elif position < count and items[position][0] == tag:
+            position += 1
+            while many and position < count and items[position][0] == tag:
                 position += 1
-            if position > start:
-                if name in values:
-                    raise _unexpected(cls, items[start])
-                values[name] = read(items[start:position]) if kind is None else kind.read(items[start], version)
-            elif required and partial:
-                values[name] = () if many else None
-            elif required:
-                raise KmipError(
-                    ResultReason.INVALID_MESSAGE, f"{title_of(cls)}: {name_of(tag)} is missing or out of order"
-                )
+            values[name] = read(items[start:position]) if kind is None else kind.read(items[start], version)
+            here = items[position][0] if position < count else _NO_TAG
         if position < count:
             raise _unexpected(cls, items[position])
-        return cls(**values)
+        # As cls(**values); but the constructor of a frozen dataclass takes several times as long.
+        made = object.__new__(cls)
+        fields = vars(made)
+        fields.update(cls._defaults())
+        fields.update(values)
+        return made
 
     def encode(self, version: ProtocolVersion) -> tuple[Item, ...]:
         """The structure's items for a peer of this version."""
+        fields = vars(self)
         items: list[Item] = []
-        for name, tag, _, _, _, write, kind in self.slots(version):
-            value = getattr(self, name)
+        for name, tag, write, kind in self._writers(version):
+            value = fields[name]
             if value is None:
                 continue
             if kind is None:
@@ -229,7 +262,7 @@ class Primitive:
 
     def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
         """See Kind."""
-        return Item(tag, self.type, value)
+        return make_item((tag, self.type, value))
 
 
 def wrong_type(item: Item, *expected: Type) -> KmipError:
@@ -254,8 +287,8 @@ class EnumerationKind:
             raise wrong_type(item, Type.ENUMERATION)
         if self.extensible and item[2] >= _FIRST_EXTENSION:
             return item[2]
-        member = self.values.of(item[2])
-        if member is None or not member.known_in(version):
+        member = _known_values(self.values, version).get(item[2])
+        if member is None:
             raise KmipError(
                 ResultReason.UNKNOWN_ENUMERATION, f"{name_of(item.tag)} has no value {item[2]:08X} in KMIP {version}"
             )
@@ -263,7 +296,12 @@ class EnumerationKind:
 
     def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
         """See Kind."""
-        return Item(tag, 5, int(value))
+        return make_item((tag, 5, int(value)))
+
+
+@cache
+def _known_values(values: type[Enumeration], version: ProtocolVersion) -> dict[int, Enumeration]:
+    return {int(value): value for value in values if value.known_in(version)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +351,7 @@ class StructureKind:
 
     def write(self, tag: int, value: Payload, version: ProtocolVersion) -> Item:
         """See Kind."""
-        return Item(tag, 1, value.encode(version))
+        return make_item((tag, 1, value.encode(version)))
 
 
 @dataclass(frozen=True, slots=True)

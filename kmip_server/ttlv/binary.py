@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
 
-from kmip_server.ttlv.item import CodecError, Item, Limits, Type
+from kmip_server.ttlv.item import CodecError, Item, Limits, Type, make_item
 
 HEADER_BYTES: Final = 8
 
@@ -42,7 +42,6 @@ _BOOLEAN: Final = int(Type.BOOLEAN)
 _ENUMERATION: Final = int(Type.ENUMERATION)
 _INTERVAL: Final = int(Type.INTERVAL)
 _INTEGER: Final = int(Type.INTEGER)
-_new: Final = tuple.__new__
 
 
 def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
@@ -127,8 +126,7 @@ def _items(data: bytes, position: int, end: int, depth: int, budget: list[int]) 
                 if data[following : following + missing] != _ZEROS[missing] or following + missing > end:
                     raise _padding_error(tag, following + missing)
                 following += missing
-        # The same as Item(tag, kind, value), without a call of a Python function.
-        items.append(_new(Item, (tag, kind, value)))
+        items.append(make_item((tag, kind, value)))
         position = following
     return tuple(items)
 

@@ -7,9 +7,11 @@ Text String -> str; Byte String -> bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 
 class Type(IntEnum):
@@ -34,6 +36,10 @@ class Item(NamedTuple):
     tag: int
     type: int
     value: Any
+
+
+make_item: Final[Callable[[tuple[int, int, Any]], Item]] = partial(tuple.__new__, Item)
+"""Item(tag, type, value) from a tuple, where many are made: it calls no Python function and takes half as long."""
 
 
 @dataclass(frozen=True, slots=True)
