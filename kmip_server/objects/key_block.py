@@ -173,6 +173,32 @@ def to_material(value: ObjectStructure) -> bytes:
     return binary.encode(Item(tag, Type.STRUCTURE, value.encode(STORAGE_VERSION)))
 
 
+def raw_symmetric_key(algorithm: enums.CryptographicAlgorithm, bits: int, key: bytes) -> SymmetricKey:
+    """A symmetric key in the Raw format (s3.1)."""
+    return SymmetricKey(
+        key_block=KeyBlock(
+            key_format_type=enums.KeyFormatType.RAW,
+            key_value=KeyValue(key_material=Item(Tag.KEY_MATERIAL, Type.BYTE_STRING, key)),
+            cryptographic_algorithm=algorithm,
+            cryptographic_length=bits,
+        )
+    )
+
+
+def raw_symmetric_material(algorithm: enums.CryptographicAlgorithm, bits: int, key: bytes) -> bytes:
+    """As to_material of a raw symmetric key: what is around the key bytes is the same for all keys of a kind."""
+    before, after = _around_raw_key(algorithm, bits, len(key))
+    return before + key + after
+
+
+@lru_cache(maxsize=256)
+def _around_raw_key(algorithm: enums.CryptographicAlgorithm, bits: int, size: int) -> tuple[bytes, bytes]:
+    whole = to_material(raw_symmetric_key(algorithm, bits, bytes(size)))
+    header = binary.encode(Item(Tag.KEY_MATERIAL, Type.BYTE_STRING, bytes(size)))[: binary.HEADER_BYTES]
+    start = whole.index(header) + binary.HEADER_BYTES
+    return whole[:start], whole[start + size :]
+
+
 @lru_cache(maxsize=1024)
 def from_material(object_type: ObjectType, material: bytes) -> ObjectStructure:
     """The object that `to_material` wrote. The last ones used are kept, as the storage keeps what it unsealed."""

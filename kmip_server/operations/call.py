@@ -121,10 +121,10 @@ class Call:
         changed.set(Tag.LAST_CHANGE_DATE, self.now)
         self.save(changed)
 
-    def add(self, made: ManagedObject, value: ObjectStructure | None) -> None:
-        """Store a new object with its material."""
+    def add(self, made: ManagedObject, value: ObjectStructure | bytes | None) -> None:
+        """Store a new object with its material, which may be given as `to_material` makes it."""
         row = made.to_row()
-        self.unit.insert(row, None if value is None else to_material(value))
+        self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
         self.touched = made.unique_identifier
 

@@ -9,15 +9,14 @@ from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, enumeration, structure, text
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.key_block import KeyBlock, KeyValue, SymmetricKey
+from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, digest_of, new_object, refuse_legacy
 from kmip_server.operations.defaults import SYMMETRIC_KEY
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
-from kmip_server.ttlv.enumerations import CryptographicAlgorithm, KeyFormatType, ObjectType, Operation, ResultReason
-from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.enumerations import KeyFormatType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
@@ -82,17 +81,5 @@ def make_symmetric_key(call: Call, template: AttributeSet) -> ManagedObject:
         digest=digest_of(key, KeyFormatType.RAW),
         generated=True,
     )
-    call.add(made, raw_key(algorithm, bits, key))
+    call.add(made, raw_symmetric_material(algorithm, bits, key))
     return made
-
-
-def raw_key(algorithm: CryptographicAlgorithm, bits: int, key: bytes) -> SymmetricKey:
-    """A symmetric key in the Raw format (s3.1)."""
-    return SymmetricKey(
-        key_block=KeyBlock(
-            key_format_type=KeyFormatType.RAW,
-            key_value=KeyValue(key_material=Item(Tag.KEY_MATERIAL, Type.BYTE_STRING, key)),
-            cryptographic_algorithm=algorithm,
-            cryptographic_length=bits,
-        )
-    )

@@ -16,10 +16,16 @@ from kmip_server.messages.fields import Payload, byte_string, enumeration, integ
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, CryptographicParameters, Identifier, Link
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.key_block import KeyBlock, KeyValue, ObjectStructure, SecretData, SymmetricKey
+from kmip_server.objects.key_block import (
+    KeyBlock,
+    KeyValue,
+    ObjectStructure,
+    SecretData,
+    SymmetricKey,
+    raw_symmetric_key,
+)
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
-from kmip_server.operations.create import raw_key
 from kmip_server.operations.creation import check_template, digest_of, new_object, refuse_legacy
 from kmip_server.operations.cryptographic import private_key, public_key
 from kmip_server.operations.defaults import SECRET_DATA_USAGE_MASK, SYMMETRIC_KEY
@@ -267,7 +273,7 @@ def _agreed(call: Call, bases: list[ManagedObject], bits: int) -> bytes:
 
 def _structure(algorithm: CryptographicAlgorithm | None, bits: int, derived: bytes) -> ObjectStructure:
     if algorithm is not None:
-        return raw_key(algorithm, bits, derived)
+        return raw_symmetric_key(algorithm, bits, derived)
     return SecretData(
         secret_data_type=SecretDataType.SEED,
         key_block=KeyBlock(

@@ -10,8 +10,8 @@ from kmip_server.messages.fields import Payload, interval, plain, structure, tex
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeValue
+from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.operations.call import Call
-from kmip_server.operations.create import raw_key
 from kmip_server.operations.creation import digest_of, new_object, refuse_legacy
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
@@ -63,5 +63,5 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         generated=True,
     )
     take_over(call, existing, made)
-    call.add(made, raw_key(algorithm, bits, key))
+    call.add(made, raw_symmetric_material(algorithm, bits, key))
     return ReKeyResponse(unique_identifier=made.unique_identifier)
