@@ -7,7 +7,7 @@ requests ask for few. Attribute indices are a matter of 1.x: an instance keeps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -20,6 +20,7 @@ from kmip_server.ttlv.versions import STORAGE_VERSION
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
 _MOST_REMEMBERED: Final = 8192
+_TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}
 
 
 class AttributeValue(NamedTuple):
@@ -73,12 +74,16 @@ class AttributeSet:
     @property
     def tags(self) -> list[Tag]:
         """The attributes that the object has."""
-        return [Tag(tag) for tag in self.parts]
+        return [_TAGS[tag] for tag in self.parts]
 
     def first(self, tag: int) -> Any:
         """The value of the first instance, or None."""
         row = self.parts.get(tag)
         return _restored(row[0])[1] if row else None
+
+    def firsts(self, names: Mapping[int, str]) -> dict[str, Any]:
+        """The values of the first instances of those attributes that have a name here, by it."""
+        return {names[tag]: _restored(row[0])[1] for tag, row in self.parts.items() if tag in names}
 
     def all(self, tag: int) -> tuple[Any, ...]:
         """The values of all instances."""

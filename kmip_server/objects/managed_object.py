@@ -16,6 +16,7 @@ from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State
 from kmip_server.ttlv.tags import Tag
 
 _COLUMNS: Final = {int(tag): row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
+_NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(_COLUMNS.values())
 _INDEXED: Final = {int(tag): row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
 
 _parsed = lru_cache(maxsize=4096)(AttributeSet.from_bytes)
@@ -102,10 +103,7 @@ class ManagedObject:
     def to_row(self) -> ObjectRow:
         """The row to store: the next version of the one it came from, or the first."""
         attributes = self.attributes
-        columns: dict[str, Any] = dict.fromkeys(_COLUMNS.values())
-        for tag in attributes.parts:
-            if tag in _COLUMNS:
-                columns[_COLUMNS[tag]] = attributes.first(tag)
+        columns = _NO_COLUMNS | attributes.firsts(_COLUMNS)
         columns["fresh"] = bool(columns["fresh"])
         row = ObjectRow(
             owner=self.owner,

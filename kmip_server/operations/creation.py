@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -16,9 +16,13 @@ from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload
 from kmip_server.messages.structures import (
+    ApplicationSpecificInformation,
     Digest,
     Link,
+    Name,
     RNGParameters,
+    UsageLimits,
+    VendorAttribute,
 )
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
@@ -67,14 +71,15 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
     Attribute Read Only for what only the server sets; Attribute Single Valued for a second instance; Invalid Attribute
     for one that this object type cannot have; Non Unique Name Attribute for a Name in use.
     """
-    attributes = AttributeSet.of(wanted)
+    attributes = AttributeSet.of([call.batch.resolved(attribute) for attribute in wanted])
+    most = call.services.limits.attribute_instances
     for tag in attributes.tags:
         row, values = ATTRIBUTES[tag], attributes.all(tag)
         if row.set_by is SetBy.SERVER and tag not in _DESCRIBED:
             raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, f"{row.name} is set by the server alone (KMIP 2.1 s4)")
         if len(values) > 1 and not row.multiple:
             raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
-        if len(values) > call.services.limits.attribute_instances:
+        if len(values) > most:
             raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
         if object_type not in row.objects:
             raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name}")
@@ -86,53 +91,66 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
 def check_value(call: Call, tag: Tag, value: Any, holder: ManagedObject | None = None) -> None:
     """Check one attribute value that a client gives to a new object, or to the `holder`; it may keep its own Name."""
     _check_size(tag, value)
-    match tag:
-        case Tag.NAME:
-            if not value.name_value:
-                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "a Name Value (420055) is not empty")
-            owner, own = (call.caller.name, None) if holder is None else (holder.owner, holder.unique_identifier)
-            if any(other != own for other in call.unit.indexed(owner, Tag.NAME, value.name_value)):
-                raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
-        case Tag.OPERATION_POLICY_NAME:
-            if value not in call.policies:
-                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no operation policy of this name")
-        case Tag.LINK:
-            check_link(call, value)
-        case Tag.APPLICATION_SPECIFIC_INFORMATION:
-            if value.application_data is None:
-                raise KmipError(
-                    ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED,
-                    "this server makes no Application Data for any namespace; give Application Data (420002)",
-                )
-        case Tag.USAGE_LIMITS:
-            if value.usage_limits_total < 0:
-                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Usage Limits Total (420097) is not negative")
-        case Tag.CRYPTOGRAPHIC_LENGTH:
-            if value <= 0:
-                raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Cryptographic Length (42002A) is above 0")
-        case Tag.ATTRIBUTE:
-            if value.vendor_identification == "y":
-                raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (s4.60)')
-            if value.attribute_value is None:
-                raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
-            if not _VENDOR.fullmatch(value.vendor_identification) or not value.attribute_name:
-                raise KmipError(
-                    ResultReason.INVALID_ATTRIBUTE_VALUE,
-                    "a Vendor Identification (42009D) has letters, digits, underscores, periods; no name is empty",
-                )
-        case _:
-            pass
+    check = _CHECKS.get(tag)
+    if check is not None:
+        check(call, value, holder)
 
 
 def _check_size(tag: Tag, value: Any) -> None:
-    parts = vars(value).values() if isinstance(value, Payload) else (value,)
-    if any(isinstance(part, str) and len(part) > _MAXIMUM_TEXT for part in parts):
+    if isinstance(value, Payload):
+        longest = max([len(part) for part in vars(value).values() if isinstance(part, str)], default=0)
+    else:
+        longest = len(value) if isinstance(value, str) else 0
+    if longest > _MAXIMUM_TEXT:
         raise KmipError(
             ResultReason.SERVER_LIMIT_EXCEEDED, f"{tag.title} is longer than the {_MAXIMUM_TEXT} characters allowed"
         )
 
 
-def check_link(call: Call, link: Link) -> None:
+def _check_name(call: Call, name: Name, holder: ManagedObject | None) -> None:
+    if not name.name_value:
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "a Name Value (420055) is not empty")
+    owner, own = (call.caller.name, None) if holder is None else (holder.owner, holder.unique_identifier)
+    if any(other != own for other in call.unit.indexed(owner, Tag.NAME, name.name_value)):
+        raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
+
+
+def _check_policy(call: Call, policy: str, _: ManagedObject | None) -> None:
+    if policy not in call.policies:
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no operation policy of this name")
+
+
+def _check_application(_: Call, value: ApplicationSpecificInformation, __: ManagedObject | None) -> None:
+    if value.application_data is None:
+        raise KmipError(
+            ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED,
+            "this server makes no Application Data for any namespace; give Application Data (420002)",
+        )
+
+
+def _check_limits(_: Call, limits: UsageLimits, __: ManagedObject | None) -> None:
+    if limits.usage_limits_total < 0:
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Usage Limits Total (420097) is not negative")
+
+
+def _check_length(_: Call, length: int, __: ManagedObject | None) -> None:
+    if length <= 0:
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Cryptographic Length (42002A) is above 0")
+
+
+def _check_vendor_attribute(_: Call, value: VendorAttribute, __: ManagedObject | None) -> None:
+    if value.vendor_identification == "y":
+        raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (s4.60)')
+    if value.attribute_value is None:
+        raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
+    if not _VENDOR.fullmatch(value.vendor_identification) or not value.attribute_name:
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            "a Vendor Identification (42009D) has letters, digits, underscores, periods; no name is empty",
+        )
+
+
+def _check_link(call: Call, link: Link, _: ManagedObject | None) -> None:
     """A link leads to an object that the caller can see. Raises Invalid Attribute Value."""
     try:
         call.object(call.batch.identifier(link.linked_object_identifier), Operation.GET_ATTRIBUTES)
@@ -140,6 +158,18 @@ def check_link(call: Call, link: Link) -> None:
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE, "a Link leads to an object that exists and that you may see (s4.31)"
         ) from None
+
+
+_CHECKS: Final[dict[Tag, Callable[[Call, Any, ManagedObject | None], None]]] = {
+    Tag.NAME: _check_name,
+    Tag.OPERATION_POLICY_NAME: _check_policy,
+    Tag.LINK: _check_link,
+    Tag.APPLICATION_SPECIFIC_INFORMATION: _check_application,
+    Tag.USAGE_LIMITS: _check_limits,
+    Tag.CRYPTOGRAPHIC_LENGTH: _check_length,
+    Tag.ATTRIBUTE: _check_vendor_attribute,
+}
+"""What a value of the client's must be, beside its size; the attributes not named here may have any value."""
 
 
 def new_object(
@@ -160,9 +190,11 @@ def new_object(
     limits = first(Tag.USAGE_LIMITS)
     if limits is not None:
         facts = facts | {Tag.USAGE_LIMITS: replace(limits, usage_limits_count=limits.usage_limits_total)}
-    for tag in _DESCRIBED:
-        stated, value = first(tag), object_type if tag is Tag.OBJECT_TYPE else facts.get(tag)
-        if stated is not None and value is not None and stated != value:
+    for tag in template.tags:
+        if tag not in _DESCRIBED:
+            continue
+        value = object_type if tag is Tag.OBJECT_TYPE else facts.get(tag)
+        if value is not None and first(tag) != value:
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
             )
