@@ -10,7 +10,7 @@ from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import one_attribute, reference_to
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.changes import check_add
-from kmip_server.operations.attribute_changes import add, checked, resolved
+from kmip_server.operations.attribute_changes import add, checked
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation, ResultReason
@@ -37,7 +37,7 @@ class AddAttributeResponse(Payload):
 def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:
     """What the object has already stays as it is (s6.1.2). The index is the server's to give (KMIP 1.4 s4.14)."""
     target = call.target(request.unique_identifier)
-    new = resolved(call, request.new_attribute)
+    new = call.batch.resolved(request.new_attribute)
     if new.attribute_index is not None:
         raise KmipError(ResultReason.INVALID_FIELD, "Add Attribute has no Attribute Index (420009)")
     check_add(target.attributes, reference_to(new))

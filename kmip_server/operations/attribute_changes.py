@@ -20,14 +20,6 @@ _NEEDS: Final = {Tag.ACTIVATION_DATE: Operation.ACTIVATE, Tag.DEACTIVATION_DATE:
 """Dates that do what an operation does, sooner or later: changing them needs the permission for it."""
 
 
-def resolved(call: Call, attribute: AttributeValue) -> AttributeValue:
-    """The attribute as it is stored: a Link to an earlier item of the batch is a Link to its object (s4.31)."""
-    if attribute.tag is not Tag.LINK:
-        return attribute
-    linked = call.batch.identifier(attribute.value.linked_object_identifier)
-    return attribute._replace(value=replace(attribute.value, linked_object_identifier=linked))
-
-
 def checked(call: Call, target: ManagedObject, attribute: AttributeValue, old: Instance | None = None) -> Any:
     """The value to store for one that a client gives in place of `old`, or as a new one. Raises KmipError."""
     tag, value = attribute.tag, attribute.value
@@ -92,7 +84,7 @@ def find(target: ManagedObject, reference: AttributeReference) -> tuple[Instance
 
 def find_value(call: Call, target: ManagedObject, current: AttributeValue) -> Instance:
     """The instance with this value. Raises Attribute Not Found, Attribute Instance Not Found."""
-    reference, wanted = reference_to(current), resolved(call, current).value
+    reference, wanted = reference_to(current), call.batch.resolved(current).value
     for instance in find(target, reference):
         if instance.value == wanted:
             return instance

@@ -5,12 +5,14 @@ KMIP 2.1 s4.58 (Unique Identifier) and s7.9 (Data). In 1.x there is only the ID 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import DataReference, Identifier
+from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.ttlv.enumerations import DataEnumeration, Operation, ResultReason, UniqueIdentifier
+from kmip_server.ttlv.tags import Tag
 
 
 class Produced(NamedTuple):
@@ -84,6 +86,13 @@ class Batch:
         if not -len(every) <= given < len(every):
             raise KmipError(ResultReason.OBJECT_NOT_FOUND, "this batch has not answered so many Unique Identifiers")
         return every[given]
+
+    def resolved(self, attribute: AttributeValue) -> AttributeValue:
+        """An attribute as it is kept or compared: a Link to an earlier item is one to its object (s4.31)."""
+        linked = attribute.value.linked_object_identifier if attribute.tag is Tag.LINK else None
+        if linked is None or isinstance(linked, str):
+            return attribute
+        return attribute._replace(value=replace(attribute.value, linked_object_identifier=self.identifier(linked)))
 
     def data(self, given: DataReference | None) -> bytes | None:
         """The data that a request means: its own bytes, or what an earlier item answered (s7.9)."""

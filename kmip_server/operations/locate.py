@@ -54,7 +54,7 @@ def locate(call: Call, request: LocateRequest) -> LocateResponse:
     limit = call.services.limits.locate_items
     offset = _not_negative(Tag.OFFSET_ITEMS, request.offset_items, 0)
     most = min(limit, _not_negative(Tag.MAXIMUM_ITEMS, request.maximum_items, limit))
-    wanted = gather(_resolved(call, request.attributes))
+    wanted = gather([call.batch.resolved(attribute) for attribute in request.attributes])
     if request.object_group_member is not None:
         if Tag.OBJECT_GROUP not in wanted:
             raise KmipError(ResultReason.INVALID_FIELD, "Object Group Member (4200AC) needs an Object Group (420056)")
@@ -79,18 +79,6 @@ def _not_negative(tag: Tag, given: int | None, otherwise: int) -> int:
     if given is not None and given < 0:
         raise KmipError(ResultReason.INVALID_FIELD, f"{tag.title} ({tag:06X}) is not negative")
     return otherwise if given is None else given
-
-
-def _resolved(call: Call, attributes: tuple[AttributeValue, ...]) -> list[AttributeValue]:
-    """The attributes with Links to earlier batch items as Links to their objects (s4.31)."""
-    resolved = []
-    for attribute in attributes:
-        linked = attribute.value.linked_object_identifier if attribute.tag is Tag.LINK else ""
-        if linked is not None and not isinstance(linked, str):
-            link = replace(attribute.value, linked_object_identifier=call.batch.identifier(linked))
-            attribute = attribute._replace(value=link)
-        resolved.append(attribute)
-    return resolved
 
 
 def _storage(given: int | None) -> int:

@@ -11,7 +11,7 @@ from kmip_server.objects.attribute_fields import one_attribute, reference_to
 from kmip_server.objects.attribute_set import AttributeValue, Instance
 from kmip_server.objects.changes import check_modify
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.operations.attribute_changes import change, checked, find, find_index, find_value, resolved
+from kmip_server.operations.attribute_changes import change, checked, find, find_index, find_value
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation, ResultReason
@@ -40,7 +40,7 @@ class ModifyAttributeResponse(Payload):
 def modify_attribute(call: Call, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
     """Only the instance that is meant changes (s6.1.34)."""
     target = call.target(request.unique_identifier)
-    new = resolved(call, request.new_attribute)
+    new = call.batch.resolved(request.new_attribute)
     reference = reference_to(new)
     check_modify(target.attributes, reference, call.now, ResultReason.ATTRIBUTE_READ_ONLY)
     old = _meant(call, target, request)

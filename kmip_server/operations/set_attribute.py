@@ -11,7 +11,7 @@ from kmip_server.objects.attribute_fields import one_attribute, reference_to
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.changes import check_add, check_modify, instances_of
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.operations.attribute_changes import add, change, checked, resolved
+from kmip_server.operations.attribute_changes import add, change, checked
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation, ResultReason
@@ -37,7 +37,7 @@ class SetAttributeResponse(Payload):
 def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
     """One instance at most: with several, Modify Attribute says which one is meant (s6.1.51)."""
     target = call.target(request.unique_identifier)
-    set_value(call, target, resolved(call, request.new_attribute))
+    set_value(call, target, call.batch.resolved(request.new_attribute))
     return SetAttributeResponse(unique_identifier=target.unique_identifier)
 
 

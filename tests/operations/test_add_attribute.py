@@ -200,6 +200,22 @@ def test_a_link_to_an_earlier_item_of_the_batch_is_a_link_to_its_object(engine: 
     assert attributes_of(engine, key).get(Tag.LINK, Tag.LINKED_OBJECT_IDENTIFIER) == made.unique_identifier
 
 
+def test_a_link_that_a_new_object_is_made_with_is_one_to_the_object_too(engine: EngineHarness) -> None:
+    client = engine.client((2, 1))
+    by_operation = enumeration(Tag.LINKED_OBJECT_IDENTIFIER, 3)
+    link = Attribute("Link", structure(Tag.LINK, enumeration(Tag.LINK_TYPE, 0x106), by_operation))
+    first, second = client.batch(ask.create_aes((2, 1)), ask.create_aes((2, 1), link)).results
+    found = attributes_of(engine, second.unique_identifier)
+    assert found.get(Tag.LINK, Tag.LINKED_OBJECT_IDENTIFIER) == first.unique_identifier
+    located = client.batch(ask.locate((2, 1), maximum=1, offset=1), ask.locate((2, 1), placeholder_link())).results[1]
+    assert located.unique_identifier == second.unique_identifier
+
+
+def placeholder_link() -> Attribute:
+    """A Link to the object that an earlier item of the batch found."""
+    return Attribute("Link", structure(Tag.LINK, enumeration(Tag.LINKED_OBJECT_IDENTIFIER, 1)))
+
+
 @pytest.mark.parametrize("version", BOTH)
 def test_custom_attributes_of_any_type_are_kept_as_they_are(engine: EngineHarness, version: Version) -> None:
     client = engine.client(version)
