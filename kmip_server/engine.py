@@ -7,24 +7,31 @@ only after the unit's commit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from kmip_server.errors import KmipError
 from kmip_server.execution import Execution, Prepared
 from kmip_server.identity.caller import Caller
-from kmip_server.messages.headers import RequestBatchItem, RequestMessage, ResponseMessage, decode_request
+from kmip_server.messages.headers import (
+    RequestBatchItem,
+    RequestMessage,
+    ResponseBatchItem,
+    ResponseMessage,
+    decode_request,
+)
 from kmip_server.operations import load_all
-from kmip_server.operations.jobs import encode_answer, request_of
+from kmip_server.operations.jobs import completed
 from kmip_server.operations.registry import REGISTRY, OperationSpec
 from kmip_server.operations.services import Services
-from kmip_server.responses import respond, undone
-from kmip_server.storage.port import Job, Unit
+from kmip_server.responses import failure, respond, undone
+from kmip_server.storage.port import AuditEntry, Job, Unit
 from kmip_server.ttlv.enumerations import (
     AsynchronousIndicator,
     BatchErrorContinuationOption,
-    ProcessingStage,
+    Operation,
     ResultReason,
 )
 from kmip_server.ttlv.item import Item
@@ -32,10 +39,14 @@ from policy.decision import OperationPolicy
 
 load_all()
 
-_UNDO: Final = BatchErrorContinuationOption.UNDO
-_CONTINUE: Final = BatchErrorContinuationOption.CONTINUE
-_SMALLEST_RESPONSE: Final = 64
-"""Bytes; what a response with an empty payload takes, at the least."""
+_HEADER_BYTES: Final = 88
+_CORRELATION_BYTES: Final = 40
+"""What a response message takes beside its batch items, and its Server Correlation Value if it has one."""
+
+
+_NOT_BEGUN: Final = KmipError(
+    ResultReason.GENERAL_FAILURE, "an earlier item of the batch failed; this one was not begun"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Engine:
             )
         if count > limits.batch_items:
             raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"a batch has at most {limits.batch_items} items here")
-        if size is not None and size <= _SMALLEST_RESPONSE:
+        if size is not None and size <= _HEADER_BYTES:
             raise KmipError(
                 ResultReason.RESPONSE_TOO_LARGE,
                 f"no response fits in a Maximum Response Size (420050) of {size} bytes",
@@ -121,56 +132,97 @@ class Engine:
         now: int,
         prepared: Mapping[int, Prepared] | None = None,
         policies: Mapping[str, OperationPolicy] | None = None,
+        sayable: Callable[[Item], None] | None = None,
     ) -> Answer:
-        """Carry out a batch (s9.5 to s9.8). What it did is true once the unit is committed."""
-        header = request.header
-        option = header.batch_error_continuation_option
-        undoable = option is _UNDO and len(request.items) > 1
-        if undoable:
-            unit.begin_undoable()
-        wanted = header.maximum_response_size
+        """Carry out a batch (s9.5 to s9.8). What it did is true once the unit is committed.
+
+        `sayable` raises KmipError for a response payload that the encoding of the response cannot express.
+        """
+        room = request.header.maximum_response_size
+        if room is not None:
+            room -= _HEADER_BYTES + (_CORRELATION_BYTES if request.correlation is not None else 0)
         execution = Execution(
             unit,
             caller,
-            request.version,
+            request,
             now,
             self.services,
             policies=policies,
-            room=None if wanted is None else wanted - _SMALLEST_RESPONSE,
+            room=room,
+            sayable=sayable,
         )
-        asynchronous = header.asynchronous_indicator is AsynchronousIndicator.MANDATORY
-        outcomes = []
-        for place, item in enumerate(request.items):
-            ready = prepared.get(place) if prepared else None
-            outcomes.append(execution.carry_out(item, ready, asynchronous=asynchronous))
-            if execution.failed and option is not _CONTINUE:
-                break
-        if undoable:
-            if execution.failed:
-                unit.undo()
-                return Answer(respond(request.version, tuple([undone(done) for done in outcomes]), now))
+        asynchronous = request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY
+        if _undoes(request):
+            unit.begin_undoable()
+        outcomes = _in_order(execution, range(len(request.items)), prepared or {}, asynchronous=asynchronous)
+        if _undoes(request):
             unit.end_undoable()
-        return Answer(respond(request.version, tuple(outcomes), now), tuple(execution.jobs))
+        return Answer(respond(request.version, tuple(outcomes), now, request.correlation), tuple(execution.jobs))
 
-    def run_job(
+    def run_jobs(
         self,
         unit: Unit,
         caller: Caller,
-        correlation_value: bytes,
+        jobs: Sequence[Job],
+        request: RequestMessage,
         now: int,
         prepared: Mapping[int, Prepared],
         policies: Mapping[str, OperationPolicy] | None = None,
     ) -> None:
-        """Carry out an asynchronous operation, unless it was canceled, and keep its answer for Poll (s6.1.38)."""
-        job = unit.job(correlation_value)
-        if job is None or job.response is not None:
-            return
-        request = request_of(job)
-        (item,) = request.items
-        execution = Execution(unit, caller, request.version, now, self.services, policies=policies)
-        answer = execution.carry_out(item, prepared.get(0))
-        unit.update_job(replace(job, stage=int(ProcessingStage.COMPLETED), response=encode_answer(answer)))
+        """Carry out the asynchronous operations of one request, except canceled ones, and keep the answers for Poll.
+
+        It is done once, whoever tries it too: the storage takes one answer to a job (s6.1.38).
+        """
+        # What is done without being answered would be done again: it is all or nothing.
+        unit.begin_undoable()
+        places = [place for place, job in enumerate(jobs) if _outstanding(unit, job)]
+        execution = Execution(unit, caller, request, now, self.services, policies=policies)
+        outcomes = _in_order(execution, places, prepared)
+        for place, answer in zip_longest(places, outcomes):
+            unit.update_job(
+                completed(jobs[place], answer or failure(_NOT_BEGUN, request.version, _known(request.items[place])))
+            )
+        unit.end_undoable()
+
+    def refuse_jobs(self, unit: Unit, jobs: Sequence[Job], request: RequestMessage, now: int, error: KmipError) -> None:
+        """Answer the asynchronous operations of one request, none of which is carried out, all for the same reason."""
+        detail = f"{error.reason.title}: {error.message}"
+        for job, item in zip(jobs, request.items, strict=True):
+            if _outstanding(unit, job):
+                unit.audit(AuditEntry(now, job.owner, Operation(job.operation).title, None, "failed", detail))
+                unit.update_job(completed(job, failure(error, request.version, _known(item))))
         unit.accept()
+
+
+def _in_order(
+    execution: Execution, places: Iterable[int], prepared: Mapping[int, Prepared], *, asynchronous: bool = False
+) -> list[ResponseBatchItem]:
+    """Carry out the batch items at these places, as far as the Batch Error Continuation Option lets it (s9.6)."""
+    request = execution.request
+    goes_on = request.header.batch_error_continuation_option is BatchErrorContinuationOption.CONTINUE
+    outcomes = []
+    for place in places:
+        outcomes.append(execution.carry_out(request.items[place], prepared.get(place), asynchronous=asynchronous))
+        if execution.failed and not goes_on:
+            break
+    if execution.failed and _undoes(request):
+        execution.undo()
+        return [undone(outcome) for outcome in outcomes]
+    return outcomes
+
+
+def _undoes(request: RequestMessage) -> bool:
+    option = request.header.batch_error_continuation_option
+    return option is BatchErrorContinuationOption.UNDO and len(request.items) > 1
+
+
+def _outstanding(unit: Unit, job: Job) -> bool:
+    stored = unit.job(job.correlation_value)
+    return stored is not None and stored.response is None
+
+
+def _known(item: RequestBatchItem | KmipError) -> RequestBatchItem | None:
+    return item if isinstance(item, RequestBatchItem) else None
 
 
 def _spec(item: RequestBatchItem | KmipError) -> OperationSpec | None:

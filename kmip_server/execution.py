@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ import structlog
 from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
 from kmip_server.messages.fields import Payload
-from kmip_server.messages.headers import RequestBatchItem, ResponseBatchItem
+from kmip_server.messages.headers import RequestBatchItem, RequestMessage, ResponseBatchItem
 from kmip_server.operations.batch import Batch, Produced
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import new_job
@@ -22,7 +22,7 @@ from kmip_server.operations.services import Services
 from kmip_server.responses import failure
 from kmip_server.storage.port import AuditEntry, Job, StorageConflict, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.enumerations import Operation, ResultReason, ResultStatus
+from kmip_server.ttlv.enumerations import BatchErrorContinuationOption, Operation, ResultReason, ResultStatus
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
@@ -30,6 +30,8 @@ from policy.decision import OperationPolicy
 
 _log: Final = structlog.get_logger("kmip.engine")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
+_FAILURE_BYTES: Final = 192
+"""Room that is kept for an item that fails: it has to be answered, too."""
 
 
 class Prepared(NamedTuple):
@@ -46,34 +48,44 @@ class Prepared(NamedTuple):
 
 
 class Execution:
-    """Carries out the items of one batch. `room` is how many bytes the response payloads may have; None is any."""
+    """Carries out the items of one batch.
+
+    `room` is how many bytes the batch items of the response may have; None is any. `sayable` raises KmipError for a
+    payload that the response's encoding cannot express; None if it can express all.
+    """
 
     def __init__(
         self,
         unit: Unit,
         caller: Caller,
-        version: ProtocolVersion,
+        request: RequestMessage,
         now: int,
         services: Services,
         *,
         policies: Mapping[str, OperationPolicy] | None = None,
         room: int | None = None,
+        sayable: Callable[[Item], None] | None = None,
     ) -> None:
         self.unit = unit
         self.caller = caller
-        self.version = version
+        self.request = request
+        self.version = request.version
         self.now = now
         self.services = services
         self.policies = services.policies if policies is None else policies
         self.room = room
+        self.sayable = sayable
         self.batch = Batch()
         self.jobs: list[Job] = []
         self.failed = False
+        self._left = len(request.items)
+        self._recorded: list[Call] = []
 
     def carry_out(
         self, item: RequestBatchItem | KmipError, prepared: Prepared | None, *, asynchronous: bool = False
     ) -> ResponseBatchItem:
         """The answer to one item. What it did is accepted in the unit, or nothing is."""
+        self._left -= 1
         if isinstance(item, KmipError):
             self.failed = True
             return failure(item, self.version, None)
@@ -90,8 +102,8 @@ class Execution:
         call = Call(
             spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, self.policies, item
         )
+        later = asynchronous and spec.asynchronous
         try:
-            later = asynchronous and spec.asynchronous
             answer = self._later(call, item) if later else self._now(call, item, prepared)
         except KmipError as error:
             return self._refused(call, item, error, f"{error.reason.title}: {error.message}")
@@ -102,10 +114,18 @@ class Execution:
             _log.exception("a fault of ours", operation=spec.operation.title, correlation=fault)
             hidden = KmipError(ResultReason.GENERAL_FAILURE, f"the server failed; its log has more under {fault}")
             return self._refused(call, item, hidden, f"internal fault {fault}")
-        if spec.audited:
-            self._record(call, "succeeded", "")
+        if spec.audited or later:
+            self._record(call, "submitted" if later else "succeeded", "")
+            self._recorded.append(call)
         self.unit.accept()
         return answer
+
+    def undo(self) -> None:
+        """Take back what all items did since the unit's begin_undoable(), and put that on record (s9.6)."""
+        self.unit.undo()
+        for call in self._recorded:
+            self._record(call, "undone", "a later item of the batch failed")
+        self.jobs.clear()
 
     def _now(self, call: Call, item: RequestBatchItem, prepared: Prepared | None) -> ResponseBatchItem:
         spec = call.spec
@@ -115,28 +135,35 @@ class Execution:
         call.prepared = prepared.get() if prepared is not None else None
         response = spec.handler(call, payload)
         if isinstance(response, ResponseBatchItem):
-            return replace(response, unique_batch_item_id=item.unique_batch_item_id)
+            answer = replace(response, unique_batch_item_id=item.unique_batch_item_id)
+            self._check(answer)
+            return answer
         produced = _produced(spec.operation, response)
         if item.ephemeral:
             response = _without_data(response)
         encode = _encoded_once if spec.stateless else _encoded
-        answer = encode(response, self.version)
-        if self.room is not None:
-            self._take_room(answer)
-        self.batch.produced.append(produced)
-        if spec.sets_placeholder:
-            self.batch.id_placeholder = produced.identifiers[0] if len(produced.identifiers) == 1 else None
-        return ResponseBatchItem(
+        answer = ResponseBatchItem(
             operation=item.operation,
             unique_batch_item_id=item.unique_batch_item_id,
             result_status=ResultStatus.SUCCESS,
-            response_payload=answer,
+            response_payload=encode(response, self.version),
         )
+        self._check(answer)
+        self.batch.produced.append(produced)
+        if spec.sets_placeholder:
+            self.batch.id_placeholder = produced.identifiers[0] if len(produced.identifiers) == 1 else None
+        return answer
 
-    def _take_room(self, answer: Item) -> None:
-        """Refuse an answer that does not fit, before the item's effect is accepted (s9.12)."""
-        size = len(binary.encode(answer))
-        if self.room is None or size > self.room:
+    def _check(self, answer: ResponseBatchItem) -> None:
+        """Refuse an answer that cannot be sent, before the item's effect is accepted (s9.12)."""
+        if self.sayable is not None and answer.response_payload is not None:
+            self.sayable(answer.response_payload)
+        if self.room is None:
+            return
+        goes_on = self.request.header.batch_error_continuation_option is BatchErrorContinuationOption.CONTINUE
+        failures = self._left if goes_on else min(self._left, 1)
+        size = len(binary.encode(Item(Tag.BATCH_ITEM, Type.STRUCTURE, answer.encode(self.version))))
+        if size + failures * _FAILURE_BYTES > self.room:
             raise KmipError(
                 ResultReason.RESPONSE_TOO_LARGE, "the response is larger than Maximum Response Size (420050) allows"
             )
@@ -146,15 +173,17 @@ class Execution:
         """Keep the item as a job, and answer that it is pending (s9.2)."""
         if not call.spec.names_object:
             call.permit()
-        job = new_job(self.caller, self.version, item, self.now)
-        self.unit.add_job(job)
-        self.jobs.append(job)
-        return ResponseBatchItem(
+        job = new_job(self.caller, self.request, item, self.jobs, self.now)
+        answer = ResponseBatchItem(
             operation=item.operation,
             unique_batch_item_id=item.unique_batch_item_id,
             result_status=ResultStatus.OPERATION_PENDING,
             asynchronous_correlation_value=job.correlation_value,
         )
+        self._check(answer)
+        self.unit.add_job(job)
+        self.jobs.append(job)
+        return answer
 
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()
@@ -164,7 +193,15 @@ class Execution:
 
     def _record(self, call: Call, outcome: str, detail: str) -> None:
         self.unit.audit(
-            AuditEntry(self.now, self.caller.name, call.spec.operation.title, call.touched, outcome, detail)
+            AuditEntry(
+                self.now,
+                self.caller.name,
+                call.spec.operation.title,
+                call.touched,
+                outcome,
+                detail,
+                self.request.correlation or "",
+            )
         )
 
 

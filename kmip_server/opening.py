@@ -56,7 +56,6 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         require_client_auth_usage=settings.tls.require_client_auth_usage,
         trace=trace,
     )
-    service.resume()
     _settle_memory()
     return service
 

@@ -26,9 +26,16 @@ _VERSIONS: Final = {
 }
 
 
-def respond(version: ProtocolVersion, items: tuple[ResponseBatchItem, ...], now: int) -> ResponseMessage:
-    """A response message. `now` is POSIX seconds."""
-    header = ResponseHeader(protocol_version=_VERSIONS[version], time_stamp=now, batch_count=len(items))
+def respond(
+    version: ProtocolVersion, items: tuple[ResponseBatchItem, ...], now: int, correlation: str | None = None
+) -> ResponseMessage:
+    """A response message. `now` is POSIX seconds, `correlation` the Server Correlation Value."""
+    header = ResponseHeader(
+        protocol_version=_VERSIONS[version],
+        time_stamp=now,
+        server_correlation_value=correlation,
+        batch_count=len(items),
+    )
     return ResponseMessage(version, header, items)
 
 
@@ -42,7 +49,7 @@ def all_failed(request: RequestMessage, error: KmipError, now: int) -> ResponseM
     """The answer to a request of which no batch item was carried out, each for the same reason."""
     version = request.version
     items = [item if isinstance(item, RequestBatchItem) else None for item in request.items]
-    return respond(version, tuple([failure(error, version, item) for item in items]), now)
+    return respond(version, tuple([failure(error, version, item) for item in items]), now, request.correlation)
 
 
 def failure(error: KmipError, version: ProtocolVersion, item: RequestBatchItem | None) -> ResponseBatchItem:

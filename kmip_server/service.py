@@ -7,9 +7,11 @@ checks that the directory (clients, users, policies) by which it decides is stil
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -19,21 +21,21 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from kmip_server.asynchrony import Asynchrony
 from kmip_server.engine import Answer, Engine, Plan
 from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.credentials import CredentialVerifier
-from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
 from kmip_server.listeners.handler import Encoding, Reply
-from kmip_server.operations.jobs import request_of
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS
 from kmip_server.storage.lane import Lanes
-from kmip_server.storage.port import Job, QueueFull, StorageConflict, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.storage.port import QueueFull, StorageConflict, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.ttlv import binary, json, tree, xml
-from kmip_server.ttlv.enumerations import ProcessingStage, ResultReason
+from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
@@ -50,11 +52,20 @@ _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
 }
 _RELOADS: Final = 3
 _REFRESH_SECONDS: Final = 0.4
-_RESUMED_AT_ONCE: Final = 1000
+_SHOWN_CHARACTERS: Final = 128
 
 
-class _StaleDirectory(Exception):  # noqa: N818
-    """Clients, users or policies have changed since the directory was read: decide again by the new one."""
+def _sayable_in_xml(payload: Item) -> None:
+    try:
+        xml.encode(binary.expand(payload))
+    except CodecError:
+        raise KmipError(
+            ResultReason.GENERAL_FAILURE, "the answer has characters that XML does not have; ask in TTLV or in JSON"
+        ) from None
+
+
+_SAYABLE: Final[dict[Encoding, Callable[[Item], None]]] = {Encoding.XML: _sayable_in_xml}
+"""What an encoding cannot express is found before an operation's effect is accepted."""
 
 
 class Service:
@@ -88,6 +99,8 @@ class Service:
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = reactor
         self._refreshing.start(_REFRESH_SECONDS, now=False)
+        self._asynchrony = Asynchrony(reactor, engine, lanes, directories, self._in_thread, self._now)
+        self._asynchrony.start()
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
 
@@ -117,19 +130,9 @@ class Service:
             return succeed(self._refuse(error, message, encoding))
         if self._trace:
             _log.info("request", caller=caller.name, message=tree.render(message))
+        if plan.request.header.client_correlation_value is not None:
+            plan = _correlated(caller, plan)
         return self._answer(caller, plan, encoding, _RELOADS)
-
-    def resume(self) -> None:
-        """Carry out the asynchronous operations that a stopped server left behind (s6.1.38)."""
-        found = self._lanes.submit(
-            lambda unit: unit.jobs(int(ProcessingStage.SUBMITTED), _RESUMED_AT_ONCE), writes=False
-        )
-
-        def run_all(done: Future[list[Job]]) -> None:
-            for job in done.result():
-                self._run_job(job)
-
-        found.add_done_callback(run_all)
 
     def _refresh(self) -> Deferred[None]:
         """Notice revocations and changed policies even when no request comes; connections are closed by them."""
@@ -139,6 +142,7 @@ class Service:
     def close(self) -> Deferred[None]:
         """Finish what was taken. Fires when the process may end."""
         self._refreshing.stop()
+        self._asynchrony.stop()
         closed: Deferred[None] = deferToThreadPool(self._reactor, self._threads, self._lanes.close)
         return closed.addBoth(lambda _: self._threads.stop())
 
@@ -185,9 +189,12 @@ class Service:
         prepared: Mapping[int, Prepared] | None,
         reloads: int,
     ) -> Deferred[Reply]:
+        sayable = _SAYABLE.get(encoding)
         if plan.stateless:
             try:
-                answer = self._engine.process(STATELESS, caller, plan.request, self._now(), None, directory.policies)
+                answer = self._engine.process(
+                    STATELESS, caller, plan.request, self._now(), None, directory.policies, sayable
+                )
                 return succeed(self._encoded(answer.message.encode(), encoding))
             except WritesNeeded:
                 pass
@@ -195,8 +202,10 @@ class Service:
 
         def work(unit: Unit) -> tuple[bytes, Answer]:
             if unit.epoch() != directory.epoch:
-                raise _StaleDirectory
-            answer = self._engine.process(unit, caller, plan.request, self._now(), prepared, directory.policies)
+                raise StaleDirectory
+            answer = self._engine.process(
+                unit, caller, plan.request, self._now(), prepared, directory.policies, sayable
+            )
             return encode(answer.message.encode()), answer
 
         deferred: Deferred[Reply] = Deferred()
@@ -216,11 +225,10 @@ class Service:
                         "response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode()))
                     )
                 deferred.callback(Reply(data))
-                for job in answer.jobs:
-                    self._run_job(job)
+                self._asynchrony.begin(answer.jobs)
             elif isinstance(error, WritesNeeded):
                 submit(True)
-            elif isinstance(error, _StaleDirectory) and reloads:
+            elif isinstance(error, StaleDirectory) and reloads:
                 self._decide_again(caller, plan, encoding, reloads - 1).chainDeferred(deferred)
             elif isinstance(error, (StorageUnavailable, StorageConflict)):
                 deferred.callback(self._unavailable(plan, encoding, error))
@@ -242,25 +250,6 @@ class Service:
             return self._fault(plan, encoding)
         reply: Reply = yield self._answer(caller, plan, encoding, reloads)
         return reply
-
-    def _run_job(self, job: Job) -> None:
-        """Carry out an asynchronous operation as its owner, by the directory as it is then."""
-
-        def run(prepared: Mapping[int, Prepared]) -> None:
-            def work(unit: Unit) -> None:
-                directory = self._directories.current
-                caller = directory.named(job.owner)
-                self._engine.run_job(unit, caller, job.correlation_value, self._now(), prepared, directory.policies)
-
-            self._lanes.submit(work, writes=True).add_done_callback(
-                lambda done: (
-                    done.exception() and _log.error("an asynchronous operation failed", exc_info=done.exception())
-                )
-            )
-
-        prepared: Deferred[Any] = self._in_thread(lambda: self._engine.prepare(request_of(job)))
-        prepared.addCallback(run)
-        prepared.addErrback(lambda failure: _log.error("an asynchronous operation failed", exc_info=failure.value))
 
     # Answers. ---------------------------------------------------------------------------------------------------------
 
@@ -289,3 +278,15 @@ class Service:
 
     def _now(self) -> int:
         return int(self._clock())
+
+
+def _correlated(caller: Caller, plan: Plan) -> Plan:
+    """A plan whose answer has a Server Correlation Value, which stands in the log beside the client's (s9.9, s9.10)."""
+    request, correlation = plan.request, secrets.token_hex(16)
+    _log.info(
+        "correlation",
+        caller=caller.name,
+        client_correlation_value=ascii((request.header.client_correlation_value or "")[:_SHOWN_CHARACTERS]),
+        server_correlation_value=correlation,
+    )
+    return replace(plan, request=replace(request, correlation=correlation))

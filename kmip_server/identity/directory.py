@@ -20,6 +20,10 @@ from policy.operation_policies import PolicyError, policy_files, read_policies
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
+class StaleDirectory(Exception):  # noqa: N818
+    """Clients, users or policies have changed since the directory was read: decide again by the new one."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user name, what its password hashes to (a PHC string of Argon2id), and the groups it adds to the caller."""
@@ -34,7 +38,8 @@ class Directory:
     """Everything that identifies callers and decides for them, at one epoch of the store's accounts.
 
     `clients` maps the names of known clients to their groups; a client whose certificate comes from the trusted
-    authority without being in it has none. `revoked` holds fingerprints of certificates.
+    authority without being in it has none. `revoked` holds fingerprints of certificates, and `expelled` the names of
+    clients all of whose certificates are revoked.
     """
 
     epoch: int
@@ -42,6 +47,7 @@ class Directory:
     revoked: frozenset[str] = frozenset()
     clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
+    expelled: frozenset[str] = frozenset()
 
     def caller(self, identity: CertificateIdentity) -> Caller:
         """The caller behind a certificate. Raises IdentityError if the certificate is revoked."""
@@ -58,7 +64,12 @@ class Directory:
         return caller if groups == caller.groups else replace(caller, groups=groups)
 
     def named(self, name: str) -> Caller:
-        """The client of this name, without a connection: the owner of an asynchronous operation."""
+        """The client of this name, without a connection: the owner of an asynchronous operation.
+
+        Raises IdentityError if it was known, and has no certificate in force any more.
+        """
+        if name in self.expelled:
+            raise IdentityError("the client is revoked")
         return Caller(name, self.clients.get(name, _NO_GROUPS))
 
 
@@ -74,12 +85,24 @@ class UserAccount(Protocol):
         """The groups that the user adds to a caller."""
 
 
+class ClientAccount(Protocol):
+    """A client certificate in force, as the store has it."""
+
+    @property
+    def name(self) -> str:
+        """Whose certificate it is."""
+
+
 class Accounts(Protocol):
     """All accounts as the store has them at one epoch."""
 
     @property
     def epoch(self) -> int:
         """Grows with every change of accounts."""
+
+    @property
+    def clients(self) -> Mapping[str, ClientAccount]:
+        """The certificates in force, by fingerprint."""
 
     @property
     def revoked(self) -> frozenset[str]:
@@ -138,12 +161,14 @@ class DirectorySource:
 
     def _build(self, policies: Mapping[str, OperationPolicy]) -> Directory:
         accounts = self._read_accounts()
+        names = frozenset(self._client_names())
         return Directory(
             epoch=accounts.epoch,
             policies=policies,
             revoked=accounts.revoked,
-            clients={name: accounts.groups.get(name, _NO_GROUPS) for name in self._client_names()},
+            clients={name: accounts.groups.get(name, _NO_GROUPS) for name in names},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},
+            expelled=names - {client.name for client in accounts.clients.values()},
         )
 
     def _policy_files(self) -> tuple[tuple[str, int, int, int], ...] | None:

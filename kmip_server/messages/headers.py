@@ -213,11 +213,15 @@ class ResponseBatchItem(Payload):
 
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
-    """A decoded request: its version, header, and batch items whose payloads are still Items."""
+    """A decoded request: its version, header, and batch items whose payloads are still Items.
+
+    `correlation` is the Server Correlation Value of its response, if that has one (s9.10).
+    """
 
     version: ProtocolVersion
     header: RequestHeader
     items: tuple[RequestBatchItem | KmipError, ...]
+    correlation: str | None = None
 
 
 def decode_request(message: Item) -> RequestMessage:
@@ -286,19 +290,23 @@ class ResponseMessage:
 
     def encode(self) -> Item:
         """The whole message as an Item (s8.4)."""
-        version = self.version
+        version, header = self.version, self.header
+        encode_header = _response_header if header.server_correlation_value is None else _encoded_header
         return Item(
             Tag.RESPONSE_MESSAGE,
             Type.STRUCTURE,
             (
-                _response_header(self.header, version),
+                encode_header(header, version),
                 *[Item(Tag.BATCH_ITEM, Type.STRUCTURE, item.encode(version)) for item in self.items],
             ),
         )
 
 
-@lru_cache(maxsize=64)
-def _response_header(header: ResponseHeader, version: ProtocolVersion) -> Item:
-    """The header with its children encoded: for a second it is the same for all."""
+def _encoded_header(header: ResponseHeader, version: ProtocolVersion) -> Item:
+    """The header with its children encoded."""
     children = b"".join([binary.encode(item) for item in header.encode(version)])
     return Item(Tag.RESPONSE_HEADER, Type.STRUCTURE, children)
+
+
+_response_header = lru_cache(maxsize=64)(_encoded_header)
+"""For a second the header is the same for all, unless it has a Server Correlation Value."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kmip_server.messages.fields import Payload, byte_string, enumeration
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.operations.call import Call
-from kmip_server.operations.jobs import encode_answer
+from kmip_server.operations.jobs import completed
 from kmip_server.operations.poll import own_job
 from kmip_server.operations.registry import operation
-from kmip_server.ttlv.enumerations import CancellationResult, Operation, ProcessingStage, ResultReason, ResultStatus
+from kmip_server.ttlv.enumerations import CancellationResult, Operation, ResultReason, ResultStatus
 from kmip_server.ttlv.tags import Tag
 
 
@@ -49,7 +49,7 @@ def cancel(call: Call, request: CancelRequest) -> CancelResponse:
             result_reason=ResultReason.OPERATION_CANCELED_BY_REQUESTER,
             result_message="canceled by its requester",
         )
-        call.unit.update_job(replace(job, stage=int(ProcessingStage.COMPLETED), response=encode_answer(answer)))
+        call.unit.update_job(completed(job, answer))
     return CancelResponse(
         asynchronous_correlation_value=job.correlation_value,
         cancellation_result=result,

@@ -43,7 +43,6 @@ _ALL = tuple(
     response=DiscoverVersionsResponse,
     names_object=False,
     stateless=True,
-    asynchronous=False,
 )
 def discover_versions(call: Call, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
     """The server's order of preference, whatever the client's (s6.1.16)."""

@@ -124,7 +124,6 @@ class QueryResponse(Payload):
     response=QueryResponse,
     names_object=False,
     stateless=True,
-    asynchronous=False,
 )
 def query(call: Call, request: QueryRequest) -> QueryResponse:
     """Answer each Query Function once. Raises Unknown Object Group: no group has defaults of its own (s6.1.40)."""

@@ -172,13 +172,19 @@ class Unit(Protocol):
         """An asynchronous job, or None."""
 
     def update_job(self, job: Job) -> None:
-        """Store a job's new stage and response."""
+        """Store the stage, request and response of a job that had no response. Raises StorageConflict if it had one."""
 
     def remove_job(self, correlation_value: bytes) -> None:
         """Forget a job."""
 
     def jobs(self, stage: int, limit: int) -> list[Job]:
-        """Jobs at a Processing Stage, oldest first, at most `limit`: what a server that starts again has to finish."""
+        """Jobs at a Processing Stage, oldest first, then by Correlation Value, at most `limit`.
+
+        A job whose seal is broken is left out: `kmip-server check` names it, and the others need not suffer from it.
+        """
+
+    def forget_jobs(self, stage: int, before: int) -> None:
+        """Forget the jobs at a Processing Stage that were submitted before a time (POSIX seconds)."""
 
     def epoch(self) -> int:
         """A number that grows with every change of clients, users, groups or policy, read in this transaction."""

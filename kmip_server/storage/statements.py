@@ -43,7 +43,9 @@ class Statements:
     insert_job: str
     update_job: str  # stage, request, response, correlation_value
     delete_job: str
+    forget_jobs: str  # stage, before
     get_job: str
+    get_job_locked: str
     jobs: Sql  # stage
     insert_nonce: str
     get_nonce: str
@@ -69,6 +71,7 @@ def build_statements(database: Database) -> Statements:
 
     get = select(*_ROW).where(objects.c.unique_identifier == bindparam("key"))
     of_key = objects.c.unique_identifier == bindparam("key")
+    get_job = select(jobs).where(jobs.c.correlation_value == bindparam("key"))
     whole_entry = [column == bindparam(f"at_{column.name}") for column in entries.columns]
     every_entry = tuple(f"at_{column.name}" for column in entries.columns)
     of_tag = (entries.c.tag == bindparam("a"), entries.c.value == bindparam("b"), entries.c.owner == bindparam("c"))
@@ -122,7 +125,7 @@ def build_statements(database: Database) -> Statements:
         insert_job=insertion(jobs, *_JOB),
         update_job=text(
             update(jobs)
-            .where(jobs.c.correlation_value == bindparam("key"))
+            .where(jobs.c.correlation_value == bindparam("key"), jobs.c.response.is_(None))
             .values(stage=bindparam("new_stage"), request=bindparam("new_request"), response=bindparam("new_response")),
             "new_stage",
             "new_request",
@@ -130,7 +133,13 @@ def build_statements(database: Database) -> Statements:
             "key",
         ),
         delete_job=text(delete(jobs).where(jobs.c.correlation_value == bindparam("key")), "key"),
-        get_job=text(select(jobs).where(jobs.c.correlation_value == bindparam("key")), "key"),
+        forget_jobs=text(
+            delete(jobs).where(jobs.c.stage == bindparam("at_stage"), jobs.c.submitted_at < bindparam("before")),
+            "at_stage",
+            "before",
+        ),
+        get_job=text(get_job, "key"),
+        get_job_locked=text(get_job.with_for_update(), "key"),
         jobs=database.compile(
             select(jobs)
             .where(jobs.c.stage == bindparam("at_stage"))

@@ -66,6 +66,7 @@ class SqlUnit:
         self._connection = connection
         self._writable = writes
         self._get_text = access.statements.get_locked if locking else access.statements.get
+        self._get_job_text = access.statements.get_job_locked if locking else access.statements.get_job
         self._rows: dict[str, ObjectRow | None] = {}
         self._materials: dict[str, bytes | None] = {}
         self._jobs: dict[bytes, Job | None] = {}
@@ -261,22 +262,35 @@ class SqlUnit:
         job = self._jobs.get(correlation_value, _ABSENT)
         if job is not _ABSENT:
             return job  # type: ignore[no-any-return]
-        found = self._connection.first(self._access.statements.get_job, (correlation_value,))
+        found = self._connection.first(self._get_job_text, (correlation_value,))
         return None if found is None else self._access.sealer.open_job(job_from_columns(found))
 
     def update_job(self, job: Job) -> None:
         self._write((Kind.UPDATE_JOB, job.correlation_value, job, (), self._access.sealer.seal_job(job)))
         self._remember(self._jobs, job.correlation_value, job)
+        self.dropped_material = True
 
     def remove_job(self, correlation_value: bytes) -> None:
         self._write((Kind.REMOVE_JOB, correlation_value, None, (), None))
         self._remember(self._jobs, correlation_value, None)
+        self.dropped_material = True
 
     def jobs(self, stage: int, limit: int) -> list[Job]:
         self._send_all()
         sql = self._access.statements.jobs
         found = self._connection.all(sql.text, (stage, limit, *sql.constants))
-        return [self._access.sealer.open_job(job_from_columns(row)) for row in found]
+        jobs = (self._opened(job_from_columns(row)) for row in found)
+        return [job for job in jobs if job is not None]
+
+    def _opened(self, job: Job) -> Job | None:
+        try:
+            return self._access.sealer.open_job(job)
+        except SealBroken:
+            return None
+
+    def forget_jobs(self, stage: int, before: int) -> None:
+        self._write((Kind.FORGET_JOBS, (stage, before), None, (), None))
+        self.dropped_material = True
 
     # Steps within the transaction
 

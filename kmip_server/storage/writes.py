@@ -29,6 +29,7 @@ class Kind(Enum):
     ADD_JOB = auto()
     UPDATE_JOB = auto()
     REMOVE_JOB = auto()
+    FORGET_JOBS = auto()
 
 
 Write = tuple[Kind, Any, Any, tuple[Entry, ...], Any]
@@ -52,7 +53,7 @@ class _Run(NamedTuple):
 
 
 def send(connection: HeldConnection, statements: Statements, writes: list[Write]) -> None:
-    """Send a run of writes. Raises StorageConflict if a row to update is not in the version it was read in."""
+    """Send a run of writes. Raises StorageConflict if a row to update is not as it was read."""
     run = _Run(connection, statements)
     by_kind: dict[Kind, list[Write]] = {}
     for write in writes:
@@ -80,7 +81,7 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
     if Kind.REMOVE in by_kind:
         _remove_objects(run, sorted({write[1] for write in by_kind[Kind.REMOVE]}))
     run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
-    if by_kind.keys() & {Kind.ADD_JOB, Kind.UPDATE_JOB, Kind.REMOVE_JOB}:
+    if by_kind.keys() & {Kind.ADD_JOB, Kind.UPDATE_JOB, Kind.REMOVE_JOB, Kind.FORGET_JOBS}:
         _send_jobs(run, by_kind)
 
 
@@ -141,8 +142,10 @@ def _send_jobs(run: _Run, by_kind: dict[Kind, list[Write]]) -> None:
     added = [job_values(job, sealed) for _, _, job, _, sealed in by_kind.get(Kind.ADD_JOB, ())]
     changed = [(job.stage, *sealed, key) for _, key, job, _, sealed in by_kind.get(Kind.UPDATE_JOB, ())]
     run.many(run.statements.insert_job, added)
-    run.many(run.statements.update_job, changed)
+    if run.many(run.statements.update_job, changed) != len(changed):
+        raise StorageConflict("a job was answered by another transaction first")
     run.many(run.statements.delete_job, [(write[1],) for write in by_kind.get(Kind.REMOVE_JOB, ())])
+    run.many(run.statements.forget_jobs, [write[1] for write in by_kind.get(Kind.FORGET_JOBS, ())])
 
 
 def _index_rows(identifier: str, owner: str, date: int, entries: tuple[Entry, ...]) -> list[tuple[Any, ...]]:

@@ -1,0 +1,180 @@
+"""Asynchronous operations after their request was answered: carried out, taken up again, and in the end forgotten.
+
+1. What came in one request is carried out together: in its order, in one transaction, as its owner, and by the
+   directory of that moment.
+2. The database keeps what is outstanding. A server looks there when it starts and then every minute, so that what a
+   killed worker or an unavailable database left behind is done in the end. Several workers may find the same; the
+   storage takes one answer to each job, and the others' work is rolled back.
+3. Answers are kept for a day. They may hold keys, so they are not kept for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, TypeVar
+
+import structlog
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from kmip_server.engine import Engine
+from kmip_server.errors import KmipError
+from kmip_server.execution import Prepared
+from kmip_server.identity.certificate import IdentityError
+from kmip_server.identity.directory import DirectorySource, StaleDirectory
+from kmip_server.messages.headers import RequestMessage
+from kmip_server.operations.jobs import by_request, request_of
+from kmip_server.storage.lane import Lanes
+from kmip_server.storage.port import Job, StorageUnavailable, Unit
+from kmip_server.ttlv.enumerations import ProcessingStage, ResultReason
+
+_log: Final = structlog.stdlib.get_logger("kmip.asynchrony")
+
+LOOK_SECONDS: Final = 60
+"""How often the server looks for what is outstanding; younger jobs are left to the worker that took the request."""
+
+KEPT_SECONDS: Final = 86_400
+"""How long a job is remembered after it was submitted, once it is completed."""
+
+_FOUND_AT_ONCE: Final = 1000
+_ATTEMPTS: Final = 4
+_SUBMITTED: Final = int(ProcessingStage.SUBMITTED)
+_COMPLETED: Final = int(ProcessingStage.COMPLETED)
+
+_T = TypeVar("_T")
+
+
+class InThread(Protocol):
+    """Calls a function in a thread, for what is slow."""
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """The function's result, or its exception."""
+
+
+class Asynchrony:
+    """One worker's asynchronous operations. All methods run in the reactor's thread."""
+
+    def __init__(
+        self,
+        reactor: ReactorBase,
+        engine: Engine,
+        lanes: Lanes,
+        directories: DirectorySource,
+        in_thread: InThread,
+        now: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._lanes = lanes
+        self._directories = directories
+        self._in_thread = in_thread
+        self._now = now
+        self._under_way: set[bytes] = set()
+        self._forgotten_at = 0
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    def start(self) -> None:
+        """Take up what a stopped server left behind, and go on looking."""
+        self._take_up(self._now())
+        self._looking.start(LOOK_SECONDS, now=False)
+
+    def stop(self) -> None:
+        """Begin nothing more by itself."""
+        if self._looking.running:
+            self._looking.stop()
+
+    def begin(self, jobs: Sequence[Job]) -> None:
+        """Carry out the jobs of one request, unless that is under way here already."""
+        values = {job.correlation_value for job in jobs}
+        if not values or values & self._under_way:
+            return
+        self._under_way |= values
+
+        def ended(_: object) -> None:
+            self._under_way -= values
+
+        self._carry_out(jobs).addErrback(_report).addBoth(ended)
+
+    def _look(self) -> None:
+        self._take_up(self._now() - LOOK_SECONDS)
+
+    def _take_up(self, until: int) -> None:
+        """Begin what was submitted until then and is outstanding; forget what has been remembered for long enough."""
+        now = self._now()
+
+        def find(unit: Unit) -> list[Job]:
+            return unit.jobs(_SUBMITTED, _FOUND_AT_ONCE)
+
+        def forget(unit: Unit) -> None:
+            unit.forget_jobs(_COMPLETED, now - KEPT_SECONDS)
+            unit.accept()
+
+        def begin(found: list[Job]) -> None:
+            requests = by_request(job for job in found if job.submitted_at <= until)
+            # The last one may not be there as a whole: the next look finds it.
+            whole = requests[:-1] if len(found) == _FOUND_AT_ONCE and len(requests) > 1 else requests
+            for jobs in whole:
+                self.begin(jobs)
+
+        if now - self._forgotten_at >= KEPT_SECONDS // 24:
+            self._forgotten_at = now
+            self._in_storage(forget, writes=True).addErrback(_report)
+        self._in_storage(find, writes=False).addCallbacks(begin).addErrback(_report)
+
+    @inlineCallbacks
+    def _carry_out(self, jobs: Sequence[Job]) -> Generator[Deferred[Any], Any, None]:
+        request = request_of(jobs)
+        prepared = yield self._in_thread(self._engine.prepare, request)
+        for _ in range(_ATTEMPTS):
+            try:
+                yield self._in_storage(self._work(jobs, request, prepared), writes=True)
+            except StaleDirectory:
+                yield self._in_thread(self._directories.refresh)
+            else:
+                return
+
+    def _work(
+        self, jobs: Sequence[Job], request: RequestMessage, prepared: Mapping[int, Prepared]
+    ) -> Callable[[Unit], None]:
+        directory = self._directories.current
+
+        def work(unit: Unit) -> None:
+            if unit.epoch() != directory.epoch:
+                raise StaleDirectory
+            now = self._now()
+            try:
+                caller = directory.named(jobs[0].owner)
+            except IdentityError:
+                error = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client was revoked meanwhile")
+                self._engine.refuse_jobs(unit, jobs, request, now, error)
+            else:
+                self._engine.run_jobs(unit, caller, jobs, request, now, prepared, directory.policies)
+
+        return work
+
+    def _in_storage(self, work: Callable[[Unit], _T], *, writes: bool) -> Deferred[_T]:
+        deferred: Deferred[_T] = Deferred()
+
+        def done(future: Future[_T]) -> None:
+            error = future.exception()
+            if error is None:
+                deferred.callback(future.result())
+            else:
+                deferred.errback(error)
+
+        try:
+            self._lanes.submit(work, writes=writes).add_done_callback(done)
+        except StorageUnavailable as error:
+            deferred.errback(error)
+        return deferred
+
+
+def _report(failure: Failure) -> None:
+    """Nobody waits for an answer here: it is tried again at the next look, or the next start."""
+    if isinstance(failure.value, StorageUnavailable):
+        _log.warning("asynchronous operations wait for the storage", reason=str(failure.value))
+    else:
+        _log.error("asynchronous operations failed", exc_info=failure.value)
