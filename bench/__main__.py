@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +39,8 @@ def main() -> None:
     )
     parser.add_argument("--without-ours", action="store_true", help="PyKMIP and the ceiling alone")
     options = parser.parse_args()
+    # Ended from outside, the servers are stopped all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     plan = QUICK if options.quick else FULL
     wanted = set(filter(None, options.only.split(",")))
     chosen = tuple(w for w in (*WORKLOADS, HANDSHAKES) if not wanted or w.key in wanted)
