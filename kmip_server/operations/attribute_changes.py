@@ -29,8 +29,6 @@ def checked(call: Call, target: ManagedObject, attribute: AttributeValue, old: I
         if instance != old
     ):
         raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the object has this Name already (KMIP 2.1 s4.32)")
-    if tag is Tag.OPERATION_POLICY_NAME and target.owner != call.caller.name:
-        raise KmipError(ResultReason.PERMISSION_DENIED, "only its owner gives an object another operation policy")
     check_value(call, tag, value, target)
     check_new_value(target.attributes, tag, value)
     return replace(value, usage_limits_count=value.usage_limits_total) if tag is Tag.USAGE_LIMITS else value

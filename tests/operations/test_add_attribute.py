@@ -165,6 +165,7 @@ def test_an_operation_policy_may_be_given_once_and_by_the_owner(tmp_path: Path) 
     engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(GIVEN, "test")})
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     key = create(alice)
+    assert add(oscar, key, ask.operation_policy_name("team")).reason == Reason.ITEM_NOT_FOUND
     add(alice, key, ask.operation_policy_name("team")).expect_success()
     assert add(oscar, key, ask.operation_policy_name("open")).reason == Reason.PERMISSION_DENIED
     assert add(alice, key, ask.operation_policy_name("open")).reason == Reason.PERMISSION_DENIED
@@ -266,6 +267,9 @@ def test_an_activation_date_that_has_come_activates(engine: EngineHarness, versi
     past, future = create(client), create(client)
     add(client, past, ask.activation_date(engine.now)).expect_success()
     add(client, future, ask.activation_date(engine.now + 1)).expect_success()
+    stored = engine.row(past)
+    assert stored is not None
+    assert stored.state == ask.ACTIVE
     assert attributes_of(engine, past).get(Tag.STATE) == ask.ACTIVE
     assert attributes_of(engine, future).get(Tag.STATE) == ask.PRE_ACTIVE
     engine.now += 1
