@@ -202,19 +202,26 @@ class TemplateField:
                 self.required,
                 False,
                 lambda items: read(items[0], version),
-                lambda values: (Item(tag, Type.STRUCTURE, tuple(write(values, version))),) if values else (),
+                lambda values: (
+                    (Item(tag, Type.STRUCTURE, tuple(write(values, version))),) if values or self.required else ()
+                ),
             ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeListField:
-    """A list of attributes in the payload itself: Attributes one by one in 1.x, one structure since 2.0."""
+    """A list of attributes in the payload itself: Attributes one by one in 1.x, one structure since 2.0.
+
+    A `required` structure is there even if it is empty.
+    """
+
+    required: bool
 
     def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
         """See Field."""
         if version >= V2_0:
-            return TemplateField(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES, False).slots(name, version)
+            return TemplateField(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES, self.required).slots(name, version)
         return (
             Slot(
                 name,
@@ -356,9 +363,9 @@ def template(in_1x: Tag = Tag.TEMPLATE_ATTRIBUTE, since_2: Tag = Tag.ATTRIBUTES,
     return declare(TemplateField(in_1x, since_2, required), default=())
 
 
-def attribute_list() -> Any:
+def attribute_list(*, required: bool = False) -> Any:
     """A list of attributes in a payload."""
-    return declare(AttributeListField(), default=())
+    return declare(AttributeListField(required), default=())
 
 
 def one_attribute(since_2: Tag | None, *, required: bool = False, in_1x: bool = True) -> Any:

@@ -107,9 +107,15 @@ def _check_size(tag: Tag, value: Any) -> None:
         )
 
 
+_TYPES: Final = frozenset({object_type.title for object_type in ObjectType} | {"X.509 Certificate"})
+"""Names that PyKMIP gives to objects whose user gives none. They name a type, so many objects may have them."""
+
+
 def _check_name(call: Call, name: Name, holder: ManagedObject | None) -> None:
     if not name.name_value:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "a Name Value (420055) is not empty")
+    if name.name_value in _TYPES:
+        return
     owner, own = (call.caller.name, None) if holder is None else (holder.owner, holder.unique_identifier)
     if any(other != own for other in call.unit.indexed(owner, Tag.NAME, name.name_value)):
         raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")

@@ -30,7 +30,7 @@ class GetAttributesResponse(Payload):
     """The attributes that the object has, of those that were asked for."""
 
     unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
-    attributes: tuple[AttributeValue, ...] = attribute_list()
+    attributes: tuple[AttributeValue, ...] = attribute_list(required=True)
 
 
 @operation(Operation.GET_ATTRIBUTES, request=GetAttributesRequest, response=GetAttributesResponse)
