@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Permission(Enum):
@@ -32,16 +32,14 @@ class OperationPolicy:
     groups: Mapping[str, Rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Who asks."""
 
     name: str
     groups: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """What is asked for: an object's type, owner and operation policy name."""
 
     object_type: str
@@ -49,8 +47,7 @@ class Resource:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer, and the row that decided, in words an administrator can use."""
 
     allowed: bool
@@ -101,5 +98,6 @@ def shared_with(policies: Mapping[str, OperationPolicy], subject: Subject, actio
 
 def _tables(policy: OperationPolicy, subject: Subject) -> list[Rows]:
     """The rows that hold for the subject: those of its groups, or the preset if the policy mentions none of them."""
-    mine = [policy.groups[group] for group in sorted(subject.groups) if group in policy.groups]
+    groups = policy.groups
+    mine = [groups[group] for group in sorted(subject.groups) if group in groups] if groups else []
     return mine or ([policy.preset] if policy.preset is not None else [])
