@@ -181,14 +181,17 @@ def cipher_of(algorithm: CryptographicAlgorithm) -> CipherAlgorithm:
     return row
 
 
+_LEGACY: Mapping[type, frozenset[int]] = MappingProxyType(
+    {
+        HashingAlgorithm: frozenset(name for name, row in HASHES.items() if row.legacy),
+        CryptographicAlgorithm: frozenset(
+            [name for name, row in CIPHERS.items() if row.legacy]
+            + [name for name, hashing in HMACS.items() if HASHES[hashing].legacy]
+        ),
+    }
+)
+
+
 def is_legacy(algorithm: CryptographicAlgorithm | HashingAlgorithm | None) -> bool:
     """Whether an algorithm is there for old clients only, and only where the policy allows it."""
-    match algorithm:
-        case HashingAlgorithm():
-            return algorithm in HASHES and HASHES[algorithm].legacy
-        case CryptographicAlgorithm() if algorithm in HMACS:
-            return HASHES[HMACS[algorithm]].legacy
-        case CryptographicAlgorithm():
-            return algorithm in CIPHERS and CIPHERS[algorithm].legacy
-        case _:
-            return False
+    return algorithm in _LEGACY.get(type(algorithm), ())

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.decrepit.ciphers.modes import CFB, OFB
 from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, AEADEncryptionContext, Cipher, CipherContext
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR, ECB, GCM, XTS, Mode
 
@@ -166,6 +166,20 @@ def _chacha20_poly1305_open(setup: Setup, data: bytes, tag: bytes) -> bytes:
     return plain
 
 
+def _gcm_seal(setup: Setup, data: bytes) -> tuple[bytes, bytes | None]:
+    sealed = AESGCM(setup.key).encrypt(setup.iv, data, setup.aad)
+    return sealed[: len(data)], sealed[len(data) :][: setup.tag_length]
+
+
+def _gcm_open(setup: Setup, data: bytes, tag: bytes) -> bytes:
+    # Not with AESGCM, which takes full tags only.
+    context = decryptor(setup, tag)
+    try:
+        return context.update(data) + context.finalize()
+    except (InvalidTag, ValueError):
+        raise decryption_failed() from None
+
+
 def _wrap_seal(setup: Setup, data: bytes) -> tuple[bytes, bytes | None]:
     if len(data) % 8:
         raise bad_parameters("NISTKeyWrap takes multiples of 8 bytes: use AESKeyWrapPadding for others")
@@ -192,6 +206,7 @@ def _wrap_padding_open(setup: Setup, data: bytes, tag: bytes) -> bytes:
 
 _CHACHA20_POLY1305 = _Whole(seal=_chacha20_poly1305_seal, open=_chacha20_poly1305_open)
 _WHOLE: dict[BlockCipherMode | None, _Whole] = {
+    BlockCipherMode.GCM: _Whole(seal=_gcm_seal, open=_gcm_open),
     BlockCipherMode.CCM: _Whole(seal=_ccm_seal, open=_ccm_open),
     BlockCipherMode.AEAD: _CHACHA20_POLY1305,
     BlockCipherMode.NISTKEYWRAP: _Whole(seal=_wrap_seal, open=_wrap_open),
