@@ -81,14 +81,17 @@ class Engine:
         request = decode_request(message)
         self._check_header(request, now)
         _check_items(request.items)
-        specs = [spec for item in request.items if (spec := _spec(item)) is not None]
         asynchronous = request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY
-        return Plan(
-            request,
-            stateless=len(specs) == len(request.items) and all(spec.stateless for spec in specs) and not asynchronous,
-            writes=asynchronous or any(spec.changes or spec.audited for spec in specs),
-            slow=not asynchronous and any(spec.prepare is not None for spec in specs),
-        )
+        stateless, writes, slow = not asynchronous, asynchronous, False
+        for item in request.items:
+            spec = _spec(item)
+            if spec is None:
+                stateless = False
+                continue
+            stateless = stateless and spec.stateless
+            writes = writes or spec.changes or spec.audited
+            slow = slow or (spec.prepare is not None and not asynchronous)
+        return Plan(request, stateless, writes, slow)
 
     def _check_header(self, request: RequestMessage, now: int) -> None:
         header, limits = request.header, self.services.limits
@@ -232,11 +235,12 @@ def _spec(item: RequestBatchItem | KmipError) -> OperationSpec | None:
 def _check_items(items: tuple[RequestBatchItem | KmipError, ...]) -> None:
     """Unique Batch Item IDs are there and differ (s8.3); no critical extension is unknown (s9.13)."""
     known = [item for item in items if isinstance(item, RequestBatchItem)]
-    if any(extension.criticality_indicator for item in known for extension in item.message_extension):
-        raise KmipError(
-            ResultReason.UNKNOWN_MESSAGE_EXTENSION,
-            "a Message Extension (420051) is critical, and this server knows no extensions",
-        )
+    for item in known:
+        if item.message_extension and any(extension.criticality_indicator for extension in item.message_extension):
+            raise KmipError(
+                ResultReason.UNKNOWN_MESSAGE_EXTENSION,
+                "a Message Extension (420051) is critical, and this server knows no extensions",
+            )
     if len(items) > 1:
         identifiers = {item.unique_batch_item_id for item in known}
         if None in identifiers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from kmip_server.errors import KmipError
@@ -30,13 +31,21 @@ def respond(
     version: ProtocolVersion, items: tuple[ResponseBatchItem, ...], now: int, correlation: str | None = None
 ) -> ResponseMessage:
     """A response message. `now` is POSIX seconds, `correlation` the Server Correlation Value."""
-    header = ResponseHeader(
+    make_header = _plain_header if correlation is None else _header
+    return ResponseMessage(version, make_header(version, len(items), now, correlation), items)
+
+
+def _header(version: ProtocolVersion, count: int, now: int, correlation: str | None) -> ResponseHeader:
+    return ResponseHeader(
         protocol_version=_VERSIONS[version],
         time_stamp=now,
         server_correlation_value=correlation,
-        batch_count=len(items),
+        batch_count=count,
     )
-    return ResponseMessage(version, header, items)
+
+
+_plain_header = lru_cache(maxsize=64)(_header)
+"""For a second the header is the same for all, unless it has a Server Correlation Value."""
 
 
 def refusal(error: KmipError, message: Item | None, now: int) -> ResponseMessage:

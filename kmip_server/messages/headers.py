@@ -246,7 +246,7 @@ def decode_request(message: Item) -> RequestMessage:
 
 def _header(items: tuple[Item, ...], version: ProtocolVersion) -> RequestHeader:
     """The header; most clients send the same one with every request. Those with credentials are not kept."""
-    if any(item.tag == Tag.AUTHENTICATION for item in items):
+    if Tag.AUTHENTICATION in [item.tag for item in items]:
         return RequestHeader.decode(items, version)
     return _plain_header(items, version)
 
@@ -272,12 +272,17 @@ def version_of(message: Item) -> ProtocolVersion:
     try:
         first = message.value[0].value[0]
         if first.tag == Tag.PROTOCOL_VERSION:
-            return ProtocolVersionStructure.decode(first.value, V1_0).number
+            return _number(first.value)
     except (IndexError, TypeError, AttributeError):
         pass
     raise KmipError(
         enums.ResultReason.INVALID_MESSAGE, "a header starts with a Protocol Version (420069) of two Integers"
     )
+
+
+@lru_cache(maxsize=256)
+def _number(items: tuple[Item, ...]) -> ProtocolVersion:
+    return ProtocolVersionStructure.decode(items, V1_0).number
 
 
 @dataclass(frozen=True, slots=True)
