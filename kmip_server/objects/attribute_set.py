@@ -20,6 +20,8 @@ from kmip_server.ttlv.versions import STORAGE_VERSION
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
 _MOST_REMEMBERED: Final = 8192
+_UNSHARED: Final = frozenset({Tag.UNIQUE_IDENTIFIER, Tag.SHORT_UNIQUE_IDENTIFIER, Tag.DIGEST})
+"""What no two objects have in common."""
 _TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}
 
 
@@ -58,7 +60,12 @@ class AttributeSet:
     @classmethod
     def single(cls, values: dict[Tag, Any]) -> AttributeSet:
         """A set in which each attribute has one value."""
-        return cls({tag: (_stored(tag, value, None),) for tag, value in values.items()})
+        return cls(
+            {
+                tag: (_encoded(tag, value, None) if tag in _UNSHARED else _stored(tag, value, None),)
+                for tag, value in values.items()
+            }
+        )
 
     def __contains__(self, tag: Tag) -> bool:
         return tag in self.parts
@@ -162,8 +169,7 @@ def _remember(part: bytes, attribute: AttributeValue) -> AttributeValue:
     return attribute
 
 
-@lru_cache(maxsize=_MOST_REMEMBERED)
-def _stored(tag: Tag, value: Any, index: int | None) -> bytes:
+def _encoded(tag: Tag, value: Any, index: int | None) -> bytes:
     """One instance as the storage keeps it."""
     item = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
     if index is not None:
@@ -171,6 +177,10 @@ def _stored(tag: Tag, value: Any, index: int | None) -> bytes:
     part = binary.encode(item)
     _remember(part, AttributeValue(tag, value, index))
     return part
+
+
+_stored = lru_cache(maxsize=_MOST_REMEMBERED)(_encoded)
+"""As _encoded: most values are the same in many objects."""
 
 
 def _restored(part: bytes) -> AttributeValue:
