@@ -49,6 +49,7 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         store.lanes(
             on_group_done=reactor.callFromThread,
             call_soon=lambda function: reactor.callLater(0, function),
+            queue_limit=limits.queue,
         ),
         directories,
         limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),

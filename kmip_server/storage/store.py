@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from kmip_server.storage import schema
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
-from kmip_server.storage.lane import Lane, Lanes, Resolve
+from kmip_server.storage.lane import QUEUE_LIMIT, Lane, Lanes, Resolve
 from kmip_server.storage.loop_lane import LoopLane
 from kmip_server.storage.master_key import MasterKey, MasterKeyError
 from kmip_server.storage.port import ObjectRow, SealBroken
@@ -68,17 +68,20 @@ class Store:
         on_group_done: Callable[[Resolve], Any] | None = None,
         call_soon: Callable[[Callable[[], None]], Any] | None = None,
         count: int | None = None,
+        queue_limit: int = QUEUE_LIMIT,
     ) -> Lanes:
         """Lanes for requests: one on SQLite, which has one writer; a few, or `count`, on PostgreSQL.
 
         An event loop passes how to call a function on its thread from another thread (`on_group_done`), and from its
         own thread when it has served what is ready (`call_soon`); with both, SQLite is worked on in the loop's thread.
+        More than `queue_limit` requests that wait for a lane are refused.
         """
         if on_group_done is not None and call_soon is not None and self.database.sqlite:
-            return Lanes([LoopLane(self.access, call_soon=call_soon, call_from_thread=on_group_done)])
+            lane = LoopLane(self.access, call_soon=call_soon, call_from_thread=on_group_done, queue_limit=queue_limit)
+            return Lanes([lane])
         wanted = 1 if self.database.sqlite else count or _POSTGRESQL_LANES
         options: dict[str, Any] = {} if on_group_done is None else {"on_group_done": on_group_done}
-        return Lanes([Lane(self.access, **options) for _ in range(wanted)])
+        return Lanes([Lane(self.access, queue_limit=queue_limit, **options) for _ in range(wanted)])
 
     @contextmanager
     def unit(self, *, writes: bool) -> Iterator[SqlUnit]:

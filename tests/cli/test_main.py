@@ -8,7 +8,7 @@ import pytest
 from kmip_server import __version__
 
 PARTS = ("init", "client", "user", "doctor", "decode")
-HEAVY = {"sqlalchemy", "cryptography", "twisted", "pydantic", "alembic", "lxml", "rich.console"}
+HEAVY = {"sqlalchemy", "cryptography", "twisted", "pydantic", "alembic", "rich.console"}
 
 
 def test_the_command_line_itself_loads_nothing_heavy() -> None:
