@@ -13,7 +13,7 @@ import structlog
 from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
 from kmip_server.messages.fields import Payload
-from kmip_server.messages.headers import RequestBatchItem, RequestMessage, ResponseBatchItem
+from kmip_server.messages.headers import BatchItemError, RequestBatchItem, RequestMessage, ResponseBatchItem
 from kmip_server.operations.batch import Batch, Produced
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import new_job
@@ -82,13 +82,13 @@ class Execution:
         self._recorded: list[Call] = []
 
     def carry_out(
-        self, item: RequestBatchItem | KmipError, prepared: Prepared | None, *, asynchronous: bool = False
+        self, item: RequestBatchItem | BatchItemError, prepared: Prepared | None, *, asynchronous: bool = False
     ) -> ResponseBatchItem:
         """The answer to one item. What it did is accepted in the unit, or nothing is."""
         self._left -= 1
-        if isinstance(item, KmipError):
+        if isinstance(item, BatchItemError):
             self.failed = True
-            return failure(item, self.version, None)
+            return failure(item, self.version, item)
         spec = REGISTRY.get(item.operation)
         if spec is None or not spec.known_in(self.version):
             self.failed = True

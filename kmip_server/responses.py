@@ -8,6 +8,7 @@ from typing import Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.headers import (
+    BatchItemError,
     ProtocolVersionStructure,
     RequestBatchItem,
     RequestMessage,
@@ -57,13 +58,15 @@ def refusal(error: KmipError, message: Item | None, now: int) -> ResponseMessage
 def all_failed(request: RequestMessage, error: KmipError, now: int) -> ResponseMessage:
     """The answer to a request of which no batch item was carried out, each for the same reason."""
     version = request.version
-    items = [item if isinstance(item, RequestBatchItem) else None for item in request.items]
-    return respond(version, tuple([failure(error, version, item) for item in items]), now, request.correlation)
+    items = tuple([failure(error, version, item) for item in request.items])
+    return respond(version, items, now, request.correlation)
 
 
-def failure(error: KmipError, version: ProtocolVersion, item: RequestBatchItem | None) -> ResponseBatchItem:
+def failure(
+    error: KmipError, version: ProtocolVersion, item: RequestBatchItem | BatchItemError | None
+) -> ResponseBatchItem:
     """A batch item that failed, with the reason as the peer's version knows it (s9.18)."""
-    operation: Operation | None = item.operation if item is not None else None
+    operation: Operation | None = item.operation if isinstance(item, RequestBatchItem) else None
     return ResponseBatchItem(
         operation=operation,
         unique_batch_item_id=item.unique_batch_item_id if item is not None else None,

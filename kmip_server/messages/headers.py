@@ -6,6 +6,7 @@ and not the whole message (KMIP 1.4 s11.1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -23,6 +24,7 @@ from kmip_server.messages.fields import (
     enumeration,
     integer,
     item,
+    plain,
     structure,
     text,
     wrong_type,
@@ -168,11 +170,25 @@ class MessageExtension(Payload):
     vendor_extension: Item = item(Tag.VENDOR_EXTENSION, required=True)
 
 
+class _OperationKind(EnumerationKind):
+    """An operation that the version does not have is not supported, whatever else it may be (KMIP 1.4 s11.1)."""
+
+    def read(self, item: Item, version: ProtocolVersion) -> enums.Operation:
+        """See Kind."""
+        try:
+            operation: enums.Operation = super().read(item, version)
+        except KmipError as error:
+            if error.reason is enums.ResultReason.UNKNOWN_ENUMERATION:
+                raise KmipError(enums.ResultReason.OPERATION_NOT_SUPPORTED, error.message) from None
+            raise
+        return operation
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestBatchItem(Payload):
     """Request Batch Item (s8.3)."""
 
-    operation: enums.Operation = enumeration(Tag.OPERATION, enums.Operation, required=True)
+    operation: enums.Operation = plain(Tag.OPERATION, _OperationKind(enums.Operation), required=True)
     ephemeral: bool | None = boolean(Tag.EPHEMERAL, since=V2_0)
     unique_batch_item_id: bytes | None = byte_string(Tag.UNIQUE_BATCH_ITEM_ID)
     request_payload: Item = item(Tag.REQUEST_PAYLOAD, required=True)
@@ -211,6 +227,17 @@ class ResponseBatchItem(Payload):
     message_extension: tuple[MessageExtension, ...] = structure(Tag.MESSAGE_EXTENSION, MessageExtension, many=True)
 
 
+class BatchItemError(KmipError):
+    """Why a batch item cannot be decoded, and the Unique Batch Item ID of its answer, where that can be read (s8.6)."""
+
+    def __init__(self, error: KmipError, items: Sequence[Item]) -> None:
+        super().__init__(error.reason, error.message)
+        self.unique_batch_item_id: bytes | None = next(
+            (item.value for item in items if (item.tag, item.type) == (Tag.UNIQUE_BATCH_ITEM_ID, Type.BYTE_STRING)),
+            None,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
     """A decoded request: its version, header, and batch items whose payloads are still Items.
@@ -220,7 +247,7 @@ class RequestMessage:
 
     version: ProtocolVersion
     header: RequestHeader
-    items: tuple[RequestBatchItem | KmipError, ...]
+    items: tuple[RequestBatchItem | BatchItemError, ...]
     correlation: str | None = None
 
 
@@ -256,7 +283,7 @@ def _plain_header(items: tuple[Item, ...], version: ProtocolVersion) -> RequestH
     return RequestHeader.decode(items, version)
 
 
-def _batch_item(child: Item, version: ProtocolVersion) -> RequestBatchItem | KmipError:
+def _batch_item(child: Item, version: ProtocolVersion) -> RequestBatchItem | BatchItemError:
     if child.tag != Tag.BATCH_ITEM:
         raise KmipError(enums.ResultReason.INVALID_MESSAGE, "after the Request Header come Batch Items (42000F)")
     if child.type != Type.STRUCTURE:
@@ -264,7 +291,7 @@ def _batch_item(child: Item, version: ProtocolVersion) -> RequestBatchItem | Kmi
     try:
         return RequestBatchItem.decode(child.value, version)
     except KmipError as error:
-        return error
+        return BatchItemError(error, child.value)
 
 
 def version_of(message: Item) -> ProtocolVersion:
