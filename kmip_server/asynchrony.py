@@ -63,12 +63,14 @@ class Asynchrony:
         engine: Engine,
         lanes: Lanes,
         directories: DirectorySource,
+        read_directory: Callable[[], Deferred[None]],
         in_thread: InThread,
         now: Callable[[], int],
     ) -> None:
         self._engine = engine
         self._lanes = lanes
         self._directories = directories
+        self._read_directory = read_directory
         self._in_thread = in_thread
         self._now = now
         self._under_way: set[bytes] = set()
@@ -132,7 +134,7 @@ class Asynchrony:
             try:
                 yield self._in_storage(self._work(jobs, request, prepared), writes=True)
             except StaleDirectory:
-                yield self._in_thread(self._directories.refresh)
+                yield self._read_directory()
             else:
                 return
 

@@ -183,7 +183,7 @@ class Engine:
         outcomes = _in_order(execution, places, prepared)
         for place, answer in zip_longest(places, outcomes):
             unit.update_job(
-                completed(jobs[place], answer or failure(_NOT_BEGUN, request.version, _known(request.items[place])))
+                completed(jobs[place], answer or failure(_NOT_BEGUN, request.version, request.items[place]))
             )
         unit.end_undoable()
 
@@ -193,7 +193,7 @@ class Engine:
         for job, item in zip(jobs, request.items, strict=True):
             if _outstanding(unit, job):
                 unit.audit(AuditEntry(now, job.owner, Operation(job.operation).title, None, "failed", detail))
-                unit.update_job(completed(job, failure(error, request.version, _known(item))))
+                unit.update_job(completed(job, failure(error, request.version, item)))
         unit.accept()
 
 
@@ -222,10 +222,6 @@ def _undoes(request: RequestMessage) -> bool:
 def _outstanding(unit: Unit, job: Job) -> bool:
     stored = unit.job(job.correlation_value)
     return stored is not None and stored.response is None
-
-
-def _known(item: RequestBatchItem | KmipError) -> RequestBatchItem | None:
-    return item if isinstance(item, RequestBatchItem) else None
 
 
 def _spec(item: RequestBatchItem | KmipError) -> OperationSpec | None:

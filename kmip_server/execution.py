@@ -87,18 +87,11 @@ class Execution:
         """The answer to one item. What it did is accepted in the unit, or nothing is."""
         self._left -= 1
         if isinstance(item, BatchItemError):
-            self.failed = True
-            return failure(item, self.version, item)
+            return self._failure(item, item)
         spec = REGISTRY.get(item.operation)
         if spec is None or not spec.known_in(self.version):
-            self.failed = True
-            return failure(
-                KmipError(
-                    ResultReason.OPERATION_NOT_SUPPORTED, f"{item.operation.title} is not an operation of this server"
-                ),
-                self.version,
-                item,
-            )
+            unknown = f"{item.operation.title} is not an operation of this server"
+            return self._failure(KmipError(ResultReason.OPERATION_NOT_SUPPORTED, unknown), item)
         call = Call(
             spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, self.policies, item
         )
@@ -162,7 +155,7 @@ class Execution:
             return
         goes_on = self.request.header.batch_error_continuation_option is BatchErrorContinuationOption.CONTINUE
         failures = self._left if goes_on else min(self._left, 1)
-        size = len(binary.encode(Item(Tag.BATCH_ITEM, Type.STRUCTURE, answer.encode(self.version))))
+        size = self._size(answer)
         if size + failures * _FAILURE_BYTES > self.room:
             raise KmipError(
                 ResultReason.RESPONSE_TOO_LARGE, "the response is larger than Maximum Response Size (420050) allows"
@@ -187,9 +180,18 @@ class Execution:
 
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()
-        self.failed = True
         self._record(call, "failed", detail)
-        return failure(error, self.version, item)
+        return self._failure(error, item)
+
+    def _failure(self, error: KmipError, item: RequestBatchItem | BatchItemError) -> ResponseBatchItem:
+        self.failed = True
+        answer = failure(error, self.version, item)
+        if self.room is not None:
+            self.room -= self._size(answer)
+        return answer
+
+    def _size(self, answer: ResponseBatchItem) -> int:
+        return len(binary.encode(Item(Tag.BATCH_ITEM, Type.STRUCTURE, answer.encode(self.version))))
 
     def _record(self, call: Call, outcome: str, detail: str) -> None:
         self.unit.audit(

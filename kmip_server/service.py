@@ -37,6 +37,7 @@ from kmip_server.storage.port import QueueFull, StorageConflict, StorageUnavaila
 from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
+from policy.operation_policies import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
 
@@ -99,7 +100,9 @@ class Service:
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = reactor
         self._refreshing.start(_REFRESH_SECONDS, now=False)
-        self._asynchrony = Asynchrony(reactor, engine, lanes, directories, self._in_thread, self._now)
+        self._asynchrony = Asynchrony(
+            reactor, engine, lanes, directories, self._read_directory, self._in_thread, self._now
+        )
         self._asynchrony.start()
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
@@ -136,8 +139,17 @@ class Service:
 
     def _refresh(self) -> Deferred[None]:
         """Notice revocations and changed policies even when no request comes; connections are closed by them."""
-        refreshed: Deferred[Any] = self._in_thread(self._directories.refresh)
-        return refreshed.addErrback(lambda failure: _log.error("the directory was not read", reason=str(failure.value)))
+        return self._read_directory().addErrback(
+            lambda failure: _log.error("the directory was not read", reason=str(failure.value))
+        )
+
+    @inlineCallbacks
+    def _read_directory(self) -> Generator[Deferred[Any], Any, None]:
+        """Have the newest directory. Policies that cannot be used are reported, and the former ones stay."""
+        try:
+            yield self._in_thread(self._directories.refresh)
+        except PolicyError as error:
+            _log.error("the operation policies were not read, the former ones stay", reason=str(error))
 
     def close(self) -> Deferred[None]:
         """Finish what was taken. Fires when the process may end."""
@@ -175,7 +187,8 @@ class Service:
             prepared = (yield self._in_thread(self._engine.prepare, request)) if plan.slow else None
         except KmipError as error:
             return self._encoded(all_failed(request, error, self._now()).encode(), encoding)
-        except Exception:
+        except Exception as error:
+            _log.error("a fault of ours", exc_info=error)
             return self._fault(plan, encoding)
         reply: Reply = yield self._carry_out(verified, directory, plan, encoding, prepared, reloads)
         return reply
@@ -245,8 +258,11 @@ class Service:
     ) -> Generator[Deferred[Any], Any, Reply]:
         """Read the directory anew, and begin again with the caller as it knows it now."""
         try:
-            yield self._in_thread(self._directories.refresh)
-        except Exception:
+            yield self._read_directory()
+        except StorageUnavailable as error:
+            return self._unavailable(plan, encoding, error)
+        except Exception as error:
+            _log.error("a fault of ours", exc_info=error)
             return self._fault(plan, encoding)
         reply: Reply = yield self._answer(caller, plan, encoding, reloads)
         return reply
