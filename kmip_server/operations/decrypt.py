@@ -32,7 +32,7 @@ from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import DECRYPT
 from kmip_server.ttlv.enumerations import BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation
 from kmip_server.ttlv.tags import Tag
-from kmip_server.ttlv.versions import V1_3, V1_4
+from kmip_server.ttlv.versions import V1_3, V1_4, V2_1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,10 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
         plaintext = asymmetric.decrypt(private_key(call, target), data, parameters)
         return DecryptResponse(unique_identifier=target.unique_identifier, data=plaintext)
     key, algorithm = symmetric_key(call, target), algorithm_of(target) or CryptographicAlgorithm.AES
-    iv, tag = request.iv_counter_nonce or _iv_in_front(algorithm, parameters), request.authenticated_encryption_tag
+    iv, tag = (
+        request.iv_counter_nonce or _iv_in_front(call, algorithm, parameters),
+        request.authenticated_encryption_tag,
+    )
     aad = request.authenticated_encryption_additional_data or b""
     behind = tag_behind(call, algorithm, parameters)
     if not is_in_parts(request):
@@ -97,11 +100,19 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     )
 
 
-def _iv_in_front(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters) -> bytes | None:
+_REFUSED_AS_PUBLISHED = (V1_4, V2_1)
+"""The versions whose published test cases want Decrypt refused without an IV (CS-BC-M-13)."""
+
+
+def _iv_in_front(call: Call, algorithm: CryptographicAlgorithm, parameters: CryptographicParameters) -> bytes | None:
     """An IV for who sends the server's Random IV not as such, but in front of the ciphertext.
 
     Such clients skip the first block of the plaintext. It stands for the IV, and any IV gives the blocks behind it.
     """
-    if not parameters.random_iv or parameters.block_cipher_mode is not BlockCipherMode.CBC:
+    if (
+        call.version in _REFUSED_AS_PUBLISHED
+        or not parameters.random_iv
+        or parameters.block_cipher_mode is not BlockCipherMode.CBC
+    ):
         return None
     return bytes(cipher_of(algorithm).block_size)
