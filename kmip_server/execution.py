@@ -194,17 +194,9 @@ class Execution:
         return len(binary.encode(Item(Tag.BATCH_ITEM, Type.STRUCTURE, answer.encode(self.version))))
 
     def _record(self, call: Call, outcome: str, detail: str) -> None:
-        self.unit.audit(
-            AuditEntry(
-                self.now,
-                self.caller.name,
-                call.spec.operation.title,
-                call.touched,
-                outcome,
-                detail,
-                self.request.correlation or "",
-            )
-        )
+        operation, correlation = call.spec.operation.title, self.request.correlation or ""
+        for identifier in call.made or (call.touched,):
+            self.unit.audit(AuditEntry(self.now, self.caller.name, operation, identifier, outcome, detail, correlation))
 
 
 def _encoded(response: Payload, version: ProtocolVersion) -> Item:

@@ -43,7 +43,8 @@ class Call:
     """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
     prepared: Any = None
     touched: str | None = None
-    """The Unique Identifier that goes on record."""
+    """The Unique Identifier that goes on record, unless objects were made: then each of them does."""
+    made: tuple[str, ...] = ()
 
     # Objects. ---------------------------------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class Call:
         self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
         self.touched = made.unique_identifier
+        self.made += (made.unique_identifier,)
 
     def value(self, target: ManagedObject) -> ObjectStructure:
         """The object with its key bytes, unsealed. Raises Object Destroyed, Key Value Not Present."""

@@ -186,6 +186,7 @@ def test_an_undone_batch_leaves_a_store_in_order(client: Client) -> None:
     with client.session(version) as session:
         key = session.create_aes()
         session.batch(ask.destroy(key), ask.create_aes(version), ask.get(NOTHING), fields=option(UNDO))
+        session.do(ask.create_key_pair(version, [ask.algorithm(ask.RSA), ask.length(2048)], 1, 2)).expect_success()
         assert not session.do(ask.get(NOTHING)).ok
     assert client.server.command("check", str(client.server.data)).stdout == "Everything is in order\n"
 

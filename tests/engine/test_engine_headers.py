@@ -351,10 +351,10 @@ OTHER_KINDS = {
 @pytest.mark.parametrize("given", OTHER_KINDS.values(), ids=OTHER_KINDS.keys())
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a right password"])
 def test_a_credential_that_is_not_checked_is_not_satisfied(
-    fresh: Client, users: tuple[str, str], given: bytes, beside: bool
+    client: Client, users: tuple[str, str], given: bytes, beside: bool
 ) -> None:
     version = (2, 1)
-    with fresh.session(version) as session:
+    with client.session(version) as session:
         both = credentials(*((password(users[0]),) if beside else ()), given)
         assert_refused(session.do(ask.create_aes(version), fields=(both,)), version, REFUSED)
 
