@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 
 import pytest
 from conftest import Connect
@@ -30,6 +31,7 @@ from replaying import (
 from support import requests as ask
 from support.numbers import Operation, Reason, Tag
 from support.requests import ACTIVE, SECRET_DATA, SYMMETRIC_KEY, Request
+from support.server import Client
 from support.wire import credential, date_time, enumeration, integer, interval, long_integer, structure, text
 
 QUERY_FUNCTIONS = range(1, 7)
@@ -171,16 +173,15 @@ def test_netapp_describes_a_key_with_sixteen_custom_attributes_of_many_types(
     node.do(Operation.DESTROY, uid(key))
 
 
-@pytest.mark.parametrize("wrong", ["user", "password"])
 def test_netapp_is_refused_with_a_wrong_user_or_password(
-    connect: Connect, password: tuple[str, str], wrong: str
+    connect: Connect, make_client: Callable[..., Client], password: tuple[str, str]
 ) -> None:
+    """A client of its own: wrong passwords make a client wait."""
     user, secret = password
-    given = credential("nobody", secret) if wrong == "user" else credential(user, "not the password")
-    refused = connect((1, 1), fields=[given]).send(
-        ask.one((1, 1), Request(Operation.LOCATE, b""), fields=(given,)),
-    )
-    assert refused.result.reason == Reason.AUTHENTICATION_NOT_SUCCESSFUL
+    client = make_client("netapp")
+    for given in (credential("nobody", secret), credential(user, "not the password")):
+        refused = connect((1, 1), client=client, fields=[given]).try_(Operation.LOCATE, named("a key"))
+        assert refused.reason == Reason.AUTHENTICATION_NOT_SUCCESSFUL
 
 
 def test_a_san_array_finds_reads_and_describes_its_key_in_one_batch(connect: Connect) -> None:
@@ -262,6 +263,8 @@ def lifecycle(client: Replay, *more: bytes) -> None:
     client.do(Operation.REVOKE, uid(key), revocation(ask.UNSPECIFIED, "replaced", None))
     client.do(Operation.DESTROY, uid(key))
     assert found_in(client.do(Operation.LOCATE, named(name))) == []
+    again = client.do(Operation.CREATE, symmetric(AES_256, named(name), *more)).unique_identifier
+    assert found_in(client.do(Operation.LOCATE, named(name))) == [again]
 
 
 @pytest.mark.parametrize("minor", range(5))
