@@ -62,7 +62,7 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
 
 
 def _settle_memory() -> None:
-    """Leave what was made at start out of garbage collection, and collect soon: a closed connection is a cycle of 60 kB."""
+    """Leave what was made at start out of garbage collection; collect soon, for a closed connection is a cycle."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 5, 5)
