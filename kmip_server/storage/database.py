@@ -81,7 +81,11 @@ class Database:
             raise UnsafeDatabaseError(f"{parsed.drivername} is not supported: use sqlite or postgresql+psycopg")
         # A connection is held by its user for as long as it works; a pool would only hide when it is really closed.
         arguments = {} if self.sqlite or "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_SECONDS}
-        self.engine: Engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+        try:
+            self.engine: Engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+        except ImportError as error:
+            why, wanted = str(error).partition("\n")[0], "pip install 'kmip-server[postgres]'"
+            raise UnsafeDatabaseError(f"the driver of PostgreSQL cannot be used ({why}): {wanted}") from None
         if self.sqlite:
             event.listen(self.engine, "connect", _set_up_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -162,7 +166,10 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         # The error's own text may repeat parameters.
-        raise StorageUnavailable(f"the database says: {type(error.orig).__name__}") from error
+        said = type(error.orig).__name__
+        if getattr(error.orig, "sqlstate", "") is None:
+            said += ": PostgreSQL cannot be reached, or lets nobody in by this URL"
+        raise StorageUnavailable(f"the database says: {said}") from error
 
 
 def _sqlite_path(url: URL) -> Path:
