@@ -271,9 +271,14 @@ def decode_request(message: Item) -> RequestMessage:
     return RequestMessage(version, header, tuple([_batch_item(child, version) for child in children[1:]]))
 
 
+_NOT_KEPT: Final = frozenset(
+    {Tag.AUTHENTICATION, Tag.CLIENT_CORRELATION_VALUE, Tag.SERVER_CORRELATION_VALUE, Tag.ATTESTATION_TYPE}
+)
+
+
 def _header(items: tuple[Item, ...], version: ProtocolVersion) -> RequestHeader:
-    """The header; most clients send the same one with every request. Those with credentials are not kept."""
-    if Tag.AUTHENTICATION in [item.tag for item in items]:
+    """The header; most clients send the same one with every request. What is secret, or has no bound, is not kept."""
+    if not _NOT_KEPT.isdisjoint([item.tag for item in items]):
         return RequestHeader.decode(items, version)
     return _plain_header(items, version)
 
