@@ -68,7 +68,7 @@ class Plan:
     """How long one Locate among the large number of objects may take before it counts as no answer, in seconds."""
 
 
-FULL = Plan(seconds=2.0, warm_up=0.4, repeats=5, connections=(1, 8, 32), large=100_000, patience=60)
+FULL = Plan(seconds=1.5, warm_up=0.3, repeats=3, connections=(1, 8, 32), large=100_000, patience=30)
 QUICK = Plan(seconds=0.7, warm_up=0.3, repeats=1, connections=(1, 32), large=10_000, patience=10)
 
 SMALL = 1000

@@ -135,7 +135,7 @@ def test_a_broken_policy_file_changes_nothing_and_is_in_the_log(
         assert eventually(lambda: "broken.json" in fresh_server.stderr.read_text())
         assert reads(session, key)
     fresh_server.stop()
-    done = fresh_server.command("serve", str(fresh_server.data), "--kmip-port", "0", check=False)
+    done = fresh_server.command("serve", str(fresh_server.data), "--kmip-port", "0", "--https-port", "0", check=False)
     assert done.returncode == 1
     assert "broken.json: is not JSON" in done.stderr
 
