@@ -1,0 +1,26 @@
+"""Servers on a real PostgreSQL, for the tests in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from support.server import RunningServer
+
+URL = "KMIP_STORAGE__URL"
+WORKERS = 4
+
+MakeServer = Callable[..., RunningServer]
+
+
+def url_of(server: RunningServer) -> str:
+    return server.environment[URL]
+
+
+@contextmanager
+def database_of(server: RunningServer) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection of an administrator to a server's database."""
+    with psycopg.connect(url_of(server).replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
