@@ -28,6 +28,7 @@ from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
+from kmip_server.storage.port import Search
 from kmip_server.ttlv.enumerations import (
     CryptographicAlgorithm,
     HashingAlgorithm,
@@ -117,7 +118,11 @@ def _check_name(call: Call, name: Name, holder: ManagedObject | None) -> None:
     if name.name_value in _TYPES:
         return
     owner, own = (call.caller.name, None) if holder is None else (holder.owner, holder.unique_identifier)
-    if any(other != own for other in call.unit.indexed(owner, Tag.NAME, name.name_value)):
+    if all(other == own for other in call.unit.indexed(owner, Tag.NAME, name.name_value)):
+        return
+    # What is destroyed keeps its Name, which Locate does not find: the next object may have it.
+    alive = Search(owner=owner, index=((int(Tag.NAME), name.name_value),), archived=True)
+    if any(row.unique_identifier != own for row in call.unit.search(alive)):
         raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
 
 

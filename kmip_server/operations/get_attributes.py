@@ -27,7 +27,7 @@ class GetAttributesRequest(Payload):
 
 @dataclass(frozen=True, kw_only=True)
 class GetAttributesResponse(Payload):
-    """The attributes that the object has, of those that were asked for."""
+    """The attributes that the object has, of those that were asked for; Attributes is there if there are none (2.x)."""
 
     unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
     attributes: tuple[AttributeValue, ...] = attribute_list(required=True)
