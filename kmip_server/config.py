@@ -68,7 +68,6 @@ class Limits(_Section):
     """What one request, one client and all clients together may cost."""
 
     message_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 20
-    response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     depth: Annotated[int, Field(ge=8, le=100)] = 32
     nodes: Annotated[int, Field(ge=100)] = 20_000
     batch_items: Count = 100

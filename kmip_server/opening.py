@@ -32,7 +32,6 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         policies=directories.current.policies,
         limits=OperationLimits(
             batch_items=limits.batch_items,
-            response_bytes=limits.response_bytes,
             locate_items=limits.locate_items,
             pbkdf2_iterations=limits.pbkdf2_iterations,
             random_bytes=limits.random_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kmip_server.cryptography import asymmetric, symmetric
+from kmip_server.cryptography.algorithms import cipher_of
 from kmip_server.cryptography.streaming import EncryptStream
 from kmip_server.cryptography.symmetric import Encrypted
 from kmip_server.errors import KmipError
@@ -80,12 +81,12 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
         parameters = replace(parameters, random_iv=True)
     if not is_in_parts(request):
         made = symmetric.encrypt(algorithm, key, data, parameters, iv=iv, aad=aad)
-        _claim(call, target.unique_identifier, parameters, iv)
+        _claim(call, target.unique_identifier, algorithm, parameters, iv)
         return _answer(call, target.unique_identifier, made, None)
 
     def begin() -> EncryptStream:
         stream = EncryptStream(algorithm, key, parameters, iv=iv, aad=aad)
-        _claim(call, target.unique_identifier, parameters, iv)
+        _claim(call, target.unique_identifier, algorithm, parameters, iv)
         return stream
 
     part = in_parts(
@@ -121,9 +122,16 @@ def _check_tag_length(length: int | None) -> None:
 _NEVER_TWICE = (BlockCipherMode.GCM, BlockCipherMode.CCM, BlockCipherMode.AEAD, BlockCipherMode.CTR)
 
 
-def _claim(call: Call, unique_identifier: str, parameters: CryptographicParameters, iv: bytes | None) -> None:
+def _claim(
+    call: Call,
+    unique_identifier: str,
+    algorithm: CryptographicAlgorithm,
+    parameters: CryptographicParameters,
+    iv: bytes | None,
+) -> None:
     """Refuse a caller's IV that the key has used before, where that would give the plaintext or the key away."""
-    if iv is None or parameters.block_cipher_mode not in _NEVER_TWICE:
+    mode = parameters.block_cipher_mode or cipher_of(algorithm).default_mode
+    if iv is None or mode not in _NEVER_TWICE:
         return
     if not call.unit.claim_nonce(unique_identifier, iv):
         raise KmipError(

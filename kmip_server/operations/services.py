@@ -16,7 +16,6 @@ class OperationLimits:
     """What one operation may cost."""
 
     batch_items: int = 100
-    response_bytes: int = 4 << 20
     locate_items: int = 10_000
     pbkdf2_iterations: int = 2_000_000
     random_bytes: int = 65_536
