@@ -33,7 +33,14 @@ from kmip_server.listeners.handler import Encoding, Reply
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS
 from kmip_server.storage.lane import Lanes
-from kmip_server.storage.port import QueueFull, StorageConflict, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.storage.port import (
+    OutcomeUnknown,
+    QueueFull,
+    StorageConflict,
+    StorageUnavailable,
+    Unit,
+    WritesNeeded,
+)
 from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
@@ -51,6 +58,11 @@ _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
     Encoding.XML: lambda message: xml.encode(binary.expand(message)),
     Encoding.JSON: lambda message: json.encode(binary.expand(message)),
 }
+_UNAVAILABLE: Final = (
+    (QueueFull, (ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")),
+    (OutcomeUnknown, (ResultReason.GENERAL_FAILURE, "the database was lost; whether this was done is not known")),
+    (Exception, (ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")),
+)
 _RELOADS: Final = 3
 _REFRESH_SECONDS: Final = 0.4
 _SHOWN_CHARACTERS: Final = 128
@@ -270,16 +282,15 @@ class Service:
     # Answers. ---------------------------------------------------------------------------------------------------------
 
     def _refuse(self, error: KmipError, message: Item | None, encoding: Encoding, *, close: bool = False) -> Reply:
+        _log.info("message refused", reason=error.reason.title, detail=error.message)
         return Reply(_ENCODE[encoding](refusal(error, message, self._now()).encode()), close)
 
     def _unavailable(self, plan: Plan, encoding: Encoding, error: Exception) -> Reply:
         _log.error("the storage did not carry out a request", reason=str(error))
-        shown = (
-            KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")
-            if isinstance(error, QueueFull)
-            else KmipError(ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")
-        )
-        return self._encoded(all_failed(plan.request, shown, self._now()).encode(), encoding)
+        reason, message = next(shown for kind, shown in _UNAVAILABLE if isinstance(error, kind))
+        answer = all_failed(plan.request, KmipError(reason, message), self._now())
+        # A failure that may be a success is no answer: the client shall look before it tries again.
+        return Reply(_ENCODE[encoding](answer.encode()), close=isinstance(error, OutcomeUnknown))
 
     def _fault(self, plan: Plan, encoding: Encoding) -> Reply:
         hidden = KmipError(ResultReason.GENERAL_FAILURE, "the server failed; its log has more")

@@ -45,6 +45,8 @@ def configure(form: Literal["console", "json"], level: Literal["debug", "info", 
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # A database connection that is lost is told of by whoever uses it.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     globalLogBeginner.beginLoggingTo([_observe], redirectStandardIO=False, discardBuffer=True)
 
 

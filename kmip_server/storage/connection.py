@@ -57,6 +57,11 @@ class HeldConnection:
             self._meaning = _postgresql_failure
         self._open()
 
+    @property
+    def lost(self) -> bool:
+        """Whether there is no connection; the next begin() opens one."""
+        return self._connection is None
+
     def _open(self) -> None:
         try:
             proxy = self._database.engine.raw_connection()
@@ -101,9 +106,8 @@ class HeldConnection:
         try:
             self._cursor.execute(f"BEGIN ISOLATION LEVEL {level}")
         except self._errors:
-            if not self._connection.closed:
-                raise
             # The server closed an idle connection, or was restarted: nothing had begun on it.
+            self.close()
             self._open()
             self._cursor.execute(f"BEGIN ISOLATION LEVEL {level}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
-from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.storage.port import OutcomeUnknown, StorageConflict, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.storage.unit import Access, SqlUnit
 
 _ATTEMPTS = 10
@@ -127,7 +127,7 @@ class GroupCommit:
         return Outcome(value)
 
     def _commit(self, ready: Ready) -> list[Outcome]:
-        """Commit. Raises _Redo if it has surely not happened, StorageUnavailable if that cannot be found out."""
+        """Commit. Raises _Redo if it has surely not happened, OutcomeUnknown if that cannot be found out."""
         try:
             self._connection.commit()
         except Exception as error:
@@ -140,14 +140,18 @@ class GroupCommit:
     def _committed(self, evidence: tuple[int, bytes] | None) -> bool:
         """Whether a commit whose answer was lost has happened: its last audit record is there, or is not."""
         if evidence is None:
-            raise StorageUnavailable("the connection was lost during a commit, and whether it happened is not known")
+            raise OutcomeUnknown("the connection was lost during a commit, and nothing tells whether it happened")
         sequence, digest = evidence
         statements = self._access.statements
-        self._connection.begin(writes=True)
-        # Waits until the transaction in doubt has ended, one way or the other.
-        self._connection.all(statements.audit_head)
-        found = self._connection.first(statements.audit_digest, (sequence,))
-        self._connection.rollback()
+        try:
+            self._connection.begin(writes=True)
+            # Waits until the transaction in doubt has ended, one way or the other.
+            self._connection.all(statements.audit_head)
+            found = self._connection.first(statements.audit_digest, (sequence,))
+        except StorageUnavailable as error:
+            raise OutcomeUnknown("the connection was lost during a commit, and the database does not answer") from error
+        finally:
+            self._connection.rollback()
         return found is not None and bytes(found[0]) == digest
 
     def _one_by_one(self, group: Sequence[Work]) -> list[Outcome]:
@@ -176,8 +180,8 @@ class GroupCommit:
                 error = redo.reason
             except StorageUnavailable as unavailable:
                 self._connection.rollback()
-                error = unavailable
-            if not isinstance(error, StorageConflict):
+                return Outcome(error=unavailable)
+            if not isinstance(error, StorageConflict) and not self._connection.lost:
                 break
         return Outcome(error=error)
 

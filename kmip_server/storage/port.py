@@ -117,6 +117,10 @@ class StorageUnavailable(Exception):  # noqa: N818
     """The database cannot write or answer now (full, locked, gone); nothing of the unit has happened."""
 
 
+class OutcomeUnknown(StorageUnavailable):
+    """The connection was lost during a commit, and whether it happened cannot be found out now."""
+
+
 class QueueFull(StorageUnavailable):
     """More work waits for the database than its queue may hold; nothing of this work has happened."""
 

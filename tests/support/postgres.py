@@ -58,6 +58,16 @@ class PostgresServer:
         directories = (data / "base" / str(found[0]), data / "pg_wal")
         return [path for directory in directories for path in directory.rglob("*") if path.is_file()]
 
+    def crash(self) -> None:
+        """End the server at once, as a loss of power would: what was not committed is gone."""
+        process = self._psutil.Process(self._server.get_pid())
+        os.kill(process.pid, signal.SIGQUIT)
+        process.wait(20)
+
+    def start_again(self) -> None:
+        """Start the server after a crash, in the same place."""
+        self._server.ensure_postgres_running()
+
     def stop(self) -> None:
         """Stop the server and delete its files."""
         process = self._server.get_pid()

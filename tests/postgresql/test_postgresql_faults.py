@@ -1,0 +1,183 @@
+"""Faults on PostgreSQL: killed servers, lost connections, a crashed database. No success is false, and no failure."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+from pg_servers import URL, MakeServer, database_of
+from support import requests as ask
+from support.journal import Journal, Writer, load
+from support.postgres import PostgresServer
+from support.requests import Session
+from support.server import Client, RunningServer
+from support.wire import PeerClosedError
+
+VERSION = (2, 1)
+WRITERS = 8
+KILLS = 10
+UNKNOWN = "the database was lost; whether this was done is not known"
+_numbers = count()
+
+
+@pytest.mark.slow
+def test_no_acknowledged_change_is_lost_by_kill_9(make_server: MakeServer, tmp_path: Path) -> None:
+    random = Random(7)
+    server = make_server()
+    server.start()
+    client, journal = server.add_client("writers"), Journal.at(tmp_path / "journal")
+    writers = [Writer(client, number, journal, Random(random.random())) for number in range(WRITERS)]
+
+    def kill() -> None:
+        time.sleep(random.uniform(0.05, 0.4))
+        server.kill()
+
+    for _ in range(KILLS):
+        assert [complaint for writer in writers for complaint in writer.verify_touched()] == []
+        load(writers, kill)
+        server.start()
+    assert [complaint for writer in writers for complaint in writer.verify(list(writer.keys))] == []
+    journal.close()
+    assert server.stop() == 0
+    assert journal.counts["acknowledged"] > KILLS * WRITERS
+    assert server.command("check", str(server.data)).returncode == 0
+
+
+@dataclass
+class Witnesses:
+    """Clients that make named keys, and note by name what they were told: made, not made, or nothing certain."""
+
+    client: Client
+    made: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def at_work(self, number: int) -> Iterator[None]:
+        threads = [threading.Thread(target=self._run) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.ended.set()
+            for thread in threads:
+                thread.join()
+
+    def _run(self) -> None:
+        while not self.ended.is_set():
+            with suppress(OSError, PeerClosedError), self.client.connect() as connection:
+                while not self.ended.is_set():
+                    self._make(Session(connection, VERSION))
+
+    def _make(self, session: Session) -> None:
+        name = f"witness {next(_numbers)}"
+        try:
+            result = session.do(ask.create_aes(VERSION, ask.name(name)))
+        except (OSError, PeerClosedError):
+            self.unknown.append(name)
+            raise
+        if result.ok:
+            self.made[name] = result.unique_identifier
+        elif result.message == UNKNOWN:
+            self.unknown.append(name)
+        else:
+            self.refused.append(name)
+
+    def contradicted(self) -> list[str]:
+        """What the server says now against what it said then."""
+        wrong = []
+        with self.client.session(VERSION) as session:
+            for name, key in self.made.items():
+                if session.located(ask.name(name)) != [key] or not session.do(ask.get(key)).ok:
+                    wrong.append(f"{name} was made, and is not there")
+            wrong += [f"{name} was refused, and is there" for name in self.refused if session.located(ask.name(name))]
+            for name in self.unknown:
+                if len(session.located(ask.name(name))) > 1:
+                    wrong.append(f"{name} is there twice")
+        return wrong
+
+    def wait_for_more(self, number: int, within: float = 30) -> None:
+        """Wait until so many more keys are made: the server has recovered by itself."""
+        wanted, deadline = len(self.made) + number, time.monotonic() + within
+        while len(self.made) < wanted:
+            assert time.monotonic() < deadline, f"{len(self.made)} of {wanted} keys were made"
+            time.sleep(0.02)
+
+
+def test_a_lost_database_connection_is_no_false_success_and_no_false_failure(make_server: MakeServer) -> None:
+    server = make_server("--workers", "2")
+    server.start()
+    witnesses = Witnesses(server.add_client("witness"))
+    with witnesses.at_work(8), database_of(server) as database:
+        for _ in range(12):
+            witnesses.wait_for_more(5)
+            killed = database.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchone()
+            assert killed is not None
+            assert killed[0] >= 2
+            time.sleep(random.uniform(0, 0.05))
+        witnesses.wait_for_more(20)
+    assert witnesses.contradicted() == []
+    # A connection that was lost is opened again, and what was under way on it is begun again: hardly anybody notices.
+    assert len(witnesses.refused + witnesses.unknown) <= len(witnesses.made) // 20
+    assert server.stop() == 0
+    assert server.command("check", str(server.data)).returncode == 0
+
+
+def test_a_statement_that_is_canceled_spoils_nothing(make_server: MakeServer) -> None:
+    server = make_server()
+    server.start()
+    witnesses = Witnesses(server.add_client("witness"))
+    with witnesses.at_work(8), database_of(server) as database:
+        for _ in range(100):
+            database.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'"
+            )
+        witnesses.wait_for_more(10)
+    assert witnesses.contradicted() == []
+    assert server.stop() == 0
+    assert server.command("check", str(server.data)).returncode == 0
+
+
+@pytest.fixture
+def own_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """A PostgreSQL to be crashed."""
+    own = PostgresServer()
+    yield own
+    own.stop()
+
+
+def test_a_crashed_database_fails_requests_and_is_used_again_when_it_is_back(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    server = RunningServer(tmp_path, "--workers", "2", environment={URL: own_postgres.create_database()})
+    server.start()
+    witnesses = Witnesses(server.add_client("witness"))
+    try:
+        with witnesses.at_work(8), witnesses.client.session(VERSION) as session:
+            for _ in range(2):
+                witnesses.wait_for_more(10)
+                own_postgres.crash()
+                assert not session.do(ask.create_aes(VERSION)).ok
+                session.do(ask.discover_versions()).expect_success()
+                own_postgres.start_again()
+                witnesses.wait_for_more(10)
+        assert witnesses.contradicted() == []
+        assert witnesses.refused
+        assert server.stop() == 0
+        assert server.command("check", str(server.data)).returncode == 0
+    finally:
+        server.kill()
