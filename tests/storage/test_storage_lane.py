@@ -15,7 +15,7 @@ from support.rows import NAME, MakeRow, audited
 from kmip_server.storage import connection
 from kmip_server.storage.group import GroupCommit, Work
 from kmip_server.storage.lane import Lane, Lanes
-from kmip_server.storage.port import ObjectRow, QueueFull, StorageConflict, StorageUnavailable, Unit
+from kmip_server.storage.port import ObjectRow, OutcomeUnknown, QueueFull, StorageConflict, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
 from kmip_server.ttlv.enumerations import State
 
@@ -327,6 +327,38 @@ def test_a_commit_that_was_lost_with_the_connection_is_carried_out_again(
     assert group.carry_out([inserting(row)])[0].value == row.unique_identifier
     assert len(attempts) == 2
     assert versions(postgres_store, [row]) == [1]
+    group.close()
+
+
+@pytest.mark.parametrize("why", ["no audit record", "the database is gone"])
+def test_a_commit_whose_fate_cannot_be_found_out_is_said_to_be_unknown(
+    postgres_store: Store, make_row: MakeRow, why: str
+) -> None:
+    """It is neither a success nor a failure, and it is not carried out again."""
+    group, row = GroupCommit(postgres_store.access), make_row()
+    held, begun = group._connection, []
+    commit = held.commit
+
+    def commit_and_lose_the_answer() -> None:
+        commit()
+        held._connection.close()
+        if why == "the database is gone":
+            held._open = gone  # type: ignore[method-assign]
+        raise StorageUnavailable("the connection is lost")
+
+    def gone() -> None:
+        raise StorageUnavailable("the database does not answer")
+
+    def create(unit: Unit) -> None:
+        begun.append(1)
+        unit.insert(row, b"key bytes")
+        if why == "the database is gone":
+            unit.audit(audited("Create", row.unique_identifier))
+
+    held.commit = commit_and_lose_the_answer  # type: ignore[method-assign]
+    (outcome,) = group.carry_out([Work(create, writes=True)])
+    assert isinstance(outcome.error, OutcomeUnknown)
+    assert begun == [1]
     group.close()
 
 
