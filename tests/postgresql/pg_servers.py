@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from support.server import RunningServer
+
+if TYPE_CHECKING:
+    import psycopg
 
 URL = "KMIP_STORAGE__URL"
 WORKERS = 4
@@ -22,5 +24,7 @@ def url_of(server: RunningServer) -> str:
 @contextmanager
 def database_of(server: RunningServer) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection of an administrator to a server's database."""
+    import psycopg
+
     with psycopg.connect(url_of(server).replace("+psycopg", ""), autocommit=True) as connection:
         yield connection

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -17,15 +13,12 @@ from pg_servers import URL, MakeServer, database_of
 from support import requests as ask
 from support.journal import Journal, Writer, load
 from support.postgres import PostgresServer
-from support.requests import Session
-from support.server import Client, RunningServer
-from support.wire import PeerClosedError
+from support.server import RunningServer
+from support.witnesses import Witnesses
 
 VERSION = (2, 1)
 WRITERS = 8
 KILLS = 10
-UNKNOWN = "the database was lost; whether this was done is not known"
-_numbers = count()
 
 
 @pytest.mark.slow
@@ -49,69 +42,6 @@ def test_no_acknowledged_change_is_lost_by_kill_9(make_server: MakeServer, tmp_p
     assert server.stop() == 0
     assert journal.counts["acknowledged"] > KILLS * WRITERS
     assert server.command("check", str(server.data)).returncode == 0
-
-
-@dataclass
-class Witnesses:
-    """Clients that make named keys, and note by name what they were told: made, not made, or nothing certain."""
-
-    client: Client
-    made: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def at_work(self, number: int) -> Iterator[None]:
-        threads = [threading.Thread(target=self._run) for _ in range(number)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self.ended.set()
-            for thread in threads:
-                thread.join()
-
-    def _run(self) -> None:
-        while not self.ended.is_set():
-            with suppress(OSError, PeerClosedError), self.client.connect() as connection:
-                while not self.ended.is_set():
-                    self._make(Session(connection, VERSION))
-
-    def _make(self, session: Session) -> None:
-        name = f"witness {next(_numbers)}"
-        try:
-            result = session.do(ask.create_aes(VERSION, ask.name(name)))
-        except (OSError, PeerClosedError):
-            self.unknown.append(name)
-            raise
-        if result.ok:
-            self.made[name] = result.unique_identifier
-        elif result.message == UNKNOWN:
-            self.unknown.append(name)
-        else:
-            self.refused.append(name)
-
-    def contradicted(self) -> list[str]:
-        """What the server says now against what it said then."""
-        wrong = []
-        with self.client.session(VERSION) as session:
-            for name, key in self.made.items():
-                if session.located(ask.name(name)) != [key] or not session.do(ask.get(key)).ok:
-                    wrong.append(f"{name} was made, and is not there")
-            wrong += [f"{name} was refused, and is there" for name in self.refused if session.located(ask.name(name))]
-            for name in self.unknown:
-                if len(session.located(ask.name(name))) > 1:
-                    wrong.append(f"{name} is there twice")
-        return wrong
-
-    def wait_for_more(self, number: int, within: float = 30) -> None:
-        """Wait until so many more keys are made: the server has recovered by itself."""
-        wanted, deadline = len(self.made) + number, time.monotonic() + within
-        while len(self.made) < wanted:
-            assert time.monotonic() < deadline, f"{len(self.made)} of {wanted} keys were made"
-            time.sleep(0.02)
 
 
 def test_a_lost_database_connection_is_no_false_success_and_no_false_failure(make_server: MakeServer) -> None:
