@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -163,6 +164,13 @@ class Service:
         except PolicyError as error:
             _log.error("the operation policies were not read, the former ones stay", reason=str(error))
 
+    @inlineCallbacks
+    def _is_newest(self, directory: Directory) -> Generator[Deferred[Any], Any, bool]:
+        """Whether nothing has changed since this directory was read; so it counts while the storage does not answer."""
+        with suppress(StorageUnavailable):
+            yield self._read_directory()
+        return self._directories.current is directory
+
     def close(self) -> Deferred[None]:
         """Finish what was taken. Fires when the process may end."""
         self._refreshing.stop()
@@ -198,6 +206,10 @@ class Service:
             )
             prepared = (yield self._in_thread(self._engine.prepare, request)) if plan.slow else None
         except KmipError as error:
+            # The user may have been entered, or given another password, a moment ago.
+            if reloads and not (yield self._is_newest(directory)):
+                again: Reply = yield self._answer(caller, plan, encoding, reloads - 1)
+                return again
             return self._encoded(all_failed(request, error, self._now()).encode(), encoding)
         except Exception as error:
             _log.error("a fault of ours", exc_info=error)

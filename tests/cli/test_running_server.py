@@ -15,6 +15,10 @@ from support.requests import Session
 from support.server import COMMAND, Client, RunningServer
 from support.wire import credential
 
+from kmip_server.identity.credentials import hash_password
+from kmip_server.storage.accounts import add_user as enter_user
+from kmip_server.storage.database import Database
+
 V = (1, 4)
 SOON_S = 10
 PASSWORD = "correct horse battery"
@@ -79,6 +83,23 @@ def test_pykmip_sends_its_password_and_is_served(server: RunningServer, make_cli
     with proxy:
         key = proxy.create(CryptographicAlgorithm.AES, 256)
         assert proxy.get(key).cryptographic_length == 256
+
+
+def test_a_user_who_was_entered_just_now_is_known_to_the_very_next_request(
+    server: RunningServer, make_client: MakeClient
+) -> None:
+    """The server reads accounts anew a few times a second; a request does not have to wait for that."""
+    names = [f"entered-{number}" for number in range(5)]
+    hashed = hash_password(PASSWORD)
+    database = Database(f"sqlite:///{server.database}")
+    try:
+        with make_client("quick").session(V) as session:
+            key = session.create_aes()
+            for name in names:
+                enter_user(database, name, hashed, frozenset())
+                assert reads(session, key, credential(name, PASSWORD))
+    finally:
+        database.close()
 
 
 def test_a_group_of_a_policy_reaches_what_it_allows_and_nothing_else(
