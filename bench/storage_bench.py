@@ -17,11 +17,10 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
-from kmip_server.storage.group import GroupCommit, Work
+from kmip_server.storage.group import GroupCommit, Outcome, Work
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.lane import Lane
 from kmip_server.storage.loop_lane import LoopLane
@@ -106,8 +105,8 @@ def submitted(store: Store, work: Callable[[Unit], Any], submitters: int, on_loo
     for _ in range(ROUNDS):
         left, ready = OPERATIONS, deque(range(submitters))
 
-        def ended(future: Future[Any], ready: deque[int] = ready) -> None:
-            future.result()
+        def ended(outcome: Outcome, ready: deque[int] = ready) -> None:
+            assert outcome.error is None
             ready.append(0)
 
         cpu, start = time.process_time(), time.perf_counter()
@@ -115,7 +114,7 @@ def submitted(store: Store, work: Callable[[Unit], Any], submitters: int, on_loo
         while left or under_way:
             while ready and left:
                 ready.popleft()
-                lane.submit(work, writes=True).add_done_callback(ended)
+                lane.submit(work, ended, writes=True)
                 left, under_way = left - 1, under_way + 1
             before = len(ready)
             calls.get()()

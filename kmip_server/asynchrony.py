@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
@@ -27,6 +26,7 @@ from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import DirectorySource, StaleDirectory
 from kmip_server.messages.headers import RequestMessage
 from kmip_server.operations.jobs import by_request, request_of
+from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import Job, StorageUnavailable, Unit
 from kmip_server.ttlv.enumerations import ProcessingStage, ResultReason
@@ -160,15 +160,14 @@ class Asynchrony:
     def _in_storage(self, work: Callable[[Unit], _T], *, writes: bool) -> Deferred[_T]:
         deferred: Deferred[_T] = Deferred()
 
-        def done(future: Future[_T]) -> None:
-            error = future.exception()
-            if error is None:
-                deferred.callback(future.result())
+        def done(outcome: Outcome) -> None:
+            if outcome.error is None:
+                deferred.callback(outcome.value)
             else:
-                deferred.errback(error)
+                deferred.errback(outcome.error)
 
         try:
-            self._lanes.submit(work, writes=writes).add_done_callback(done)
+            self._lanes.submit(work, done, writes=writes)
         except StorageUnavailable as error:
             deferred.errback(error)
         return deferred

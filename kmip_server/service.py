@@ -10,10 +10,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import structlog
 from twisted.internet.base import ReactorBase
@@ -33,6 +33,7 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.listeners.handler import Encoding, Reply
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS
+from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
     OutcomeUnknown,
@@ -80,6 +81,22 @@ def _sayable_in_xml(payload: Item) -> None:
 
 _SAYABLE: Final[dict[Encoding, Callable[[Item], None]]] = {Encoding.XML: _sayable_in_xml}
 """What an encoding cannot express is found before an operation's effect is accepted."""
+
+
+class _Exchange(NamedTuple):
+    """A request on its way through a storage lane, and where its reply goes.
+
+    It holds no function that holds it: nearly everything a request makes is gone with its answer, and nothing of it is
+    left for the garbage collector, whose searches cost more than many a request.
+    """
+
+    caller: Caller
+    directory: Directory
+    plan: Plan
+    encoding: Encoding
+    prepared: Mapping[int, Prepared] | None
+    reloads: int
+    reply: Deferred[Reply]
 
 
 class Service:
@@ -226,55 +243,52 @@ class Service:
         prepared: Mapping[int, Prepared] | None,
         reloads: int,
     ) -> Deferred[Reply]:
-        sayable = _SAYABLE.get(encoding)
         if plan.stateless:
             try:
                 answer = self._engine.process(
-                    STATELESS, caller, plan.request, self._now(), None, directory.policies, sayable
+                    STATELESS, caller, plan.request, self._now(), None, directory.policies, _SAYABLE.get(encoding)
                 )
                 return succeed(self._encoded(answer.message.encode(), encoding))
             except WritesNeeded:
                 pass
-        encode = _ENCODE[encoding]
+        exchange = _Exchange(caller, directory, plan, encoding, prepared, reloads, Deferred())
+        self._submit(exchange, plan.writes)
+        return exchange.reply
 
-        def work(unit: Unit) -> tuple[bytes, Answer]:
-            if unit.epoch() != directory.epoch:
-                raise StaleDirectory
-            answer = self._engine.process(
-                unit, caller, plan.request, self._now(), prepared, directory.policies, sayable
-            )
-            return encode(answer.message.encode()), answer
+    def _submit(self, exchange: _Exchange, writes: bool) -> None:
+        try:
+            self._lanes.submit(partial(self._work, exchange), partial(self._done, exchange), writes=writes)
+        except StorageUnavailable as error:
+            exchange.reply.callback(self._unavailable(exchange.plan, exchange.encoding, error))
 
-        deferred: Deferred[Reply] = Deferred()
+    def _work(self, exchange: _Exchange, unit: Unit) -> tuple[bytes, Answer]:
+        caller, directory, plan, encoding, prepared, _, _ = exchange
+        if unit.epoch() != directory.epoch:
+            raise StaleDirectory
+        answer = self._engine.process(
+            unit, caller, plan.request, self._now(), prepared, directory.policies, _SAYABLE.get(encoding)
+        )
+        return _ENCODE[encoding](answer.message.encode()), answer
 
-        def submit(writes: bool) -> None:
-            try:
-                self._lanes.submit(work, writes=writes).add_done_callback(done)
-            except StorageUnavailable as error:
-                deferred.callback(self._unavailable(plan, encoding, error))
-
-        def done(future: Future[tuple[bytes, Answer]]) -> None:
-            error = future.exception()
-            if error is None:
-                data, answer = future.result()
-                if self._trace:
-                    _log.info(
-                        "response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode()))
-                    )
-                deferred.callback(Reply(data))
+    def _done(self, exchange: _Exchange, outcome: Outcome) -> None:
+        caller, _, plan, encoding, _, reloads, reply = exchange
+        error = outcome.error
+        if error is None:
+            data, answer = outcome.value
+            if self._trace:
+                _log.info("response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode())))
+            reply.callback(Reply(data))
+            if answer.jobs:
                 self._asynchrony.begin(answer.jobs)
-            elif isinstance(error, WritesNeeded):
-                submit(True)
-            elif isinstance(error, StaleDirectory) and reloads:
-                self._decide_again(caller, plan, encoding, reloads - 1).chainDeferred(deferred)
-            elif isinstance(error, (StorageUnavailable, StorageConflict)):
-                deferred.callback(self._unavailable(plan, encoding, error))
-            else:
-                _log.error("a fault of ours", exc_info=error)
-                deferred.callback(self._fault(plan, encoding))
-
-        submit(plan.writes)
-        return deferred
+        elif isinstance(error, WritesNeeded):
+            self._submit(exchange, True)
+        elif isinstance(error, StaleDirectory) and reloads:
+            self._decide_again(caller, plan, encoding, reloads - 1).chainDeferred(reply)
+        elif isinstance(error, (StorageUnavailable, StorageConflict)):
+            reply.callback(self._unavailable(plan, encoding, error))
+        else:
+            _log.error("a fault of ours", exc_info=error)
+            reply.callback(self._fault(plan, encoding))
 
     @inlineCallbacks
     def _decide_again(

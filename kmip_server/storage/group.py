@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
@@ -22,16 +22,14 @@ _ATTEMPTS = 10
 _BACKOFF = 0.002
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """A function of a unit, and whether it may write (an audit record is a write)."""
 
     function: Callable[[Unit], Any]
     writes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a piece of work: its value, or the exception it ended with."""
 
     value: Any = None

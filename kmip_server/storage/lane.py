@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol
+
+import structlog
 
 from kmip_server.storage.group import GroupCommit, Outcome, Scrubber, Work
 from kmip_server.storage.port import QueueFull, StorageUnavailable, Unit
 from kmip_server.storage.unit import Access
 
-T = TypeVar("T")
+_log: Final = structlog.stdlib.get_logger(__name__)
 
 Resolve = Callable[[], None]
+Done = Callable[[Outcome], None]
+"""Is told what became of a piece of work, once."""
 
 GROUP_LIMIT = 64
 QUEUE_LIMIT = 2048
@@ -28,7 +31,7 @@ class Entry(NamedTuple):
     """Work that waits, and where its outcome goes."""
 
     work: Work
-    future: Future[Any]
+    done: Done
 
 
 class WorkLane(Protocol):
@@ -38,7 +41,7 @@ class WorkLane(Protocol):
     def load(self) -> int:
         """How many pieces of work wait or are under way."""
 
-    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+    def submit(self, work: Callable[[Unit], Any], done: Done, *, writes: bool) -> None:
         """Have work carried out."""
 
     def close(self) -> None:
@@ -52,7 +55,7 @@ def _at_once(resolve: Resolve) -> None:
 class Lane:
     """One thread with one held connection.
 
-    `on_group_done` is called on the lane's thread with a function that resolves all futures of a group; an event loop
+    `on_group_done` is called on the lane's thread with a function that tells all outcomes of a group; an event loop
     passes what runs it on the loop's thread, and so is woken once for a group.
     """
 
@@ -81,21 +84,19 @@ class Lane:
         """How many pieces of work wait or are under way."""
         return self._queue.qsize() + self._under_way
 
-    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+    def submit(self, work: Callable[[Unit], Any], done: Done, *, writes: bool) -> None:
         """Have work carried out; it may be called more than once, on the lane's thread. Work that audits writes.
 
-        What the work wrote is accepted when it returns and discarded when it raises. The future ends with its value
-        after the commit, or with its exception, StorageConflict or StorageUnavailable. Raises QueueFull, and
+        What the work wrote is accepted when it returns and discarded when it raises. The outcome is its value, told
+        after the commit, or its exception, StorageConflict or StorageUnavailable. Raises QueueFull, and
         StorageUnavailable when the lane is closed.
         """
-        future: Future[T] = Future()
         with self._closing:
             if self._closed:
                 raise StorageUnavailable("the storage is closing")
             if self._queue.qsize() >= self._queue_limit:
                 raise QueueFull(f"{self._queue_limit} requests wait for the database already")
-            self._queue.put(Entry(Work(work, writes), future))
-        return future
+            self._queue.put(Entry(Work(work, writes), done))
 
     def close(self) -> None:
         """Finish what was taken, then end the thread and the connection."""
@@ -124,8 +125,7 @@ class Lane:
             return [], False
         group: list[Entry] = []
         while entry is not None:
-            if entry.future.set_running_or_notify_cancel():
-                group.append(entry)
+            group.append(entry)
             if len(group) == self._group_limit:
                 return group, False
             try:
@@ -146,12 +146,12 @@ class Lane:
 
 
 def resolve_all(group: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
-    """Give every future of a group its outcome."""
-    for (_, future), outcome in zip(group, outcomes, strict=True):
-        if outcome.error is None:
-            future.set_result(outcome.value)
-        else:
-            future.set_exception(outcome.error)
+    """Tell every outcome of a group. Whoever fails to hear one is in nobody's way."""
+    for (_, done), outcome in zip(group, outcomes, strict=True):
+        try:
+            done(outcome)
+        except Exception:
+            _log.exception("an outcome could not be told")
 
 
 class Lanes:
@@ -160,9 +160,11 @@ class Lanes:
     def __init__(self, lanes: Sequence[WorkLane]) -> None:
         self._lanes = tuple(lanes)
 
-    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
+    def submit(self, work: Callable[[Unit], Any], done: Done, *, writes: bool) -> None:
         """As Lane.submit, on the least busy lane."""
-        return min(self._lanes, key=lambda lane: lane.load).submit(work, writes=writes)
+        lanes = self._lanes
+        lane = lanes[0] if len(lanes) == 1 else min(lanes, key=lambda lane: lane.load)
+        lane.submit(work, done, writes=writes)
 
     def close(self) -> None:
         """Finish what was taken by every lane, then end them."""

@@ -11,17 +11,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from kmip_server.storage.group import GroupCommit, Outcome, Scrubber, Work
-from kmip_server.storage.lane import GROUP_LIMIT, QUEUE_LIMIT, Entry, resolve_all
+from kmip_server.storage.lane import GROUP_LIMIT, QUEUE_LIMIT, Done, Entry, resolve_all
 from kmip_server.storage.port import QueueFull, StorageUnavailable, Unit
 from kmip_server.storage.unit import Access
-
-T = TypeVar("T")
 
 _CLOSE_SECONDS = 60.0
 
@@ -65,18 +62,16 @@ class LoopLane:
         """How many pieces of work wait or are under way."""
         return len(self._waiting) + len(self._under_way)
 
-    def submit(self, work: Callable[[Unit], T], *, writes: bool) -> Future[T]:
-        """As Lane.submit, on the loop's thread; the future ends there too."""
+    def submit(self, work: Callable[[Unit], Any], done: Done, *, writes: bool) -> None:
+        """As Lane.submit, on the loop's thread; the outcome is told there too."""
         if self._closed:
             raise StorageUnavailable("the storage is closing")
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(f"{self._queue_limit} requests wait for the database already")
-        future: Future[T] = Future()
         self._loop_thread = threading.get_ident()
         self._idle.clear()
-        self._waiting.append(Entry(Work(work, writes), future))
+        self._waiting.append(Entry(Work(work, writes), done))
         self._go_on()
-        return future
 
     def close(self) -> None:
         """Finish what was taken, then end the thread and the connection.
@@ -106,14 +101,7 @@ class LoopLane:
         self._called = False
         if self._under_way:
             return
-        group: list[Entry] = []
-        while self._waiting and len(group) < self._group_limit:
-            entry = self._waiting.popleft()
-            if entry.future.set_running_or_notify_cancel():
-                group.append(entry)
-        if not group:
-            self._settle()
-            return
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_limit))]
         self._under_way = group
         work = [entry.work for entry in group]
         ready = self._group.prepare(work)

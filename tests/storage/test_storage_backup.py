@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from support.lanes import submit
 from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, NAME, MakeRow, audited
 
@@ -105,7 +106,7 @@ def test_a_backup_under_load_is_consistent(store: Store, make_row: MakeRow, tmp_
 
     def load() -> None:
         while not stop.is_set():
-            futures = [lane.submit(create, writes=True) for _ in range(8)]
+            futures = [submit(lane, create, writes=True) for _ in range(8)]
             acknowledged.extend(future.result(20) for future in futures)
 
     thread = threading.Thread(target=load)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.lanes import submit
 from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, NAME, MakeRow, audited
 
@@ -84,6 +85,7 @@ def test_a_full_disk_gives_no_false_success_and_the_lane_recovers_by_itself(
 
 _WRITER = """
 import os, sys
+from support.lanes import submit
 from support.rows import MASTER_KEY, NAME, audited, row_maker
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
@@ -102,7 +104,7 @@ def told(future):
     os.write(1, future.result().encode() + b"\\n")
 
 while True:
-    futures = [lanes.submit(create, writes=True) for _ in range(8)]
+    futures = [submit(lanes, create, writes=True) for _ in range(8)]
     for future in futures:
         future.add_done_callback(told)
     for future in futures:
@@ -195,11 +197,11 @@ def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(
     monkeypatch.setattr(Scrubber, "quiet", 0.02)
     row = make_row()
     lane = Lane(sqlite_store.access)
-    lane.submit(inserting(row).function, writes=True).result(20)
+    submit(lane, inserting(row).function, writes=True).result(20)
     with sqlite_store.database.reading() as connection:
         sealed: bytes = connection.exec_driver_sql("SELECT wrapped_key FROM material").scalar_one()
     assert sealed in files_of(sqlite_store)
-    lane.submit(lambda unit: unit.drop_material(row.unique_identifier), writes=True).result(20)
+    submit(lane, lambda unit: unit.drop_material(row.unique_identifier), writes=True).result(20)
     deadline = time.monotonic() + 20
     while sealed in files_of(sqlite_store):
         assert time.monotonic() < deadline
@@ -210,7 +212,7 @@ def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(
 def test_a_lane_s_own_connection_is_as_durable_as_promised(sqlite_store: Store) -> None:
     """A setting of SQLite belongs to a connection: the one that counts is the lane's."""
     lane = Lane(sqlite_store.access)
-    lane.submit(lambda unit: None, writes=True).result(20)
+    submit(lane, lambda unit: None, writes=True).result(20)
     connection = lane._group._connection
     settings = {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1, "secure_delete": 1, "trusted_schema": 0}
     lane.close()

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 from support import requests as ask
+from support.lanes import submit
 from support.numbers import Tag
 from support.wire import enumeration
 
@@ -127,7 +128,7 @@ def test_two_workers_that_find_the_same_jobs_carry_them_out_once(store: Store) -
         return outstanding
 
     with two_lanes(store) as lanes:
-        futures = [lane.submit(work, writes=True) for lane in lanes]
+        futures = [submit(lane, work, writes=True) for lane in lanes]
         assert sorted(future.result(30) for future in futures) == [False, True]
     with store.database.reading() as connection:
         objects = connection.execute(select(schema.objects.c.state)).scalars().all()
@@ -169,7 +170,7 @@ def test_a_job_that_is_canceled_while_it_is_carried_out_is_one_or_the_other(stor
         return True
 
     with two_lanes(store) as lanes:
-        done, canceled = lanes[0].submit(run, writes=True), lanes[1].submit(cancel, writes=True)
+        done, canceled = submit(lanes[0], run, writes=True), submit(lanes[1], cancel, writes=True)
         done.result(30)
         was_canceled = canceled.result(30)
     with store.database.reading() as connection:
