@@ -80,7 +80,8 @@ def grouped(store: Store, work: Callable[[Unit], Any], size: int) -> tuple[float
             ready = group.prepare(batch)
             assert ready is not None
             middle = time.perf_counter()
-            outcomes = group.complete(ready)
+            outcomes = group.commit(ready)
+            assert outcomes is not None
             end = time.perf_counter()
             processor += time.thread_time() - cpu
             working, committing = working + middle - start, committing + end - middle

@@ -83,7 +83,7 @@ class GroupCommit:
             return [Outcome(error=error)] * len(group)
 
     def prepare(self, group: Sequence[Work]) -> Ready | None:
-        """The first half of carry_out(), which waits for nothing: everything but the commit.
+        """The first half of carry_out(), which waits for nothing: everything but commit().
 
         None if it cannot be done without waiting, or failed; nothing has happened then, and carry_out() does it all.
         """
@@ -94,14 +94,18 @@ class GroupCommit:
             self._connection.rollback()
             return None
 
-    def complete(self, ready: Ready) -> list[Outcome]:
-        """The second half of carry_out(): make it durable. Never raises an Exception."""
+    def commit(self, ready: Ready) -> list[Outcome] | None:
+        """The second half of carry_out(): make it durable, or None if that failed: redo() is left to do then."""
         try:
             return self._commit(ready)
         except _Redo:
-            return self._one_by_one(ready.group)
+            return None
         except StorageUnavailable as error:
             return [Outcome(error=error)] * len(ready.group)
+
+    def redo(self, ready: Ready) -> list[Outcome]:
+        """Carry out each piece of a group that could not be committed in a transaction of its own. May wait."""
+        return self._one_by_one(ready.group)
 
     def _work(self, group: Sequence[Work], *, locking: bool) -> Ready:
         """Carry out the group in the transaction that has begun, and send what it wrote. Raises _Redo."""

@@ -1,26 +1,32 @@
-"""A lane on an event loop's own thread, for SQLite: only the commit, which waits for the disk, is in another thread.
+"""A lane on an event loop's own thread, for SQLite: only what waits for the disk for long is in another thread.
 
 A lane in a thread of its own passes Python's interpreter lock back and forth with the event loop at every row that it
 reads or writes, which costs more than reading and writing. Here a group is worked through on the loop's thread, since
 SQLite answers from memory, and its commit is handed over while the loop serves its connections. What would have to wait
-(for another process's transaction) or has failed is carried out wholly in the other thread.
+(for another process's transaction) or has failed is carried out wholly in the other thread. While the disk is quick, a
+commit is over sooner than another thread can take it, and stays on the loop: a slow one makes the next ones be handed
+over.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from kmip_server.storage.group import GroupCommit, Outcome, Scrubber, Work
+from kmip_server.storage.group import GroupCommit, Outcome, Ready, Scrubber, Work
 from kmip_server.storage.lane import GROUP_LIMIT, QUEUE_LIMIT, Done, Entry, resolve_all
 from kmip_server.storage.port import QueueFull, StorageUnavailable, Unit
 from kmip_server.storage.unit import Access
 
 _CLOSE_SECONDS = 60.0
+_SHORT_COMMIT = 0.001
+"""How long a commit took, in seconds, after which the next one may hold up the loop."""
 
 
 class LoopLane:
@@ -48,6 +54,7 @@ class LoopLane:
         self._under_way: list[Entry] = []
         self._called = False
         self._closed = False
+        self._last_commit = inf
         self._idle = threading.Event()
         self._idle.set()
         self._loop_thread = threading.get_ident()
@@ -107,10 +114,20 @@ class LoopLane:
         ready = self._group.prepare(work)
         if ready is None:
             self._handed.put(partial(self._group.carry_out, work))
-        elif ready.writes:
-            self._handed.put(partial(self._group.complete, ready))
+        elif ready.writes and (ready.erased or self._last_commit > _SHORT_COMMIT):
+            # What erases is noted by the thread that scrubs.
+            self._handed.put(partial(self._complete, ready))
+        elif (outcomes := self._commit(ready)) is not None:
+            self._done(outcomes)
         else:
-            self._done(self._group.complete(ready))
+            self._handed.put(partial(self._group.redo, ready))
+
+    def _commit(self, ready: Ready) -> list[Outcome] | None:
+        """On either thread: make a group durable, and note how long that took."""
+        began = time.monotonic()
+        outcomes = self._group.commit(ready)
+        self._last_commit = time.monotonic() - began
+        return outcomes
 
     def _collect(self) -> None:
         try:
@@ -131,6 +148,9 @@ class LoopLane:
         self._go_on()
 
     # On the other thread
+
+    def _complete(self, ready: Ready) -> list[Outcome]:
+        return self._commit(ready) or self._group.redo(ready)
 
     def _run(self) -> None:
         while True:
