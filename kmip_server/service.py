@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from kmip_server.asynchrony import Asynchrony
@@ -30,9 +31,10 @@ from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.credentials import CredentialVerifier
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
-from kmip_server.listeners.handler import Encoding, Reply
+from kmip_server.listeners.handler import Answered, Encoding, Reply
+from kmip_server.messages.headers import ResponseMessage
 from kmip_server.responses import all_failed, refusal
-from kmip_server.stateless import STATELESS
+from kmip_server.stateless import STATELESS, Remembered
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
@@ -84,19 +86,28 @@ _SAYABLE: Final[dict[Encoding, Callable[[Item], None]]] = {Encoding.XML: _sayabl
 
 
 class _Exchange(NamedTuple):
-    """A request on its way through a storage lane, and where its reply goes.
+    """A request on its way, and who is told its reply.
 
     It holds no function that holds it: nearly everything a request makes is gone with its answer, and nothing of it is
     left for the garbage collector, whose searches cost more than many a request.
     """
 
     caller: Caller
-    directory: Directory
+    data: bytes
     plan: Plan
     encoding: Encoding
+    now: int
+    answer: Answered
+    reloads: int = _RELOADS
+
+
+class _Attempt(NamedTuple):
+    """An exchange that is carried out by one directory: the caller as that knows it, and what was prepared."""
+
+    exchange: _Exchange
+    caller: Caller
+    directory: Directory
     prepared: Mapping[int, Prepared] | None
-    reloads: int
-    reply: Deferred[Reply]
 
 
 class Service:
@@ -125,6 +136,7 @@ class Service:
         self._trace = trace
         self._clock = clock
         self._verifier = CredentialVerifier()
+        self._remembered = Remembered()
         self._threads = ThreadPool(1, 2, "kmip slow")
         self._threads.start()
         self._refreshing = LoopingCall(self._refresh)
@@ -150,22 +162,28 @@ class Service:
         """The answer to bytes that are no message; the connection is closed after it (KMIP 2.1 s11.46)."""
         return self._refuse(KmipError(ResultReason.CODEC_ERROR, message), None, Encoding.TTLV, close=True)
 
-    def handle(self, caller: Caller, data: bytes, encoding: Encoding) -> Deferred[Reply]:
-        """The answer to one request message. Never fails."""
-        message = None
+    def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
+        """Answer one request message, now or later, once. Never fails."""
+        now, message = self._now(), None
+        known = self._remembered.answer(now, self._directories.current, caller, data)
+        if known is not None:
+            answer(known)
+            return
         try:
             message = _DECODE[encoding](data, self._limits)
-            plan = self._engine.read(message, self._now())
+            plan = self._engine.read(message, now)
         except CodecError as error:
             fault = KmipError(ResultReason.CODEC_ERROR, str(error))
-            return succeed(self._refuse(fault, message, encoding, close=encoding is Encoding.TTLV))
+            answer(self._refuse(fault, message, encoding, close=encoding is Encoding.TTLV))
+            return
         except KmipError as error:
-            return succeed(self._refuse(error, message, encoding))
+            answer(self._refuse(error, message, encoding))
+            return
         if self._trace:
             _log.info("request", caller=caller.name, message=tree.render(message))
         if plan.request.header.client_correlation_value is not None:
             plan = _correlated(caller, plan)
-        return self._answer(caller, plan, encoding, _RELOADS)
+        self._begin(_Exchange(caller, data, plan, encoding, now, answer))
 
     def _refresh(self) -> Deferred[None]:
         """Notice revocations and changed policies even when no request comes; connections are closed by them."""
@@ -197,134 +215,152 @@ class Service:
 
     # How a request is carried out. ------------------------------------------------------------------------------------
 
-    def _answer(self, caller: Caller, plan: Plan, encoding: Encoding, reloads: int) -> Deferred[Reply]:
-        directory = self._directories.current
+    def _begin(self, exchange: _Exchange) -> None:
+        directory, plan = self._directories.current, exchange.plan
         try:
-            known = directory.again(caller)
+            caller = directory.again(exchange.caller)
         except IdentityError:
             revoked = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client certificate is revoked")
-            refused = all_failed(plan.request, revoked, self._now())
-            return succeed(Reply(_ENCODE[encoding](refused.encode()), close=True))
+            self._refuse_all(exchange, revoked, close=True)
+            return
         given = plan.request.header.authentication is not None
         # Query and Discover Versions should not need authentication (KMIP 2.1 s9.4).
-        if given or plan.slow or (known.name in directory.users and not plan.stateless):
-            return self._answer_slowly(known, directory, plan, encoding, reloads)
-        return self._carry_out(known, directory, plan, encoding, None, reloads)
+        if given or plan.slow or (caller.name in directory.users and not plan.stateless):
+            self._begin_slowly(exchange, caller, directory).addErrback(self._failed, exchange)
+        else:
+            self._carry_out(_Attempt(exchange, caller, directory, None))
 
     @inlineCallbacks
-    def _answer_slowly(
-        self, caller: Caller, directory: Directory, plan: Plan, encoding: Encoding, reloads: int
-    ) -> Generator[Deferred[Any], Any, Reply]:
+    def _begin_slowly(
+        self, exchange: _Exchange, caller: Caller, directory: Directory
+    ) -> Generator[Deferred[Any], Any, None]:
         """Verify credentials and prepare in a thread, then go on as usual."""
-        request = plan.request
+        plan, request, prepared = exchange.plan, exchange.plan.request, None
         try:
             verified = yield self._in_thread(
                 self._verifier.verify, directory, caller, request.header.authentication, request.version
             )
-            prepared = (yield self._in_thread(self._engine.prepare, request)) if plan.slow else None
+            if plan.slow:
+                prepared = yield self._in_thread(self._engine.prepare, request)
         except KmipError as error:
             # The user may have been entered, or given another password, a moment ago.
-            if reloads and not (yield self._is_newest(directory)):
-                again: Reply = yield self._answer(caller, plan, encoding, reloads - 1)
-                return again
-            return self._encoded(all_failed(request, error, self._now()).encode(), encoding)
-        except Exception as error:
-            _log.error("a fault of ours", exc_info=error)
-            return self._fault(plan, encoding)
-        reply: Reply = yield self._carry_out(verified, directory, plan, encoding, prepared, reloads)
-        return reply
+            if exchange.reloads and not (yield self._is_newest(directory)):
+                self._begin(exchange._replace(reloads=exchange.reloads - 1))
+            else:
+                self._refuse_all(exchange, error)
+            return
+        self._carry_out(_Attempt(exchange, verified, directory, prepared))
 
-    def _carry_out(
-        self,
-        caller: Caller,
-        directory: Directory,
-        plan: Plan,
-        encoding: Encoding,
-        prepared: Mapping[int, Prepared] | None,
-        reloads: int,
-    ) -> Deferred[Reply]:
+    def _carry_out(self, attempt: _Attempt) -> None:
+        exchange, caller, directory, _ = attempt
+        plan, encoding = exchange.plan, exchange.encoding
         if plan.stateless:
             try:
                 answer = self._engine.process(
-                    STATELESS, caller, plan.request, self._now(), None, directory.policies, _SAYABLE.get(encoding)
+                    STATELESS, caller, plan.request, exchange.now, None, directory.policies, _SAYABLE.get(encoding)
                 )
-                return succeed(self._encoded(answer.message.encode(), encoding))
             except WritesNeeded:
                 pass
-        exchange = _Exchange(caller, directory, plan, encoding, prepared, reloads, Deferred())
-        self._submit(exchange, plan.writes)
-        return exchange.reply
+            else:
+                reply = self._reply(exchange, answer.message)
+                if self._may_remember(exchange):
+                    self._remembered.keep(exchange.caller, exchange.data, reply)
+                exchange.answer(reply)
+                return
+        self._submit(attempt, plan.writes)
 
-    def _submit(self, exchange: _Exchange, writes: bool) -> None:
+    def _may_remember(self, exchange: _Exchange) -> bool:
+        request = exchange.plan.request
+        return (
+            exchange.encoding is Encoding.TTLV
+            and request.correlation is None
+            and request.header.authentication is None
+            and not self._trace
+        )
+
+    def _submit(self, attempt: _Attempt, writes: bool) -> None:
         try:
-            self._lanes.submit(partial(self._work, exchange), partial(self._done, exchange), writes=writes)
+            self._lanes.submit(partial(self._work, attempt), partial(self._done, attempt), writes=writes)
         except StorageUnavailable as error:
-            exchange.reply.callback(self._unavailable(exchange.plan, exchange.encoding, error))
+            self._unavailable(attempt.exchange, error)
 
-    def _work(self, exchange: _Exchange, unit: Unit) -> tuple[bytes, Answer]:
-        caller, directory, plan, encoding, prepared, _, _ = exchange
+    def _work(self, attempt: _Attempt, unit: Unit) -> tuple[Reply, Answer]:
+        exchange, caller, directory, prepared = attempt
         if unit.epoch() != directory.epoch:
             raise StaleDirectory
         answer = self._engine.process(
-            unit, caller, plan.request, self._now(), prepared, directory.policies, _SAYABLE.get(encoding)
+            unit,
+            caller,
+            exchange.plan.request,
+            self._now(),
+            prepared,
+            directory.policies,
+            _SAYABLE.get(exchange.encoding),
         )
-        return _ENCODE[encoding](answer.message.encode()), answer
+        return self._encoded(answer.message, exchange.encoding), answer
 
-    def _done(self, exchange: _Exchange, outcome: Outcome) -> None:
-        caller, _, plan, encoding, _, reloads, reply = exchange
-        error = outcome.error
+    def _done(self, attempt: _Attempt, outcome: Outcome) -> None:
+        exchange, error = attempt.exchange, outcome.error
         if error is None:
-            data, answer = outcome.value
+            reply, answer = outcome.value
             if self._trace:
-                _log.info("response", caller=caller.name, message=tree.render(binary.expand(answer.message.encode())))
-            reply.callback(Reply(data))
+                self._trace_response(exchange, answer.message)
+            exchange.answer(reply)
             if answer.jobs:
                 self._asynchrony.begin(answer.jobs)
         elif isinstance(error, WritesNeeded):
-            self._submit(exchange, True)
-        elif isinstance(error, StaleDirectory) and reloads:
-            self._decide_again(caller, plan, encoding, reloads - 1).chainDeferred(reply)
-        elif isinstance(error, (StorageUnavailable, StorageConflict)):
-            reply.callback(self._unavailable(plan, encoding, error))
+            self._submit(attempt, True)
+        elif isinstance(error, StaleDirectory) and exchange.reloads:
+            self._begin_again(exchange._replace(reloads=exchange.reloads - 1)).addErrback(self._failed, exchange)
         else:
-            _log.error("a fault of ours", exc_info=error)
-            reply.callback(self._fault(plan, encoding))
+            self._fail(exchange, error)
 
     @inlineCallbacks
-    def _decide_again(
-        self, caller: Caller, plan: Plan, encoding: Encoding, reloads: int
-    ) -> Generator[Deferred[Any], Any, Reply]:
+    def _begin_again(self, exchange: _Exchange) -> Generator[Deferred[Any], Any, None]:
         """Read the directory anew, and begin again with the caller as it knows it now."""
-        try:
-            yield self._read_directory()
-        except StorageUnavailable as error:
-            return self._unavailable(plan, encoding, error)
-        except Exception as error:
-            _log.error("a fault of ours", exc_info=error)
-            return self._fault(plan, encoding)
-        reply: Reply = yield self._answer(caller, plan, encoding, reloads)
-        return reply
+        yield self._read_directory()
+        self._begin(exchange)
 
     # Answers. ---------------------------------------------------------------------------------------------------------
 
-    def _refuse(self, error: KmipError, message: Item | None, encoding: Encoding, *, close: bool = False) -> Reply:
-        _log.info("message refused", reason=error.reason.title, detail=error.message)
-        return Reply(_ENCODE[encoding](refusal(error, message, self._now()).encode()), close)
+    def _failed(self, failure: Failure, exchange: _Exchange) -> None:
+        self._fail(exchange, failure.value)
 
-    def _unavailable(self, plan: Plan, encoding: Encoding, error: Exception) -> Reply:
+    def _fail(self, exchange: _Exchange, error: BaseException | None) -> None:
+        """Answer a request that was not carried out, through no fault of its own."""
+        if isinstance(error, (StorageUnavailable, StorageConflict)):
+            self._unavailable(exchange, error)
+        else:
+            _log.error("a fault of ours", exc_info=error)
+            self._refuse_all(exchange, KmipError(ResultReason.GENERAL_FAILURE, "the server failed; its log has more"))
+
+    def _unavailable(self, exchange: _Exchange, error: Exception) -> None:
         _log.error("the storage did not carry out a request", reason=str(error))
         reason, message = next(shown for kind, shown in _UNAVAILABLE if isinstance(error, kind))
-        answer = all_failed(plan.request, KmipError(reason, message), self._now())
         # A failure that may be a success is no answer: the client shall look before it tries again.
-        return Reply(_ENCODE[encoding](answer.encode()), close=isinstance(error, OutcomeUnknown))
+        self._refuse_all(exchange, KmipError(reason, message), close=isinstance(error, OutcomeUnknown))
 
-    def _fault(self, plan: Plan, encoding: Encoding) -> Reply:
-        hidden = KmipError(ResultReason.GENERAL_FAILURE, "the server failed; its log has more")
-        return self._encoded(all_failed(plan.request, hidden, self._now()).encode(), encoding)
+    def _refuse_all(self, exchange: _Exchange, error: KmipError, *, close: bool = False) -> None:
+        refused = all_failed(exchange.plan.request, error, self._now())
+        exchange.answer(self._reply(exchange, refused, close=close))
+
+    def _refuse(self, error: KmipError, message: Item | None, encoding: Encoding, *, close: bool = False) -> Reply:
+        _log.info("message refused", reason=error.reason.title, detail=error.message)
+        return self._encoded(refusal(error, message, self._now()), encoding, close=close)
+
+    def _reply(self, exchange: _Exchange, message: ResponseMessage, *, close: bool = False) -> Reply:
+        if self._trace:
+            self._trace_response(exchange, message)
+        return self._encoded(message, exchange.encoding, close=close)
 
     @staticmethod
-    def _encoded(message: Item, encoding: Encoding) -> Reply:
-        return Reply(_ENCODE[encoding](message))
+    def _trace_response(exchange: _Exchange, message: ResponseMessage) -> None:
+        shown = tree.render(binary.expand(message.encode()))
+        _log.info("response", caller=exchange.caller.name, message=shown)
+
+    @staticmethod
+    def _encoded(message: ResponseMessage, encoding: Encoding, *, close: bool = False) -> Reply:
+        return Reply(_ENCODE[encoding](message.encode()), close)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._threads, function, *arguments)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
-
-from twisted.internet.defer import Deferred
+from typing import NamedTuple, Protocol
 
 from kmip_server.identity.caller import Caller
 
@@ -19,12 +17,15 @@ class Encoding(Enum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An encoded response. `close` says that the framing is lost: answer, then close the connection."""
 
     data: bytes
     close: bool = False
+
+
+Answered = Callable[[Reply], None]
+"""Is told the reply to a request, once, in the reactor's thread."""
 
 
 class RequestHandler(Protocol):
@@ -36,8 +37,8 @@ class RequestHandler(Protocol):
     def admits(self, caller: Caller) -> bool:
         """False once the client is revoked. Cheap: asked for every message, and again and again while it is idle."""
 
-    def handle(self, caller: Caller, data: bytes, encoding: Encoding) -> Deferred[Reply]:
-        """The answer to one request message, in the request's encoding. Never fails."""
+    def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
+        """Answer one request message, now or later, in the request's encoding. Never fails."""
 
     def framing_error(self, message: str) -> Reply:
         """The TTLV answer to bytes that are no message; `message` says why, and is safe to show."""

@@ -9,6 +9,7 @@ whether their length is declared or not; a request that breaks HTTP is answered 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
@@ -110,15 +111,14 @@ class KmipRequest(http.Request):
             return
         if not self.channel.session.admitted():
             return
-        answer = self.channel.edge.handler.handle(self.channel.session.caller, body, encoding)
-        answer.addCallback(self._answer, media_type).addErrback(self._fail)
+        caller = self.channel.session.caller
+        self.channel.edge.handler.handle(caller, body, encoding, partial(self._answer, media_type))
 
-    def _answer(self, reply: Reply, media_type: bytes) -> None:
-        self._respond(200, media_type, reply.data)
-
-    def _fail(self, failure: Failure) -> None:
-        if not self._gone:
-            self.channel.session.fail(failure.value)
+    def _answer(self, media_type: bytes, reply: Reply) -> None:
+        try:
+            self._respond(200, media_type, reply.data)
+        except Exception as error:
+            self.channel.session.fail(error)
 
     def _explain(self, status: int, text: str) -> None:
         self._respond(status, b"text/plain; charset=utf-8", f"{text}\n".encode())

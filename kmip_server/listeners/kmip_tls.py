@@ -120,8 +120,7 @@ class KmipProtocol(Protocol):
         if message is None or not self._session.admitted():
             return False
         self._working = True
-        answer = self._edge.handler.handle(self._session.caller, message, Encoding.TTLV)
-        answer.addCallbacks(self._answered, self._failed)
+        self._edge.handler.handle(self._session.caller, message, Encoding.TTLV, self._answered)
         return True
 
     def _answered(self, reply: Reply) -> None:
@@ -136,11 +135,6 @@ class KmipProtocol(Protocol):
                 self._take()
         except Exception as error:
             self._session.fail(error)
-
-    def _failed(self, failure: Failure) -> None:
-        self._working = False
-        if not self._session.closing:
-            self._session.fail(failure.value)
 
     def _send(self, reply: Reply) -> None:
         self._written = len(reply.data)

@@ -200,3 +200,17 @@ def test_serve_with_unusable_options_ends_with_exit_code_1_and_says_which(
     assert done.stdout == ""
     assert arguments[0].removeprefix("--").replace("-", "_") in done.stderr or arguments[1] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_trace_shows_both_sides_of_each_exchange(fresh_server: RunningServer) -> None:
+    client = fresh_server.add_client("traced")
+    fresh_server.arguments = (*fresh_server.arguments, "--trace")
+    fresh_server.restart()
+    with client.session(V) as session:
+        session.do(ask.discover_versions())
+        session.do(ask.discover_versions())
+        session.create_aes()
+        session.do(ask.query(1), fields=(credential("nobody", PASSWORD),))
+    log = fresh_server.stderr.read_text()
+    assert log.count("RequestMessage (Structure") == log.count("ResponseMessage (Structure") == 4
+    assert PASSWORD not in log

@@ -22,7 +22,7 @@ from twisted.internet.threads import blockingCallFromThread
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.listeners.edge import Edge, Port
-from kmip_server.listeners.handler import Encoding, Reply
+from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.listeners.settings import ListenerSettings, TlsSettings
 from kmip_server.listeners.tls import ServerTls
 from kmip_server.listeners.transport import bind
@@ -56,10 +56,13 @@ class ToyServer:
     def admits(self, caller: Caller) -> bool:
         return caller.name not in self.revoked
 
-    def handle(self, caller: Caller, data: bytes, encoding: Encoding) -> Deferred[Reply]:
+    def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         self.requests.append((caller.name, data, encoding))
-        answer = self.answer(data) if encoding is Encoding.TTLV else Reply(encoding.value.encode() + b":" + data)
-        return answer if isinstance(answer, Deferred) else succeed(answer)
+        reply = self.answer(data) if encoding is Encoding.TTLV else Reply(encoding.value.encode() + b":" + data)
+        if isinstance(reply, Deferred):
+            reply.addCallback(answer)
+        else:
+            answer(reply)
 
     def framing_error(self, text: str) -> Reply:
         self.framing_errors.append(text)
