@@ -86,7 +86,10 @@ class AttributeSet:
     def first(self, tag: int) -> Any:
         """The value of the first instance, or None."""
         row = self.parts.get(tag)
-        return _restored(row[0])[1] if row else None
+        if row is None:
+            return None
+        known = _remembered.get(row[0])
+        return (known or _restored(row[0]))[1]
 
     def firsts(self, names: Mapping[int, str]) -> dict[str, Any]:
         """The values of the first instances of those attributes that have a name here, by it."""

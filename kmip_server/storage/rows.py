@@ -30,6 +30,7 @@ _FLAGS = tuple(COLUMNS.index(name) for name in ("archived", "destroyed", "fresh"
 _SLOTS = tuple(ObjectRow.__dict__[name].__set__ for name in COLUMNS)
 _SET_INDEX = ObjectRow.__dict__["index"].__set__
 _HASHED = "\x01"
+_MOST_KNOWN = 2048
 
 
 def row_from_columns(values: Sequence[Any]) -> ObjectRow:
@@ -51,6 +52,27 @@ def row_from_sqlite(values: Sequence[Any]) -> ObjectRow:
     for position in _FLAGS:
         changed[position] = changed[position] == 1
     return row_from_columns(changed)
+
+
+class KnownRows:
+    """Rows that were read before, for as long as the database says that they are as they were. Bounded.
+
+    A row does not change without its version. An object that is removed and made anew under its Unique Identifier
+    begins with version 1 again, but its sealed material has another identifier: a row without material is not kept.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, ObjectRow] = {}
+        self.get = self._rows.get
+
+    def keep(self, row: ObjectRow) -> None:
+        """Keep a row; the oldest one makes room."""
+        if row.material_id is None:
+            return
+        self._rows.pop(row.unique_identifier, None)
+        if len(self._rows) >= _MOST_KNOWN:
+            del self._rows[next(iter(self._rows))]
+        self._rows[row.unique_identifier] = row
 
 
 def stored_value(value: str) -> str:

@@ -21,6 +21,7 @@ from kmip_server.storage.database import Database
 from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
+    KnownRows,
     job_from_columns,
     row_from_columns,
     row_from_sqlite,
@@ -44,6 +45,8 @@ class Access:
         self.sealer = sealer
         self.statements = build_statements(database)
         self.searcher = Searcher(database)
+        # SQLite answers a small question in a fraction of the time of a large one; PostgreSQL takes as long for both.
+        self.known_rows = KnownRows() if database.sqlite else None
         self.row = row_from_sqlite if database.sqlite else row_from_columns
 
 
@@ -91,9 +94,22 @@ class SqlUnit:
             return row  # type: ignore[no-any-return]
         if not storable_key(unique_identifier):
             return None
+        row = self._rows[unique_identifier] = self._read(unique_identifier)
+        return row
+
+    def _read(self, unique_identifier: str) -> ObjectRow | None:
+        access, known = self._access, None
+        if access.known_rows is not None:
+            now = self._connection.first(access.statements.get_version, (unique_identifier,))
+            known = access.known_rows.get(unique_identifier)
+            if now is None or (known is not None and now == (known.version, known.material_id)):
+                return None if now is None else known
         values = self._connection.first(self._get_text, (unique_identifier,))
-        row = None if values is None else self._access.row(values)
-        self._rows[unique_identifier] = row
+        if values is None:
+            return None
+        row = access.row(values)
+        if access.known_rows is not None:
+            access.known_rows.keep(row)
         return row
 
     def material(self, row: ObjectRow) -> bytes | None:
