@@ -206,9 +206,7 @@ def _encoded(response: Payload, version: ProtocolVersion) -> Item:
 @lru_cache(maxsize=256)
 def _encoded_once(response: Payload, version: ProtocolVersion) -> Item:
     """The answer of an operation that looks at nothing that is stored: the same question has the same answer."""
-    return Item(
-        Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, b"".join([binary.encode(item) for item in response.encode(version)])
-    )
+    return _encoded(response, version)
 
 
 def _produced(operation: Operation, response: Payload) -> Produced:

@@ -165,10 +165,11 @@ class Service:
     def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         """Answer one request message, now or later, once. Never fails."""
         now, message = self._now(), None
-        known = self._remembered.answer(now, self._directories.current, caller, data)
-        if known is not None:
-            answer(known)
-            return
+        if encoding is Encoding.TTLV:
+            known = self._remembered.answer(now, self._directories.current, caller, data)
+            if known is not None:
+                answer(known)
+                return
         try:
             message = _DECODE[encoding](data, self._limits)
             plan = self._engine.read(message, now)

@@ -22,21 +22,27 @@ from functools import cache
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from kmip_server.errors import KmipError
+from kmip_server.messages.kinds import (
+    ANY,
+    BIG_INTEGER,
+    BOOLEAN,
+    BYTES,
+    DATE_TIME,
+    INTEGER,
+    INTERVAL,
+    LONG_INTEGER,
+    TEXT,
+    EnumerationKind,
+    Kind,
+    MaskKind,
+    StructureKind,
+    name_of,
+)
 from kmip_server.ttlv.enumeration import Enumeration, Mask
 from kmip_server.ttlv.enumerations import ResultReason
-from kmip_server.ttlv.item import Item, Type, make_item
+from kmip_server.ttlv.item import Item
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion, within
-
-
-class Kind(Protocol):
-    """How one value looks on the wire."""
-
-    def read(self, item: Item, version: ProtocolVersion) -> Any:
-        """The item's value as Python has it; raises KmipError."""
-
-    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
-        """The value as an item with this tag."""
 
 
 class Slot(NamedTuple):
@@ -50,7 +56,7 @@ class Slot(NamedTuple):
     required: bool
     many: bool
     read: Callable[[Sequence[Item]], Any]
-    write: Callable[[Any], Iterable[Item]]
+    write: Callable[[Any], bytes]
     kind: Kind | None = None
 
 
@@ -97,7 +103,7 @@ class PlainField:
                     self.required,
                     True,
                     lambda items: tuple([kind.read(item, version) for item in items]),
-                    lambda values: [kind.write(tag, value, version) for value in values],
+                    lambda values: b"".join([kind.write(tag, value, version) for value in values]),
                 ),
             )
         return (
@@ -107,7 +113,7 @@ class PlainField:
                 self.required,
                 False,
                 lambda items: kind.read(items[0], version),
-                lambda value: () if value in unknown else (kind.write(tag, value, version),),
+                lambda value: b"" if value in unknown else kind.write(tag, value, version),
                 None if unknown else kind,
             ),
         )
@@ -137,7 +143,7 @@ def plain(
 
 
 _Reader = tuple[str, int, bool, bool, Callable[[Sequence[Item]], Any], Kind | None]
-_Writer = tuple[str, int, Callable[[Any], Iterable[Item]], Kind | None]
+_Writer = tuple[str, int, Callable[[Any], bytes], Kind | None]
 _NO_TAG: Final = -1
 
 
@@ -206,19 +212,15 @@ class Payload:
         fields.update(values)
         return made
 
-    def encode(self, version: ProtocolVersion) -> tuple[Item, ...]:
-        """The structure's items for a peer of this version."""
+    def encode(self, version: ProtocolVersion) -> bytes:
+        """The structure's encoded items, one after another, for a peer of this version."""
         fields = vars(self)
-        items: list[Item] = []
+        parts: list[bytes] = []
         for name, tag, write, kind in self._writers(version):
             value = fields[name]
-            if value is None:
-                continue
-            if kind is None:
-                items.extend(write(value))
-            else:
-                items.append(kind.write(tag, value, version))
-        return tuple(items)
+            if value is not None:
+                parts.append(write(value) if kind is None else kind.write(tag, value, version))
+        return b"".join(parts)
 
 
 def _unexpected(cls: type[Payload], item: Item) -> KmipError:
@@ -235,168 +237,6 @@ def _unexpected(cls: type[Payload], item: Item) -> KmipError:
 def title_of(cls: type[Payload]) -> str:
     """The structure's name in messages: "ActivateRequest" -> "Activate Request"."""
     return "".join(f" {letter}" if letter.isupper() else letter for letter in cls.__name__).strip()
-
-
-def name_of(tag: int) -> str:
-    """A tag's title and number, for messages: "Unique Identifier (420094)"."""
-    try:
-        return f"{Tag(tag).title} ({tag:06X})"
-    except ValueError:
-        return f"tag {tag:06X}"
-
-
-# The kinds. ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """A value of one primitive TTLV type."""
-
-    type: Type
-
-    def read(self, item: Item, version: ProtocolVersion) -> Any:
-        """See Kind."""
-        if item[1] != self.type:
-            raise wrong_type(item, self.type)
-        return item[2]
-
-    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        return make_item((tag, self.type, value))
-
-
-def wrong_type(item: Item, *expected: Type) -> KmipError:
-    """The error for an item of another type than the standard asks for."""
-    wanted = " or ".join(kind.name.replace("_", " ").title() for kind in expected)
-    return KmipError(ResultReason.INVALID_MESSAGE, f"{name_of(item.tag)} is a {wanted}")
-
-
-_FIRST_EXTENSION: Final = 0x80000000
-
-
-@dataclass(frozen=True, slots=True)
-class EnumerationKind:
-    """A value of an enumeration, gated by the peer's version. An extensible one takes vendors' values as integers."""
-
-    values: type[Enumeration]
-    extensible: bool = False
-
-    def read(self, item: Item, version: ProtocolVersion) -> Any:
-        """See Kind."""
-        if item[1] != Type.ENUMERATION:
-            raise wrong_type(item, Type.ENUMERATION)
-        if self.extensible and item[2] >= _FIRST_EXTENSION:
-            return item[2]
-        member = _known_values(self.values, version).get(item[2])
-        if member is None:
-            raise KmipError(
-                ResultReason.UNKNOWN_ENUMERATION, f"{name_of(item.tag)} has no value {item[2]:08X} in KMIP {version}"
-            )
-        return member
-
-    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        return make_item((tag, 5, int(value)))
-
-
-@cache
-def _known_values(values: type[Enumeration], version: ProtocolVersion) -> dict[int, Enumeration]:
-    return {int(value): value for value in values if value.known_in(version)}
-
-
-@dataclass(frozen=True, slots=True)
-class MaskKind:
-    """A bit mask: an Integer whose bits are the values of a Mask. Undefined bits are refused."""
-
-    bits: type[Mask]
-
-    def read(self, item: Item, version: ProtocolVersion) -> int:
-        """See Kind."""
-        if item[1] != Type.INTEGER:
-            raise wrong_type(item, Type.INTEGER)
-        value: int = item[2]
-        if value & ~_known_bits(self.bits, version):
-            raise KmipError(
-                ResultReason.INVALID_ATTRIBUTE_VALUE,
-                f"{name_of(item.tag)} has bits that KMIP {version} does not define",
-            )
-        return value
-
-    def write(self, tag: int, value: int, version: ProtocolVersion) -> Item:
-        """See Kind: bits that the peer's version does not define are not sent."""
-        return Item(tag, 2, int(value) & _known_bits(self.bits, version))
-
-
-@cache
-def _known_bits(bits: type[Mask], version: ProtocolVersion) -> int:
-    known = 0
-    for bit in bits:
-        if bit.known_in(version):
-            known |= bit
-    return known
-
-
-@dataclass(frozen=True, slots=True)
-class StructureKind:
-    """A nested declared structure; a `partial` one is what Locate compares with (KMIP 2.1 s6.1.28)."""
-
-    structure: type[Payload]
-    partial: bool = False
-
-    def read(self, item: Item, version: ProtocolVersion) -> Any:
-        """See Kind."""
-        if item[1] != Type.STRUCTURE:
-            raise wrong_type(item, Type.STRUCTURE)
-        return self.structure.decode(item[2], version, partial=self.partial)
-
-    def write(self, tag: int, value: Payload, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        return make_item((tag, 1, value.encode(version)))
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """A value that may be of several kinds, told apart by the item's type; each since some version."""
-
-    choices: tuple[tuple[Type, Kind, type, ProtocolVersion], ...]
-
-    def read(self, item: Item, version: ProtocolVersion) -> Any:
-        """See Kind."""
-        for kind_type, kind, _, since in self.choices:
-            if item[1] == kind_type and within(since, V2_1, version):
-                return kind.read(item, version)
-        raise wrong_type(item, *[choice[0] for choice in self.choices if within(choice[3], V2_1, version)])
-
-    def write(self, tag: int, value: Any, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        for _, kind, python_type, since in self.choices:
-            if isinstance(value, python_type) and within(since, V2_1, version):
-                return kind.write(tag, value, version)
-        raise TypeError(f"{name_of(tag)} cannot be a {type(value).__name__} in KMIP {version}")
-
-
-class ItemKind:
-    """Any item, kept as it is: the value is the Item itself (vendor extensions, wrapped key values)."""
-
-    def read(self, item: Item, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        return item
-
-    def write(self, tag: int, value: Item, version: ProtocolVersion) -> Item:
-        """See Kind."""
-        return Item(tag, value.type, value.value)
-
-
-INTEGER: Final = Primitive(Type.INTEGER)
-LONG_INTEGER: Final = Primitive(Type.LONG_INTEGER)
-BIG_INTEGER: Final = Primitive(Type.BIG_INTEGER)
-BOOLEAN: Final = Primitive(Type.BOOLEAN)
-TEXT: Final = Primitive(Type.TEXT_STRING)
-BYTES: Final = Primitive(Type.BYTE_STRING)
-DATE_TIME: Final = Primitive(Type.DATE_TIME)
-DATE_TIME_EXTENDED: Final = Primitive(Type.DATE_TIME_EXTENDED)
-INTERVAL: Final = Primitive(Type.INTERVAL)
-ANY: Final = ItemKind()
 
 
 # How fields are written in a declaration: one word a type of the standard. -------------------------------------------

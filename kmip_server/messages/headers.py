@@ -13,9 +13,7 @@ from typing import Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import (
-    EnumerationKind,
     Payload,
-    Primitive,
     Slot,
     boolean,
     byte_string,
@@ -27,8 +25,8 @@ from kmip_server.messages.fields import (
     plain,
     structure,
     text,
-    wrong_type,
 )
+from kmip_server.messages.kinds import EnumerationKind, Primitive, wrong_type
 from kmip_server.ttlv import binary
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.item import Item, Type
@@ -121,7 +119,7 @@ class AsynchronousIndicatorField:
                     False,
                     False,
                     lambda items: self._enumeration.read(items[0], version),
-                    lambda value: (self._enumeration.write(tag, value, version),),
+                    lambda value: self._enumeration.write(tag, value, version),
                 ),
             )
         optional, prohibited = enums.AsynchronousIndicator.OPTIONAL, enums.AsynchronousIndicator.PROHIBITED
@@ -132,7 +130,7 @@ class AsynchronousIndicatorField:
                 False,
                 False,
                 lambda items: optional if self._boolean.read(items[0], version) else prohibited,
-                lambda value: (self._boolean.write(tag, value != prohibited, version),),
+                lambda value: self._boolean.write(tag, value != prohibited, version),
             ),
         )
 
@@ -329,20 +327,12 @@ class ResponseMessage:
         """The whole message as an Item (s8.4)."""
         version, header = self.version, self.header
         encode_header = _response_header if header.server_correlation_value is None else _encoded_header
-        return Item(
-            Tag.RESPONSE_MESSAGE,
-            Type.STRUCTURE,
-            (
-                encode_header(header, version),
-                *[Item(Tag.BATCH_ITEM, Type.STRUCTURE, item.encode(version)) for item in self.items],
-            ),
-        )
+        parts = [binary.structure(Tag.BATCH_ITEM, item.encode(version)) for item in self.items]
+        return Item(Tag.RESPONSE_MESSAGE, Type.STRUCTURE, encode_header(header, version) + b"".join(parts))
 
 
-def _encoded_header(header: ResponseHeader, version: ProtocolVersion) -> Item:
-    """The header with its children encoded."""
-    children = b"".join([binary.encode(item) for item in header.encode(version)])
-    return Item(Tag.RESPONSE_HEADER, Type.STRUCTURE, children)
+def _encoded_header(header: ResponseHeader, version: ProtocolVersion) -> bytes:
+    return binary.structure(Tag.RESPONSE_HEADER, header.encode(version))
 
 
 _response_header = lru_cache(maxsize=64)(_encoded_header)

@@ -6,11 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.messages.fields import (
-    BYTES,
-    INTEGER,
-    TEXT,
-    EnumerationKind,
-    OneOf,
     Payload,
     big_integer,
     boolean,
@@ -22,6 +17,7 @@ from kmip_server.messages.fields import (
     plain,
     text,
 )
+from kmip_server.messages.kinds import BYTES, INTEGER, TEXT, EnumerationKind, OneOf
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Kind, Payload, Slot, StructureKind, declare, name_of, wrong_type
+from kmip_server.messages.fields import Payload, Slot, declare
+from kmip_server.messages.kinds import ANY, INTEGER, TEXT, Kind, Primitive, StructureKind, name_of, wrong_type
 from kmip_server.messages.structures import VendorAttribute
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
@@ -24,7 +25,8 @@ from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0, ProtocolVersion
 
-_REMEMBERED: Final = 8192
+_REMEMBERED: Final = 4096
+_TAG: Final = Primitive(Type.ENUMERATION)
 
 CUSTOM_VENDORS: Final = ("x", "y")
 """The vendors whose attributes are the custom attributes of 1.x: the client's and the server's."""
@@ -93,22 +95,21 @@ def read_named(item: Item, version: ProtocolVersion, *, partial: bool = False) -
     return AttributeValue(row.tag, kind.read(Item(row.tag, value.type, value.value), version), index)
 
 
-def write_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+def write_named(attribute: AttributeValue, version: ProtocolVersion) -> bytes | None:
     """A 1.x Attribute structure, or None if that version cannot say it."""
     tag, value, index = attribute
     if tag is Tag.ATTRIBUTE:
         if value.vendor_identification not in CUSTOM_VENDORS:
             return None
-        name, content = f"{value.vendor_identification}-{value.attribute_name}", value.attribute_value
+        name = f"{value.vendor_identification}-{value.attribute_name}"
+        content = ANY.write(Tag.ATTRIBUTE_VALUE, value.attribute_value, version)
     else:
         row = ATTRIBUTES[tag]
         if not _sayable(row, value, version):
             return None
         name, content = row.name, row.kind.write(Tag.ATTRIBUTE_VALUE, value, version)
-    name_item = Item(Tag.ATTRIBUTE_NAME, Type.TEXT_STRING, name)
-    if index:
-        return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, index), content))
-    return Item(Tag.ATTRIBUTE, Type.STRUCTURE, (name_item, content))
+    place = INTEGER.write(Tag.ATTRIBUTE_INDEX, index, version) if index else b""
+    return binary.structure(Tag.ATTRIBUTE, TEXT.write(Tag.ATTRIBUTE_NAME, name, version) + place + content)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -129,7 +130,7 @@ def _kind(row: Attribute, partial: bool) -> Kind:
     return replace(row.kind, partial=True) if partial and isinstance(row.kind, StructureKind) else row.kind
 
 
-def write_tagged(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+def write_tagged(attribute: AttributeValue, version: ProtocolVersion) -> bytes | None:
     """An attribute under its own tag, or None if that version cannot say it."""
     row = ATTRIBUTES[attribute.tag]
     if not _sayable(row, attribute.value, version):
@@ -166,19 +167,16 @@ def read_attributes(item: Item, version: ProtocolVersion, *, partial: bool = Fal
     return tuple([read_tagged(child, version, partial=partial) for child in item.value])
 
 
-def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> list[Item]:
-    return [item for attribute in attributes if (item := _written_named(attribute, version)) is not None]
+def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> bytes:
+    return b"".join([part for attribute in attributes if (part := _written_named(attribute, version)) is not None])
 
 
-def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> list[Item]:
-    return [item for attribute in attributes if (item := write_tagged(attribute, version)) is not None]
+def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> bytes:
+    return b"".join([part for attribute in attributes if (part := write_tagged(attribute, version)) is not None])
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _written_named(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
-    """As write_named, with its children encoded: most values are the same in many objects."""
-    item = write_named(attribute, version)
-    return item and Item(item.tag, item.type, b"".join([binary.encode(child) for child in item.value]))
+_written_named = lru_cache(maxsize=_REMEMBERED)(write_named)
+"""As write_named: most values are the same in many objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +200,7 @@ class TemplateField:
                 self.required,
                 False,
                 lambda items: read(items[0], version),
-                lambda values: (
-                    (Item(tag, Type.STRUCTURE, tuple(write(values, version))),) if values or self.required else ()
-                ),
+                lambda values: binary.structure(tag, write(values, version)) if values or self.required else b"",
             ),
         )
 
@@ -269,7 +265,7 @@ class OneAttributeField:
                 self.required,
                 False,
                 lambda items: _only(read_attributes(items[0], version), wrapper),
-                lambda value: (Item(wrapper, Type.STRUCTURE, tuple(_tagged((value,), version))),),
+                lambda value: binary.structure(wrapper, _tagged((value,), version)),
             ),
         )
 
@@ -299,7 +295,7 @@ class ReferencesField:
                     self.required,
                     True,
                     lambda items: tuple([read(item, version) for item in items]),
-                    lambda values: [item for value in values if (item := write(value, version)) is not None],
+                    lambda values: b"".join([write(value, version) for value in values]),
                 ),
             )
         return (
@@ -309,7 +305,7 @@ class ReferencesField:
                 self.required,
                 False,
                 lambda items: read(items[0], version),
-                lambda value: (item,) if (item := write(value, version)) is not None else (),
+                lambda value: write(value, version),
             ),
         )
 
@@ -323,12 +319,12 @@ def _read_name(item: Item, version: ProtocolVersion) -> AttributeReference:
     return AttributeReference(_row_named(item.value, version).tag)
 
 
-def _write_name(reference: AttributeReference, version: ProtocolVersion) -> Item | None:
+def _write_name(reference: AttributeReference, version: ProtocolVersion) -> bytes:
     if reference.tag is Tag.ATTRIBUTE:
         known = reference.vendor in CUSTOM_VENDORS
     else:
         known = ATTRIBUTES[reference.tag].known_in(version)
-    return Item(Tag.ATTRIBUTE_NAME, Type.TEXT_STRING, str(reference)) if known else None
+    return TEXT.write(Tag.ATTRIBUTE_NAME, str(reference), version) if known else b""
 
 
 def _read_reference(item: Item, version: ProtocolVersion) -> AttributeReference:
@@ -347,12 +343,12 @@ def _read_reference(item: Item, version: ProtocolVersion) -> AttributeReference:
     return AttributeReference(Tag.ATTRIBUTE, named.vendor_identification, named.attribute_name)
 
 
-def _write_reference(reference: AttributeReference, version: ProtocolVersion) -> Item | None:
+def _write_reference(reference: AttributeReference, version: ProtocolVersion) -> bytes:
     if reference.tag is not Tag.ATTRIBUTE:
         known = ATTRIBUTES[reference.tag].known_in(version)
-        return Item(Tag.ATTRIBUTE_REFERENCE, Type.ENUMERATION, int(reference.tag)) if known else None
+        return _TAG.write(Tag.ATTRIBUTE_REFERENCE, int(reference.tag), version) if known else b""
     named = VendorAttribute(vendor_identification=reference.vendor, attribute_name=reference.name)
-    return Item(Tag.ATTRIBUTE_REFERENCE, Type.STRUCTURE, named.encode(version))
+    return binary.structure(Tag.ATTRIBUTE_REFERENCE, named.encode(version))
 
 
 # How these fields are written in a declaration. -----------------------------------------------------------------------

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from kmip_server.messages.kinds import INTEGER
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.item import Item, Limits, Type
+from kmip_server.ttlv.item import Limits
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
@@ -174,10 +175,11 @@ def _remember(part: bytes, attribute: AttributeValue) -> AttributeValue:
 
 def _encoded(tag: Tag, value: Any, index: int | None) -> bytes:
     """One instance as the storage keeps it."""
-    item = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
+    part = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
     if index is not None:
-        item = Item(Tag.CURRENT_ATTRIBUTE, Type.STRUCTURE, (Item(Tag.ATTRIBUTE_INDEX, Type.INTEGER, index), item))
-    part = binary.encode(item)
+        part = binary.structure(
+            Tag.CURRENT_ATTRIBUTE, INTEGER.write(Tag.ATTRIBUTE_INDEX, index, STORAGE_VERSION) + part
+        )
     _remember(part, AttributeValue(tag, value, index))
     return part
 

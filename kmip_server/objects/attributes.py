@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from kmip_server.messages import structures as s
-from kmip_server.messages.fields import (
+from kmip_server.messages.kinds import (
     BOOLEAN,
     BYTES,
     DATE_TIME,

@@ -8,12 +8,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kmip_server.messages.fields import (
-    BYTES,
     Field,
-    OneOf,
     Payload,
     Slot,
-    StructureKind,
     byte_string,
     declare,
     enumeration,
@@ -23,6 +20,7 @@ from kmip_server.messages.fields import (
     structure,
     text,
 )
+from kmip_server.messages.kinds import BYTES, OneOf, StructureKind
 from kmip_server.messages.structures import CryptographicParameters
 from kmip_server.objects.attribute_fields import attribute_list
 from kmip_server.objects.attribute_set import AttributeValue
@@ -223,7 +221,7 @@ def _object_slot(
         False,
         False,
         lambda items: kind.read(items[0], version),
-        lambda value: (kind.write(tag, value, version),) if isinstance(value, structure_type) else (),
+        lambda value: kind.write(tag, value, version) if isinstance(value, structure_type) else b"",
     )
 
 

@@ -19,7 +19,8 @@ from operator import or_
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import DATE_TIME, Payload, Slot, StructureKind, declare
+from kmip_server.messages.fields import Payload, Slot, declare
+from kmip_server.messages.kinds import DATE_TIME, StructureKind
 from kmip_server.messages.structures import UsageLimits
 from kmip_server.objects.attribute_fields import read_attributes, read_named, read_template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
@@ -159,7 +160,7 @@ class PatternsField:
 
 
 def _slot(name: str, tag: Tag, many: bool, read: Callable[[Sequence[Item]], Sequence[AttributeValue]]) -> Slot:
-    return Slot(name, tag, False, many, lambda items: tuple(read(items)), lambda values: ())
+    return Slot(name, tag, False, many, lambda items: tuple(read(items)), lambda values: b"")
 
 
 def patterns() -> Any:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, Primitive, enumeration, item, plain, text
+from kmip_server.messages.fields import Payload, enumeration, item, plain, text
+from kmip_server.messages.kinds import Primitive
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, reference
 from kmip_server.objects.attribute_set import AttributeValue

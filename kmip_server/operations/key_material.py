@@ -9,7 +9,8 @@ from kmip_server.cryptography import transparent
 from kmip_server.cryptography.key_formats import convert, default_key_formats
 from kmip_server.cryptography.transparent import KeyMaterial, Transparent
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, big_integer, wrong_type
+from kmip_server.messages.fields import Payload, big_integer
+from kmip_server.messages.kinds import wrong_type
 from kmip_server.messages.structures import Digest, TransparentEC, TransparentRSA, TransparentSymmetricKey
 from kmip_server.objects.key_block import KeyBlock, KeyValue
 from kmip_server.operations.creation import digest_of

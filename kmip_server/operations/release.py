@@ -57,7 +57,9 @@ class ReleasedField:
 
 
 def _slot(name: str, tag: Tag) -> Slot:
-    return Slot(name, tag, False, False, lambda items: items[0], lambda item: (item,) if item.tag == tag else ())
+    return Slot(
+        name, tag, False, False, lambda items: items[0], lambda item: binary.encode(item) if item.tag == tag else b""
+    )
 
 
 def released_object() -> Any:

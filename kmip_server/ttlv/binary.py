@@ -34,14 +34,18 @@ _FIXED: Final[dict[int, tuple[int, Callable[..., tuple[int, int | bytes]]]]] = {
     int(Type.DATE_TIME_EXTENDED): (8, _int64),
 }
 _ZEROS: Final = tuple(bytes(n) for n in range(8))
+# Plain numbers, since looking up a member of an enumeration takes longer than comparing it.
 _STRUCTURE: Final = int(Type.STRUCTURE)
+_INTEGER: Final = int(Type.INTEGER)
+_LONG_INTEGER: Final = int(Type.LONG_INTEGER)
+_BIG_INTEGER: Final = int(Type.BIG_INTEGER)
+_ENUMERATION: Final = int(Type.ENUMERATION)
+_BOOLEAN: Final = int(Type.BOOLEAN)
 _TEXT_STRING: Final = int(Type.TEXT_STRING)
 _BYTE_STRING: Final = int(Type.BYTE_STRING)
-_BIG_INTEGER: Final = int(Type.BIG_INTEGER)
-_BOOLEAN: Final = int(Type.BOOLEAN)
-_ENUMERATION: Final = int(Type.ENUMERATION)
+_DATE_TIME: Final = int(Type.DATE_TIME)
 _INTERVAL: Final = int(Type.INTERVAL)
-_INTEGER: Final = int(Type.INTEGER)
+_DATE_TIME_EXTENDED: Final = int(Type.DATE_TIME_EXTENDED)
 
 
 def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
@@ -163,44 +167,49 @@ _pack_header = Struct(">II").pack
 _pack_int32 = Struct(">IIi4x").pack
 _pack_uint32 = Struct(">III4x").pack
 _pack_int64 = Struct(">IIq").pack
-_PACK_FOUR_BYTES: Final[dict[int, Callable[..., bytes]]] = {
-    _INTEGER: _pack_int32,
-    _ENUMERATION: _pack_uint32,
-    _INTERVAL: _pack_uint32,
+
+
+def structure(tag: int, children: bytes) -> bytes:
+    """An encoded Structure, of its children encoded one after another."""
+    return _pack_header(tag << 8 | _STRUCTURE, len(children)) + children
+
+
+def _framed(word: int, data: bytes) -> bytes:
+    length = len(data)
+    return _pack_header(word, length) + data + _ZEROS[-length % 8]
+
+
+PRIMITIVES: Final[dict[int, Callable[[int, Any], bytes]]] = {
+    _INTEGER: lambda tag, value: _pack_int32(tag << 8 | _INTEGER, 4, value),
+    _LONG_INTEGER: lambda tag, value: _pack_int64(tag << 8 | _LONG_INTEGER, 8, value),
+    _BIG_INTEGER: lambda tag, value: _framed(
+        tag << 8 | _BIG_INTEGER, value.to_bytes((value.bit_length() // 64 + 1) * 8, "big", signed=True)
+    ),
+    _ENUMERATION: lambda tag, value: _pack_uint32(tag << 8 | _ENUMERATION, 4, value),
+    _BOOLEAN: lambda tag, value: _pack_int64(tag << 8 | _BOOLEAN, 8, value),
+    _TEXT_STRING: lambda tag, value: _framed(tag << 8 | _TEXT_STRING, value.encode("utf-8")),
+    _BYTE_STRING: lambda tag, value: _framed(tag << 8 | _BYTE_STRING, value),
+    _DATE_TIME: lambda tag, value: _pack_int64(tag << 8 | _DATE_TIME, 8, value),
+    _INTERVAL: lambda tag, value: _pack_uint32(tag << 8 | _INTERVAL, 4, value),
+    _DATE_TIME_EXTENDED: lambda tag, value: _pack_int64(tag << 8 | _DATE_TIME_EXTENDED, 8, value),
 }
+"""By type: an encoded item of this tag and value."""
 
 
 def _append(item: Item, parts: list[bytes]) -> int:
     """Append the item's bytes to the parts; answer how many there are."""
     tag, kind, value = item
-    word = tag << 8 | kind
-    if kind == _STRUCTURE:
-        if type(value) is bytes:
-            parts.append(_pack_header(word, len(value)))
-            parts.append(value)
-            return len(value) + 8
+    if kind != _STRUCTURE:
+        part = PRIMITIVES[kind](tag, value)
+    elif type(value) is bytes:
+        part = structure(tag, value)
+    else:
         place = len(parts)
         parts.append(b"")
         length = 0
         for child in value:
             length += _append(child, parts)
-        parts[place] = _pack_header(word, length)
-        return length + 8
-    pack = _PACK_FOUR_BYTES.get(kind)
-    if pack is not None:
-        parts.append(pack(word, 4, value))
-        return 16
-    if kind == _TEXT_STRING:
-        value = value.encode("utf-8")
-    elif kind == _BIG_INTEGER:
-        value = value.to_bytes((value.bit_length() // 64 + 1) * 8, "big", signed=True)
-    elif kind != _BYTE_STRING:
-        parts.append(_pack_int64(word, 8, value))
-        return 16
-    length = len(value)
-    padding = -length % 8
-    parts.append(_pack_header(word, length))
-    parts.append(value)
-    if padding:
-        parts.append(_ZEROS[padding])
-    return 8 + length + padding
+        parts[place] = _pack_header(tag << 8 | kind, length)
+        return length + HEADER_BYTES
+    parts.append(part)
+    return len(part)

@@ -1,4 +1,4 @@
-"""Answers that are remembered for a second: nobody gets another caller's, an older one, or one of a former directory."""
+"""Answers that are remembered for a second: nobody gets another's, an older one, or one of a former directory."""
 
 from __future__ import annotations
 

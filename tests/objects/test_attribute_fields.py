@@ -9,7 +9,8 @@ import pytest
 
 from kmip_server.errors import KmipError
 from kmip_server.messages import structures as s
-from kmip_server.messages.fields import EnumerationKind, MaskKind, Payload, Primitive, StructureKind
+from kmip_server.messages.fields import Payload
+from kmip_server.messages.kinds import EnumerationKind, MaskKind, Primitive, StructureKind
 from kmip_server.objects.attribute_fields import (
     AttributeReference,
     attribute_list,
@@ -25,11 +26,25 @@ from kmip_server.objects.attribute_fields import (
 )
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, Attribute
+from kmip_server.ttlv import binary
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.enumerations import ObjectType, ResultReason
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS, V1_0, V1_2, V1_3, V1_4, V2_0, V2_1, ProtocolVersion
+
+
+def said(attribute: AttributeValue, version: ProtocolVersion) -> Item | None:
+    """An attribute as it is written, in the form of its version."""
+    written = (write_tagged if version >= V2_0 else write_named)(attribute, version)
+    return None if written is None else binary.decode(written)
+
+
+def items(payload: Payload, version: ProtocolVersion) -> tuple[Item, ...]:
+    """A payload's items as they are written."""
+    children: tuple[Item, ...] = binary.decode(binary.structure(Tag.REQUEST_PAYLOAD, payload.encode(version))).value
+    return children
+
 
 VALUE = Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, "disk")
 SAMPLES: dict[type[Payload], Payload] = {
@@ -90,14 +105,14 @@ def sample(row: Attribute, version: ProtocolVersion) -> Any:
 
 @pytest.mark.parametrize("version", SUPPORTED_VERSIONS, ids=str)
 def test_every_attribute_of_a_version_is_read_as_it_was_written(version: ProtocolVersion) -> None:
-    write, read = (write_tagged, read_tagged) if version >= V2_0 else (write_named, read_named)
+    read = read_tagged if version >= V2_0 else read_named
     written = 0
     for row in ATTRIBUTES.values():
         value = sample(row, version)
         if value is None:
             continue
         attribute = AttributeValue(row.tag, value)
-        item = write(attribute, version)
+        item = said(attribute, version)
         if not row.known_in(version):
             assert item is None, row.name
             continue
@@ -136,7 +151,7 @@ def test_a_custom_attribute_of_1_x_is_the_vendor_attribute_of_its_prefix(name: s
     attribute = read_named(named(name), V1_0)
     assert reference_to(attribute) == AttributeReference(Tag.ATTRIBUTE, vendor, rest)
     assert attribute.value.attribute_value == VALUE
-    assert write_named(attribute, V1_4) == named(name)
+    assert said(attribute, V1_4) == named(name)
 
 
 @pytest.mark.parametrize("name", ["", "disk", "x-", "x", "X-disk", "z-disk", "-disk", "name", "Name ", "State\0"])
@@ -148,13 +163,13 @@ def test_any_other_name_is_no_attribute(name: str) -> None:
 
 def test_a_vendor_s_own_attribute_is_not_said_in_1_x() -> None:
     value = s.VendorAttribute(vendor_identification="acme", attribute_name="a", attribute_value=VALUE)
-    assert write_named(AttributeValue(Tag.ATTRIBUTE, value), V1_4) is None
+    assert said(AttributeValue(Tag.ATTRIBUTE, value), V1_4) is None
 
 
 def test_index_0_is_left_out_and_any_other_is_written() -> None:
-    assert write_named(AttributeValue(Tag.OBJECT_GROUP, "disk", 0), V1_4) == named("Object Group")
-    assert write_named(AttributeValue(Tag.OBJECT_GROUP, "disk", None), V1_4) == named("Object Group")
-    assert write_named(AttributeValue(Tag.OBJECT_GROUP, "disk", 3), V1_4) == named("Object Group", index(3))
+    assert said(AttributeValue(Tag.OBJECT_GROUP, "disk", 0), V1_4) == named("Object Group")
+    assert said(AttributeValue(Tag.OBJECT_GROUP, "disk", None), V1_4) == named("Object Group")
+    assert said(AttributeValue(Tag.OBJECT_GROUP, "disk", 3), V1_4) == named("Object Group", index(3))
     assert read_named(named("Object Group", index(3)), V1_4) == AttributeValue(Tag.OBJECT_GROUP, "disk", 3)
 
 
@@ -187,13 +202,13 @@ def test_a_tag_that_is_unknown_or_no_attribute_is_refused() -> None:
 
 def test_an_enumeration_value_of_a_later_version_is_not_said() -> None:
     attribute = AttributeValue(Tag.OBJECT_TYPE, ObjectType.PGP_KEY)
-    assert write_named(attribute, V1_0) is None
-    assert write_named(attribute, V1_2) is not None
+    assert said(attribute, V1_0) is None
+    assert said(attribute, V1_2) is not None
 
 
 def test_bits_of_a_later_version_are_not_said() -> None:
     attribute = AttributeValue(Tag.CRYPTOGRAPHIC_USAGE_MASK, 0x20000C)
-    in_1_4 = write_named(attribute, V1_4)
+    in_1_4 = said(attribute, V1_4)
     assert in_1_4 is not None
     assert in_1_4.value[1].value == 0x0C
 
@@ -233,7 +248,7 @@ CUSTOM = AttributeValue(
 
 def test_a_template_is_a_template_attribute_in_1_x_and_attributes_since_2_0() -> None:
     payload = Everything(wanted=(GROUP, CUSTOM), names=(reference_to(GROUP), reference_to(CUSTOM)))
-    in_1_4, in_2_1 = payload.encode(V1_4), payload.encode(V2_1)
+    in_1_4, in_2_1 = items(payload, V1_4), items(payload, V2_1)
     assert [item.tag for item in in_1_4] == [Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTE_NAME, Tag.ATTRIBUTE_NAME]
     assert [item.tag for item in in_2_1] == [Tag.ATTRIBUTES, Tag.ATTRIBUTE_REFERENCE, Tag.ATTRIBUTE_REFERENCE]
     assert [item.type for item in in_2_1[1:]] == [Type.ENUMERATION, Type.STRUCTURE]
@@ -243,10 +258,10 @@ def test_references_are_read_as_they_were_written() -> None:
     for version in (V1_0, V1_4, V2_0, V2_1):
         for attribute in (GROUP, CUSTOM):
             payload = OneReference(name=reference_to(attribute))
-            assert OneReference.decode(payload.encode(version), version) == payload
+            assert OneReference.decode(items(payload, version), version) == payload
     later = OneReference(name=AttributeReference(Tag.RANDOM_NUMBER_GENERATOR))
-    assert later.encode(V1_2) == ()
-    assert len(later.encode(V1_3)) == 1
+    assert items(later, V1_2) == ()
+    assert len(items(later, V1_3)) == 1
 
 
 @pytest.mark.parametrize(
@@ -273,10 +288,10 @@ def test_a_reference_that_names_no_attribute_is_refused(item: Item) -> None:
 
 
 def test_the_form_of_one_generation_is_not_understood_in_the_other() -> None:
-    in_1_4, in_2_1 = Everything(wanted=(GROUP,)).encode(V1_4), Everything(wanted=(GROUP,)).encode(V2_1)
-    for items, version in ((in_1_4, V2_1), (in_2_1, V1_4)):
+    in_1_4, in_2_1 = items(Everything(wanted=(GROUP,)), V1_4), items(Everything(wanted=(GROUP,)), V2_1)
+    for form, version in ((in_1_4, V2_1), (in_2_1, V1_4)):
         with pytest.raises(KmipError):
-            Everything.decode(items, version)
+            Everything.decode(form, version)
 
 
 @pytest.mark.parametrize("count", [0, 2])
@@ -288,12 +303,12 @@ def test_a_structure_for_one_attribute_holds_exactly_one(count: int) -> None:
 
 def test_an_attribute_of_1_x_alone_is_not_said_since_2_0() -> None:
     answer = Answer(attribute=GROUP)
-    assert [item.tag for item in answer.encode(V1_4)] == [Tag.ATTRIBUTE]
-    assert answer.encode(V2_1) == ()
+    assert [item.tag for item in items(answer, V1_4)] == [Tag.ATTRIBUTE]
+    assert items(answer, V2_1) == ()
 
 
 def test_a_template_that_does_not_exist_is_not_found() -> None:
-    name = SAMPLES[s.Name].encode(V1_0)
+    name = items(SAMPLES[s.Name], V1_0)
     item = Item(Tag.TEMPLATE_ATTRIBUTE, Type.STRUCTURE, (Item(Tag.NAME, Type.STRUCTURE, name),))
     with pytest.raises(KmipError) as refused:
         Everything.decode((item,), V1_0)
