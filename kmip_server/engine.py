@@ -8,7 +8,6 @@ only after the unit's commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
@@ -49,8 +48,7 @@ _NOT_BEGUN: Final = KmipError(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A request that may be carried out, and what it will need.
 
     `stateless`: nothing that is stored. `writes`: a transaction that writes, because something changes or goes on

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -379,4 +378,4 @@ def _correlated(caller: Caller, plan: Plan) -> Plan:
         client_correlation_value=ascii((request.header.client_correlation_value or "")[:_SHOWN_CHARACTERS]),
         server_correlation_value=correlation,
     )
-    return replace(plan, request=replace(request, correlation=correlation))
+    return plan._replace(request=request._replace(correlation=correlation))

@@ -164,10 +164,12 @@ class Payload:
 
     @classmethod
     @cache
-    def _readers(cls, version: ProtocolVersion) -> tuple[_Reader, ...]:
+    def _readers(cls, version: ProtocolVersion) -> tuple[tuple[_Reader, ...], dict[str, Any]]:
+        """How to decode: a row for each slot, and the values of the fields that are not there."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         return tuple(
             [(slot.name, int(slot.tag), slot.required, slot.many, slot.read, slot.kind) for slot in cls.slots(version)]
-        )
+        ), {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
 
     @classmethod
     @cache
@@ -175,18 +177,13 @@ class Payload:
         return tuple([(slot.name, slot.tag, slot.write, slot.kind) for slot in cls.slots(version)])
 
     @classmethod
-    @cache
-    def _defaults(cls) -> dict[str, Any]:
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-
-    @classmethod
     def decode(cls, items: Sequence[Item], version: ProtocolVersion, *, partial: bool = False) -> Self:
         """Build the structure from its items, in order; a `partial` one may lack required fields. Raises KmipError."""
+        readers, defaults = cls._readers(version)
         values: dict[str, Any] = {}
         position, count = 0, len(items)
         here = items[0][0] if count else _NO_TAG
-        for name, tag, required, many, read, kind in cls._readers(version):
+        for name, tag, required, many, read, kind in readers:
             if here != tag:
                 if required and not partial:
                     raise KmipError(
@@ -208,7 +205,7 @@ class Payload:
         # As cls(**values); but the constructor of a frozen dataclass takes several times as long.
         made = object.__new__(cls)
         fields = vars(made)
-        fields.update(cls._defaults())
+        fields.update(defaults)
         fields.update(values)
         return made
 

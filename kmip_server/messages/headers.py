@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import (
@@ -236,8 +236,7 @@ class BatchItemError(KmipError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RequestMessage:
+class RequestMessage(NamedTuple):
     """A decoded request: its version, header, and batch items whose payloads are still Items.
 
     `correlation` is the Server Correlation Value of its response, if that has one (s9.10).
@@ -315,8 +314,7 @@ def _number(items: tuple[Item, ...]) -> ProtocolVersion:
     return ProtocolVersionStructure.decode(items, V1_0).number
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseMessage:
+class ResponseMessage(NamedTuple):
     """A response, ready to be encoded."""
 
     version: ProtocolVersion
