@@ -1,5 +1,7 @@
 """Both listeners of one process: their factories, open connections, budgets, the sweep, and the graceful stop."""
 
+# twisted.internet's transports are not annotated.
+# mypy: allow-untyped-calls
 from __future__ import annotations
 
 import socket
@@ -10,20 +12,19 @@ from typing import Final
 
 import structlog
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from kmip_server.listeners.budget import ByteBudget, ConnectionBudget
 from kmip_server.listeners.handler import RequestHandler
-from kmip_server.listeners.kmip_https import HttpsFactory
-from kmip_server.listeners.kmip_tls import KmipFactory
+from kmip_server.listeners.kmip_https import HttpsProtocol
+from kmip_server.listeners.kmip_tls import KmipProtocol
 from kmip_server.listeners.session import Session, Transport
 from kmip_server.listeners.settings import ListenerSettings
 from kmip_server.listeners.tls import ServerTls
-from kmip_server.listeners.transport import Acceptor, Peer, connect
+from kmip_server.listeners.tls_transport import TlsTransport
+from kmip_server.listeners.transport import Acceptor, Peer
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -33,13 +34,6 @@ class Port(IntEnum):
 
     KMIP = 0
     HTTPS = 1
-
-
-class _PlainTlsFactory(TLSMemoryBIOFactory):
-    """TLS that encrypts each write at once: an answer is one write, so there is nothing to collect."""
-
-    protocol = TLSMemoryBIOProtocol
-    noisy = False
 
 
 class Edge:
@@ -52,12 +46,9 @@ class Edge:
         self.settings = settings
         self.stopping = False
         self._reactor = reactor
+        self._tls = tls
         self._memory = ByteBudget(settings.buffered_bytes)
         self._connections = ConnectionBudget(settings.connections, settings.connections_per_address)
-        self._factories: dict[Port, IProtocolFactory] = {
-            Port.KMIP: _PlainTlsFactory(tls, False, KmipFactory(self), reactor),
-            Port.HTTPS: TLSMemoryBIOFactory(tls, False, HttpsFactory(self), reactor),
-        }
         self._acceptors: list[Acceptor] = []
         self._sessions: set[Session] = set()
         self._drained: Deferred[None] = Deferred()
@@ -86,7 +77,23 @@ class Edge:
             self._connections.release(host)
             closed()
 
-        connect(self._reactor, self._factories[port], connection, peer, release)
+        self._connect(_PROTOCOLS[port](self), connection, peer, release)
+
+    def _connect(
+        self,
+        protocol: KmipProtocol | HttpsProtocol,
+        connection: socket.socket,
+        peer: Peer,
+        closed: Callable[[], None],
+    ) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        transport = TlsTransport(connection, protocol, peer, self._reactor, self._tls, closed)
+        try:
+            protocol.makeConnection(transport)
+        except Exception:
+            _log.exception("a connection could not be set up")
+            transport.abortConnection()
 
     def opened(self, transport: Transport, settle: Callable[[], None]) -> Session:
         """A connection is there, its TLS handshake is not."""
@@ -131,3 +138,9 @@ class Edge:
                 session.sweep(now)
             except Exception as error:
                 session.fail(error)
+
+
+_PROTOCOLS: Final[dict[Port, Callable[[Edge], KmipProtocol | HttpsProtocol]]] = {
+    Port.KMIP: KmipProtocol,
+    Port.HTTPS: HttpsProtocol,
+}

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 from zope.interface import implementer
@@ -35,19 +35,6 @@ _ENCODINGS: Final[Mapping[bytes, Encoding]] = {
 _METHODS: Final[Mapping[bytes, bytes]] = {b"/kmip": b"POST", b"/healthz": b"GET"}
 _CHARSETS: Final = frozenset({b"utf-8", b"utf8"})
 _HEADERS: Final = 64
-
-
-class HttpsFactory(Factory):
-    """Makes the protocol of each connection."""
-
-    noisy = False
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-
-    def buildProtocol(self, address: IAddress | None) -> HttpsProtocol:  # noqa: N802
-        """The protocol of a new connection."""
-        return HttpsProtocol(self._edge)
 
 
 class KmipRequest(http.Request):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,19 +21,6 @@ from kmip_server.ttlv.item import CodecError
 
 if TYPE_CHECKING:
     from kmip_server.listeners.edge import Edge
-
-
-class KmipFactory(Factory):
-    """Makes the protocol of each connection."""
-
-    noisy = False
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-
-    def buildProtocol(self, address: IAddress | None) -> KmipProtocol:  # noqa: N802
-        """The protocol of a new connection."""
-        return KmipProtocol(self._edge)
 
 
 @implementer(IHandshakeListener, IPushProducer)

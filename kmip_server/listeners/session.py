@@ -29,10 +29,6 @@ _NEXT_REQUEST: Final = "a request"
 class Transport(Protocol):
     """What is used of a TLS transport."""
 
-    @property
-    def transport(self) -> Any:
-        """The TCP transport below."""
-
     def getPeer(self) -> Any:  # noqa: N802
         """The peer's address."""
 
@@ -56,6 +52,9 @@ class Transport(Protocol):
 
     def loseConnection(self) -> None:  # noqa: N802
         """Close after what was written."""
+
+    def hang_up(self) -> None:
+        """Close after what was written, whatever the peer does."""
 
     def abortConnection(self) -> None:  # noqa: N802
         """Close now."""
@@ -208,7 +207,7 @@ class Session:
     def _hang_up(self) -> None:
         self._hung_up = True
         self._await(self._settings.message_seconds, "the sending of the last answer")
-        self._transport.transport.loseConnection()
+        self._transport.hang_up()
 
     def _await(self, seconds: float, what: str) -> None:
         self._deadline = monotonic() + seconds

@@ -8,6 +8,7 @@ and no early data.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,9 +17,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.protocols.tls import TLSMemoryBIOProtocol
-from zope.interface import implementer
 
 from kmip_server.listeners import openssl
 from kmip_server.listeners.settings import TlsSettings
@@ -47,7 +45,6 @@ class PeerCertificate:
     expires: float
 
 
-@implementer(IOpenSSLServerConnectionCreator)
 class ServerTls:
     """Makes the server's side of TLS connections. Raises TlsError if the files cannot be used."""
 
@@ -63,9 +60,11 @@ class ServerTls:
         """The key exchange group that a client of the same library gets."""
         return openssl.negotiated_group(self._context)
 
-    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
-        """One connection, reading from and writing to memory."""
-        return SSL.Connection(self._context, None)
+    def connection(self, stream: socket.socket) -> SSL.Connection:
+        """The server's side of one connection, on this socket."""
+        connection = SSL.Connection(self._context, stream)
+        connection.set_accept_state()
+        return connection
 
 
 def peer_certificate(connection: SSL.Connection) -> PeerCertificate | None:

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import structlog
 from twisted.internet import abstract, tcp
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
@@ -34,6 +33,7 @@ class PromptTransport(tcp.Server):
     """A server-side TCP transport that offers bytes to the kernel before it queues them, and says when it is gone."""
 
     _queued = False
+    _reading = False
 
     def __init__(
         self,
@@ -45,6 +45,16 @@ class PromptTransport(tcp.Server):
     ) -> None:
         self._closed: Callable[[], None] | None = closed
         super().__init__(connection, protocol, peer, None, 0, reactor)  # type: ignore[arg-type]
+
+    def startReading(self) -> None:  # noqa: N802
+        """Read again."""
+        self._reading = True
+        super().startReading()
+
+    def stopReading(self) -> None:  # noqa: N802
+        """Read no more for now."""
+        self._reading = False
+        super().stopReading()
 
     def startWriting(self) -> None:  # noqa: N802
         """Bytes wait for the kernel."""
@@ -139,27 +149,3 @@ def accept(listening: socket.socket) -> Iterator[tuple[socket.socket, Peer]]:
                 raise
             return
         yield connection, peer
-
-
-def connect(
-    reactor: PosixReactorBase,
-    factory: IProtocolFactory,
-    connection: socket.socket,
-    peer: Peer,
-    closed: Callable[[], None],
-) -> None:
-    """Give an accepted socket a protocol of the factory. `closed` is called once, when the socket is gone."""
-    kind = IPv4Address if connection.family == socket.AF_INET else IPv6Address
-    protocol = factory.buildProtocol(kind("TCP", *peer))
-    if protocol is None:
-        connection.close()
-        closed()
-        return
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    transport = PromptTransport(connection, protocol, peer, reactor, closed)
-    try:
-        protocol.makeConnection(transport)
-    except Exception:
-        _log.exception("a connection could not be set up")
-        transport.abortConnection()
