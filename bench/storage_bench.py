@@ -47,7 +47,7 @@ def new_row(name: str) -> ObjectRow:
         cryptographic_length=256,
         cryptographic_usage_mask=0x0C,
         initial_date=int(time.time()),
-        index=((NAME, name),),
+        indexed=((NAME, name),),
     )
 
 

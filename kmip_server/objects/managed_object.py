@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -113,12 +112,12 @@ class ManagedObject:
             next_transition=lifecycle.next_transition(
                 self.state, columns["activation_date"], columns["deactivation_date"]
             ),
-            index=self._index(),
+            indexed=self._indexed(),
             **columns,
         )
-        return row if self.row is None else replace(row, version=self.row.version + 1)
+        return row if self.row is None else row._replace(version=self.row.version + 1)
 
-    def _index(self) -> tuple[tuple[int, str], ...] | None:
+    def _indexed(self) -> tuple[tuple[int, str], ...] | None:
         """What Locate finds the object by, beside the columns; None if it is as it was in the row."""
         attributes = self.attributes
         if self.row is not None:

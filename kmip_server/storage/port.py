@@ -9,15 +9,14 @@ leaves before that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectRow:
+class ObjectRow(NamedTuple):
     """One managed object without its key bytes. Times are POSIX seconds.
 
-    `attributes` is opaque to the storage; the columns repeat those attributes that Locate filters by. `index` holds
+    `attributes` is opaque to the storage; the columns repeat those attributes that Locate filters by. `indexed` holds
     (tag, canonical value) of every other attribute instance that Locate can match exactly; it is None in a row that was
     read, and `Unit.update` takes None as "the stored entries stay". `material_id` is the storage's own: it names the
     sealing of the key material, and is None when there is none.
@@ -47,11 +46,11 @@ class ObjectRow:
     archive_date: int | None = None
     fresh: bool = False
     material_id: bytes | None = None
-    index: tuple[tuple[int, str], ...] | None = None
+    indexed: tuple[tuple[int, str], ...] | None = None
 
     def next_version(self) -> ObjectRow:
         """The same row, one version on: the form in which `Unit.update` takes a changed row."""
-        return replace(self, version=self.version + 1)
+        return self._replace(version=self.version + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ class Statements:
 
     get: str
     get_locked: str
-    get_version: str  # answers version, material_id
     insert_object: str  # the columns of WRITTEN, material_id, entries
     update_object: str  # the columns of WRITTEN, then the identifier and the version before
     set_material_id: str  # material_id, unique_identifier
@@ -80,7 +79,6 @@ def build_statements(database: Database) -> Statements:
     return Statements(
         get=text(get, "key"),
         get_locked=text(get.with_for_update(), "key"),
-        get_version=text(select(objects.c.version, objects.c.material_id).where(of_key), "key"),
         insert_object=insertion(objects, *WRITTEN, "material_id", "entries"),
         update_object=text(
             update(objects).where(of_key, objects.c.version == bindparam("before")).values(new),

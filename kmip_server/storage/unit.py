@@ -11,7 +11,6 @@ nothing cuts, and are sent last: their numbers come from one row that is locked 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ from kmip_server.storage.database import Database
 from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
-    KnownRows,
     job_from_columns,
     row_from_columns,
     row_from_sqlite,
@@ -45,8 +43,6 @@ class Access:
         self.sealer = sealer
         self.statements = build_statements(database)
         self.searcher = Searcher(database)
-        # SQLite answers a small question in a fraction of the time of a large one; PostgreSQL takes as long for both.
-        self.known_rows = KnownRows() if database.sqlite else None
         self.row = row_from_sqlite if database.sqlite else row_from_columns
 
 
@@ -94,22 +90,8 @@ class SqlUnit:
             return row  # type: ignore[no-any-return]
         if not storable_key(unique_identifier):
             return None
-        row = self._rows[unique_identifier] = self._read(unique_identifier)
-        return row
-
-    def _read(self, unique_identifier: str) -> ObjectRow | None:
-        access, known = self._access, None
-        if access.known_rows is not None:
-            now = self._connection.first(access.statements.get_version, (unique_identifier,))
-            known = access.known_rows.get(unique_identifier)
-            if now is None or (known is not None and now == (known.version, known.material_id)):
-                return None if now is None else known
         values = self._connection.first(self._get_text, (unique_identifier,))
-        if values is None:
-            return None
-        row = access.row(values)
-        if access.known_rows is not None:
-            access.known_rows.keep(row)
+        row = self._rows[unique_identifier] = None if values is None else self._access.row(values)
         return row
 
     def material(self, row: ObjectRow) -> bytes | None:
@@ -158,7 +140,7 @@ class SqlUnit:
         row = self._rows.get(identifier, _ABSENT)
         if row is None:
             return False
-        if row is _ABSENT or row.index is None:
+        if row is _ABSENT or row.indexed is None:
             return None
         return bool(row.owner == entry[2] and entry[:2] in stored_entries(row))
 
@@ -206,12 +188,12 @@ class SqlUnit:
         kept: dict[str, Any] = {}
         if row.material_id != previous.material_id:
             kept["material_id"] = previous.material_id
-        if row.index is None and previous.index is not None:
-            kept["index"] = previous.index
-        elif row.index is None and (row.owner, row.initial_date) != (previous.owner, previous.initial_date):
+        if row.indexed is None and previous.indexed is not None:
+            kept["indexed"] = previous.indexed
+        elif row.indexed is None and (row.owner, row.initial_date) != (previous.owner, previous.initial_date):
             raise ValueError("a change of owner or Initial Date needs the index entries")
         if kept:
-            row = replace(row, **kept)
+            row = row._replace(**kept)
         material = self.material(previous) if object_binding(row) != object_binding(previous) else None
         self._write((Kind.UPDATE, identifier, row, self._noted_entries(row), None))
         self._remember(self._rows, identifier, row)

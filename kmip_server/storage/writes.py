@@ -100,7 +100,7 @@ def _insert_objects(run: _Run, inserted: dict[str, _Object], materials: dict[str
 def _update_objects(run: _Run, updated: dict[str, _Object]) -> None:
     ordered = sorted(updated.items())
     # An update without index entries leaves the stored ones as they are.
-    reindexed = [(key, row, entries) for key, (row, entries, _) in ordered if row.index is not None]
+    reindexed = [(key, row, entries) for key, (row, entries, _) in ordered if row.indexed is not None]
     before = [index_row for key, _, _ in reindexed for index_row in _stored_index_rows(run, key)]
     parameters = [(*written_values(row), key, base) for key, (row, _, base) in ordered]
     if run.many(run.statements.update_object, parameters) != len(parameters):

@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 import threading
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
 def filled(store: Store, make_row: MakeRow) -> Store:
     with store.unit(writes=True) as unit:
         for number in range(30):
-            row = make_row(index=((NAME, f"name {number}"),), fresh=bool(number % 2), attributes=bytes(number))
+            row = make_row(indexed=((NAME, f"name {number}"),), fresh=bool(number % 2), attributes=bytes(number))
             unit.insert(row, b"canary key bytes")
             unit.audit(audited("Create", row.unique_identifier))
         unit.add_job(Job(b"job", "alice", 1, 1, b"request", 1))
@@ -99,7 +98,7 @@ def test_a_backup_under_load_is_consistent(store: Store, make_row: MakeRow, tmp_
     acknowledged: list[ObjectRow] = []
 
     def create(unit: Unit) -> ObjectRow:
-        row = make_row(index=((NAME, f"name {len(acknowledged)}"),))
+        row = make_row(indexed=((NAME, f"name {len(acknowledged)}"),))
         unit.insert(row, b"key")
         unit.audit(audited("Create", row.unique_identifier))
         return row
@@ -226,7 +225,7 @@ def test_a_destroyed_key_does_not_come_back_unannounced(sqlite_store: Store, mak
     older = backup(url_of(sqlite_store), tmp_path / "older")
     with sqlite_store.unit(writes=True) as unit:
         unit.drop_material(row.unique_identifier)
-        unit.update(replace(row, destroyed=True).next_version())
+        unit.update(row._replace(destroyed=True).next_version())
         unit.audit(audited("Destroy", row.unique_identifier))
     newer = backup(url_of(sqlite_store), tmp_path / "newer")
     assert newer.audit_sequence == older.audit_sequence + 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from support.rows import GROUP, NAME, MakeRow, audited
 
@@ -16,7 +14,7 @@ from kmip_server.ttlv.enumerations import State
 @pytest.fixture
 def used(store: Store, make_row: MakeRow) -> Store:
     """A store with keys in every condition: plain, renamed, destroyed, without material, removed."""
-    rows = [make_row(unique_identifier=f"key {n}", index=((NAME, f"name {n}"), (GROUP, "g" * 300))) for n in range(5)]
+    rows = [make_row(unique_identifier=f"key {n}", indexed=((NAME, f"name {n}"), (GROUP, "g" * 300))) for n in range(5)]
     with store.unit(writes=True) as unit:
         for row in rows:
             unit.insert(row, b"key bytes")
@@ -25,9 +23,9 @@ def used(store: Store, make_row: MakeRow) -> Store:
         unit.audit(audited("Register", "bare"))
         unit.add_job(Job(b"job", "alice", 1, 1, b"request", 1, b"response"))
     with store.unit(writes=True) as unit:
-        unit.update(replace(rows[1], index=((NAME, "renamed"),)).next_version())
+        unit.update(rows[1]._replace(indexed=((NAME, "renamed"),)).next_version())
         unit.drop_material("key 2")
-        unit.update(replace(rows[2], destroyed=True, destroy_date=9, state=State.DESTROYED).next_version())
+        unit.update(rows[2]._replace(destroyed=True, destroy_date=9, state=State.DESTROYED).next_version())
         unit.remove("key 3")
         unit.replace_material(rows[4], b"other bytes")
         unit.audit(audited("Destroy", "key 2"))

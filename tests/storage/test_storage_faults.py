@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,7 +94,7 @@ lanes = store.lanes()
 make = row_maker()
 
 def create(unit):
-    row = make(index=((NAME, "n"),))
+    row = make(indexed=((NAME, "n"),))
     unit.insert(row, b"key bytes")
     unit.audit(audited("Create", row.unique_identifier))
     return row.unique_identifier
@@ -155,7 +154,7 @@ def forms(secret: bytes) -> list[bytes]:
 def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureRequest, make_row: MakeRow) -> None:
     secrets = [os.urandom(32) for _ in range(12)]
     group = GroupCommit(store.access)
-    rows = [make_row(index=((NAME, f"searchable {n}"),)) for n in range(10)]
+    rows = [make_row(indexed=((NAME, f"searchable {n}"),)) for n in range(10)]
 
     def use(unit: Unit) -> None:
         for row, secret in zip(rows, secrets, strict=False):
@@ -164,8 +163,8 @@ def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureReq
         unit.accept()
         unit.replace_material(rows[0], secrets[9])
         unit.drop_material(rows[1].unique_identifier)
-        unit.update(replace(rows[1], destroyed=True).next_version())
-        unit.update(replace(rows[2], owner="bob", index=()).next_version())
+        unit.update(rows[1]._replace(destroyed=True).next_version())
+        unit.update(rows[2]._replace(owner="bob", indexed=()).next_version())
         unit.insert(make_row(), secrets[8])
         assert list(unit.due(2**40, 5)) == []
         unit.discard()

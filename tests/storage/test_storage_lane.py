@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 from support.lanes import submit
@@ -115,7 +114,7 @@ def test_a_conflict_of_one_leaves_the_others_whole(group: GroupCommit, store: St
     group.carry_out([inserting(first)])
 
     def stale(unit: Unit) -> None:
-        unit.update(replace(first, version=7))
+        unit.update(first._replace(version=7))
 
     outcomes = group.carry_out([inserting(second), Work(stale, writes=True)])
     assert outcomes[0].value == second.unique_identifier
@@ -192,7 +191,7 @@ def test_counters_are_never_overspent(store: Store, make_row: MakeRow) -> None:
         assert row.cryptographic_length is not None
         if row.cryptographic_length == 0:
             return False
-        unit.update(replace(row, cryptographic_length=row.cryptographic_length - 1).next_version())
+        unit.update(row._replace(cryptographic_length=row.cryptographic_length - 1).next_version())
         unit.accept()
         return True
 
@@ -220,7 +219,7 @@ def test_a_name_goes_to_one_of_many_who_want_it(store: Store, make_row: MakeRow)
 
     for number in range(30):
         index = ((NAME, f"name {number}"),)
-        pair = [submit(lane, take(number, make_row(index=index)).function, writes=True) for lane in lanes]
+        pair = [submit(lane, take(number, make_row(indexed=index)).function, writes=True) for lane in lanes]
         wait(pair)
         taken.append([future.result(0) for future in pair].count(True))
     for lane in lanes:
@@ -266,7 +265,7 @@ def test_destroyed_material_is_gone_from_another_lane_s_cache_at_once(store: Sto
         row = unit.get(key.unique_identifier)
         assert row is not None
         unit.drop_material(key.unique_identifier)
-        unit.update(replace(row, destroyed=True, state=State.DESTROYED).next_version())
+        unit.update(row._replace(destroyed=True, state=State.DESTROYED).next_version())
 
     submit(lanes[0], inserting(key, b"key").function, writes=True).result(20)
     assert submit(lanes[0], read, writes=False).result(20) == b"key"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -138,7 +137,7 @@ def test_work_that_fails_leaves_its_neighbours_whole(
 
     def conflict(unit: Unit) -> None:
         unit.insert(stale, b"key")
-        unit.update(replace(stale, version=9))
+        unit.update(stale._replace(version=9))
 
     futures: list[Future[Any]] = [
         submit(lane, inserting(good), writes=True),

@@ -65,7 +65,7 @@ def test_an_edit_of_any_bound_column_breaks_the_seal(
         assert read(store, row) == KEY
     tamper(store, "objects", **columns)
     with pytest.raises(SealBroken):
-        read(store, replace(row, **{name: value for name, value in columns.items() if name == "unique_identifier"}))
+        read(store, row._replace(**{name: value for name, value in columns.items() if name == "unique_identifier"}))
 
 
 @pytest.mark.parametrize("column", ["wrapped_key", "sealed", "material_id"])
@@ -213,14 +213,14 @@ def test_opened_material_is_remembered_within_bounds(make_row: MakeRow) -> None:
     for number in range(6):
         row = make_row()
         sealed = keeper.seal(object_binding(row), bytes(10 * number))
-        rows.append(replace(row, material_id=sealed.sealing_id))
+        rows.append(row._replace(material_id=sealed.sealing_id))
         keeper.open_material(rows[-1], sealed)
     assert [keeper.cached(row) is not None for row in rows] == [False, False, False, False, True, True]
     keeper.forget(rows[-1])
     assert keeper.cached(rows[-1]) is None
     large = make_row()
     sealed = keeper.seal(object_binding(large), bytes(200))
-    large = replace(large, material_id=sealed.sealing_id)
+    large = large._replace(material_id=sealed.sealing_id)
     assert keeper.open_material(large, sealed) == bytes(200)
     assert keeper.cached(large) is None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 from support.rows import GROUP, NAME, MakeRow
@@ -28,9 +27,9 @@ def insert(store: Store, *rows: ObjectRow) -> None:
 @pytest.fixture
 def three(store: Store, make_row: MakeRow) -> list[ObjectRow]:
     rows = [
-        make_row(index=((NAME, "a"), (GROUP, "g")), activation_date=100, cryptographic_usage_mask=0x0C),
+        make_row(indexed=((NAME, "a"), (GROUP, "g")), activation_date=100, cryptographic_usage_mask=0x0C),
         make_row(
-            index=((NAME, "b"), (GROUP, "g"), (GROUP, "long " * 1000)),
+            indexed=((NAME, "b"), (GROUP, "g"), (GROUP, "long " * 1000)),
             activation_date=200,
             cryptographic_usage_mask=0x04,
         ),
@@ -104,11 +103,11 @@ def test_the_newest_come_first_through_every_step(
     store: Store, make_row: MakeRow, owner: str | None, index: tuple[tuple[int, str], ...]
 ) -> None:
     """KMIP 2.1 s6.1.28: Offset Items and Maximum Items need one order. More rows than two steps, many of one second."""
-    rows = [make_row(index=((GROUP, "g"),), initial_date=number // 50) for number in range(400)]
+    rows = [make_row(indexed=((GROUP, "g"),), initial_date=number // 50) for number in range(400)]
     shuffled = rows.copy()
     random.Random(1).shuffle(shuffled)
     insert(store, *shuffled)
-    insert(store, *(make_row(owner="bob", index=((GROUP, "other"),)) for _ in range(3)))
+    insert(store, *(make_row(owner="bob", indexed=((GROUP, "other"),)) for _ in range(3)))
     ordered = sorted(rows, key=lambda row: (row.initial_date, row.unique_identifier), reverse=True)
     found = identifiers(store, Search(owner=owner, index=index, columns={"initial_date": Range(None, 10)}))
     assert found == [row.unique_identifier for row in ordered]
@@ -121,7 +120,7 @@ def test_writes_between_two_steps_do_not_disturb_a_search(store: Store, make_row
         seen = []
         for row in unit.search(Search(owner="alice", columns={"state": State.PRE_ACTIVE})):
             seen.append(row.unique_identifier)
-            unit.update(replace(row, state=State.ACTIVE).next_version())
+            unit.update(row._replace(state=State.ACTIVE).next_version())
             unit.accept()
         assert seen == [row.unique_identifier for row in reversed(rows)]
         assert list(unit.search(Search(owner="alice", columns={"state": State.PRE_ACTIVE}))) == []
@@ -141,7 +140,7 @@ def test_writes_between_two_steps_do_not_disturb_a_search(store: Store, make_row
 def test_a_search_walks_an_index_and_sorts_nothing(
     sqlite_store: Store, make_row: MakeRow, search: Search, index: str
 ) -> None:
-    insert(sqlite_store, *(make_row(index=((NAME, f"name {number}"),)) for number in range(50)))
+    insert(sqlite_store, *(make_row(indexed=((NAME, f"name {number}"),)) for number in range(50)))
     plans = []
     connection = HeldConnection(sqlite_store.database)
     ask = connection.all
@@ -164,7 +163,7 @@ def test_a_search_walks_an_index_and_sorts_nothing(
 
 
 def test_the_rarest_of_several_entries_leads(sqlite_store: Store, make_row: MakeRow) -> None:
-    insert(sqlite_store, *(make_row(index=((NAME, f"name {n}"), (GROUP, "g"))) for n in range(100)))
+    insert(sqlite_store, *(make_row(indexed=((NAME, f"name {n}"), (GROUP, "g"))) for n in range(100)))
     connection = HeldConnection(sqlite_store.database)
     asked = []
     ask = connection.all

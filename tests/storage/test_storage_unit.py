@@ -32,7 +32,7 @@ def test_what_was_inserted_is_read_back_whole(store: Store, make_row: MakeRow) -
         fresh=True,
         archived=True,
         cryptographic_usage_mask=0xFFFFFFFF,
-        index=((NAME, "a"),),
+        indexed=((NAME, "a"),),
     )
     with store.unit(writes=True) as unit:
         unit.insert(row, b"key")
@@ -40,20 +40,20 @@ def test_what_was_inserted_is_read_back_whole(store: Store, make_row: MakeRow) -
         found = unit.get(row.unique_identifier)
         assert found is not None
         assert found.material_id is not None
-        assert replace(found, material_id=None) == replace(row, index=None)
+        assert found._replace(material_id=None) == row._replace(indexed=None)
         assert found.archived is True
         assert found.destroyed is False
         assert unit.material(found) == b"key"
 
 
 def test_a_unit_sees_its_own_pending_writes(store: Store, make_row: MakeRow) -> None:
-    row = make_row(index=((NAME, "mine"),))
+    row = make_row(indexed=((NAME, "mine"),))
     with store.unit(writes=True) as unit:
         unit.insert(row, b"key")
         assert unit.get(row.unique_identifier) == row
         assert unit.material(row) == b"key"
         assert list(unit.indexed("alice", NAME, "mine")) == [row.unique_identifier]
-        unit.update(replace(row, state=State.ACTIVE, index=((NAME, "other"),)).next_version())
+        unit.update(row._replace(state=State.ACTIVE, indexed=((NAME, "other"),)).next_version())
         assert list(unit.indexed("alice", NAME, "mine")) == []
         assert list(unit.indexed("alice", NAME, "other")) == [row.unique_identifier]
         unit.drop_material(row.unique_identifier)
@@ -72,13 +72,13 @@ def test_a_row_is_the_same_wherever_it_is_read_within_a_unit(store: Store, make_
 def test_discard_forgets_the_item_and_keeps_the_accepted_ones_and_all_audit_records(
     store: Store, make_row: MakeRow
 ) -> None:
-    kept, lost = make_row(index=((NAME, "kept"),)), make_row(index=((NAME, "lost"),))
+    kept, lost = make_row(indexed=((NAME, "kept"),)), make_row(indexed=((NAME, "lost"),))
     with store.unit(writes=True) as unit:
         unit.insert(kept, b"1")
         unit.audit(audited("Create", kept.unique_identifier))
         unit.accept()
         unit.insert(lost, b"2")
-        unit.update(replace(kept, state=State.ACTIVE).next_version())
+        unit.update(kept._replace(state=State.ACTIVE).next_version())
         unit.audit(audited("Create", lost.unique_identifier))
         assert unit.claim_nonce("k", b"nonce")
         unit.discard()
@@ -107,7 +107,7 @@ def test_discard_takes_back_what_a_search_has_sent_already(store: Store, make_ro
             lost.unique_identifier,
             kept.unique_identifier,
         ]
-        unit.update(replace(lost, state=State.ACTIVE).next_version())
+        unit.update(lost._replace(state=State.ACTIVE).next_version())
         assert len(list(unit.search(Search(owner="alice", columns={"state": State.ACTIVE})))) == 1
         unit.discard()
         assert [row.unique_identifier for row in unit.search(Search(owner=None))] == [kept.unique_identifier]
@@ -173,15 +173,15 @@ def test_an_update_of_another_version_than_the_stored_one_is_a_conflict(store: S
 
 
 def test_several_updates_of_one_row_in_a_unit_are_one_in_the_database(store: Store, make_row: MakeRow) -> None:
-    row = make_row(index=((NAME, "a"), (GROUP, "g")))
+    row = make_row(indexed=((NAME, "a"), (GROUP, "g")))
     with store.unit(writes=True) as unit:
         unit.insert(row, None)
     with store.unit(writes=True) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
-        changed = replace(found, index=((NAME, "b"), (GROUP, "g"))).next_version()
+        changed = found._replace(indexed=((NAME, "b"), (GROUP, "g"))).next_version()
         unit.update(changed)
-        unit.update(replace(changed, index=None, state=State.ACTIVE).next_version())
+        unit.update(changed._replace(indexed=None, state=State.ACTIVE).next_version())
     with store.unit(writes=False) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
@@ -193,13 +193,13 @@ def test_several_updates_of_one_row_in_a_unit_are_one_in_the_database(store: Sto
 
 
 def test_an_update_without_index_entries_leaves_the_stored_ones(store: Store, make_row: MakeRow) -> None:
-    row = make_row(index=((NAME, "a"),))
+    row = make_row(indexed=((NAME, "a"),))
     with store.unit(writes=True) as unit:
         unit.insert(row, None)
     with store.unit(writes=True) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
-        unit.update(replace(found, state=State.ACTIVE).next_version())
+        unit.update(found._replace(state=State.ACTIVE).next_version())
         assert list(unit.indexed("alice", NAME, "a")) == [row.unique_identifier]
     with store.unit(writes=False) as unit:
         assert list(unit.indexed("alice", NAME, "a")) == [row.unique_identifier]
@@ -216,10 +216,10 @@ def test_an_object_is_inserted_once(store: Store, make_row: MakeRow) -> None:
 
 
 def test_an_object_may_take_the_place_of_a_removed_one_in_the_same_unit(store: Store, make_row: MakeRow) -> None:
-    row = make_row(index=((NAME, "old"),))
+    row = make_row(indexed=((NAME, "old"),))
     with store.unit(writes=True) as unit:
         unit.insert(row, b"old")
-    other = make_row(unique_identifier=row.unique_identifier, index=((NAME, "new"),))
+    other = make_row(unique_identifier=row.unique_identifier, indexed=((NAME, "new"),))
     with store.unit(writes=True) as unit:
         unit.remove(row.unique_identifier)
         assert unit.get(row.unique_identifier) is None
@@ -243,13 +243,13 @@ def test_material_is_replaced_and_dropped(store: Store, make_row: MakeRow) -> No
         assert unit.material(found) == b"first"
         unit.replace_material(found, b"second")
         assert unit.material(found) == b"second"
-        unit.update(replace(found, state=State.ACTIVE).next_version())
+        unit.update(found._replace(state=State.ACTIVE).next_version())
     with store.unit(writes=True) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
         assert unit.material(found) == b"second"
         unit.drop_material(row.unique_identifier)
-        unit.update(replace(found, destroyed=True).next_version())
+        unit.update(found._replace(destroyed=True).next_version())
     with store.unit(writes=False) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
@@ -262,13 +262,13 @@ def test_material_follows_a_change_of_what_it_is_bound_to(store: Store, make_row
     row = make_row()
     with store.unit(writes=True) as unit:
         unit.insert(row, b"key")
-        longer = replace(row, cryptographic_length=128).next_version()
+        longer = row._replace(cryptographic_length=128).next_version()
         unit.update(longer)
     with store.unit(writes=True) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
         assert unit.material(found) == b"key"
-        unit.update(replace(found, owner="bob", index=()).next_version())
+        unit.update(found._replace(owner="bob", indexed=()).next_version())
     with store.unit(writes=False) as unit:
         found = unit.get(row.unique_identifier)
         assert found is not None
@@ -285,7 +285,7 @@ def test_an_identifier_that_cannot_be_stored_is_simply_absent(store: Store, iden
 
 @pytest.mark.parametrize("value", ["x" * 5000, "nul\0inside", "\x01starts so", "é" * 200, "\ud800", "a\u0301", "", "ÿ"])
 def test_every_index_value_is_found_again_and_no_other(store: Store, make_row: MakeRow, value: str) -> None:
-    row = make_row(index=((NAME, value),))
+    row = make_row(indexed=((NAME, value),))
     with store.unit(writes=True) as unit:
         unit.insert(row, None)
         assert list(unit.indexed("alice", NAME, value)) == [row.unique_identifier]
@@ -295,7 +295,7 @@ def test_every_index_value_is_found_again_and_no_other(store: Store, make_row: M
 
 
 def test_a_stored_digest_is_not_the_name_of_another_object(store: Store, make_row: MakeRow) -> None:
-    long = make_row(index=((NAME, "x" * 5000),))
+    long = make_row(indexed=((NAME, "x" * 5000),))
     with store.unit(writes=True) as unit:
         unit.insert(long, None)
     with store.database.reading() as connection:

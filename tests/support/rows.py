@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -36,7 +35,7 @@ def row_maker() -> MakeRow:
             cryptographic_usage_mask=0x0C,
             initial_date=next(dates),
         )
-        return replace(row, **changes)
+        return row._replace(**changes)
 
     return make
 
