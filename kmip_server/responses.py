@@ -9,6 +9,7 @@ from typing import Final
 from kmip_server.errors import KmipError
 from kmip_server.messages.headers import (
     BatchItemError,
+    ExplainedError,
     ProtocolVersionStructure,
     RequestBatchItem,
     RequestMessage,
@@ -19,7 +20,8 @@ from kmip_server.messages.headers import (
 )
 from kmip_server.messages.reasons import reason_in
 from kmip_server.ttlv.enumerations import Operation, ResultStatus
-from kmip_server.ttlv.item import Item
+from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS, V1_0, ProtocolVersion
 
 _VERSIONS: Final = {
@@ -67,12 +69,16 @@ def failure(
 ) -> ResponseBatchItem:
     """A batch item that failed, with the reason as the peer's version knows it (s9.18)."""
     operation: Operation | None = item.operation if isinstance(item, RequestBatchItem) else None
+    payload = None
+    if isinstance(error, ExplainedError):
+        payload = Item(Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, error.payload.encode(version))
     return ResponseBatchItem(
         operation=operation,
         unique_batch_item_id=item.unique_batch_item_id if item is not None else None,
         result_status=ResultStatus.OPERATION_FAILED,
         result_reason=reason_in(version, operation, error.reason),
         result_message=error.message,
+        response_payload=payload,
     )
 
 

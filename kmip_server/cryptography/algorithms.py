@@ -23,8 +23,9 @@ class CipherMode:
 
     `ivs`: the lengths of IV/Counter/Nonce it takes (none: it takes no IV); `random_iv`: the length of one made here.
     `tags`: the lengths of authentication tag it accepts, the default first (none: it does not authenticate).
-    `counter`: part of its first block counts. `padded`: it works on full blocks, so that Padding Method has a meaning.
-    `whole`: it needs the whole message at once. `key_lengths`: where not every key of the algorithm fits.
+    `counter`: part of its first block counts. `once`: a key must not encrypt twice with one IV, since that would give
+    the plaintext or the authentication key away. `padded`: it works on full blocks, so that Padding Method has a
+    meaning. `whole`: it needs the whole message at once. `key_lengths`: where not every key of the algorithm fits.
     `minimum` and `maximum`: the shortest message, and the longest under one IV.
     """
 
@@ -32,6 +33,7 @@ class CipherMode:
     random_iv: int = 0
     tags: tuple[int, ...] = ()
     counter: bool = False
+    once: bool = False
     padded: bool = False
     whole: bool = False
     key_lengths: tuple[int, ...] = ()
@@ -80,12 +82,14 @@ _AES_MODES: dict[BlockCipherMode | None, CipherMode] = {
     BlockCipherMode.CBC: CipherMode(ivs=(16,), random_iv=16, padded=True, key_lengths=_AES_KEYS),
     BlockCipherMode.CFB: CipherMode(ivs=(16,), random_iv=16, key_lengths=_AES_KEYS),
     BlockCipherMode.OFB: CipherMode(ivs=(16,), random_iv=16, key_lengths=_AES_KEYS),
-    BlockCipherMode.CTR: CipherMode(ivs=tuple(range(8, 17)), random_iv=16, counter=True, key_lengths=_AES_KEYS),
+    BlockCipherMode.CTR: CipherMode(
+        ivs=tuple(range(8, 17)), random_iv=16, counter=True, once=True, key_lengths=_AES_KEYS
+    ),
     BlockCipherMode.GCM: CipherMode(
-        ivs=tuple(range(8, 129)), random_iv=12, tags=GCM_TAGS, key_lengths=_AES_KEYS, maximum=2**36 - 32
+        ivs=tuple(range(8, 129)), random_iv=12, tags=GCM_TAGS, once=True, key_lengths=_AES_KEYS, maximum=2**36 - 32
     ),
     BlockCipherMode.CCM: CipherMode(
-        ivs=tuple(range(7, 14)), random_iv=12, tags=(16, 14, 12), whole=True, key_lengths=_AES_KEYS
+        ivs=tuple(range(7, 14)), random_iv=12, tags=(16, 14, 12), once=True, whole=True, key_lengths=_AES_KEYS
     ),
     BlockCipherMode.XTS: CipherMode(
         ivs=(16,), random_iv=16, whole=True, key_lengths=(512, 256), minimum=16, maximum=2**24
@@ -100,8 +104,8 @@ _DES3_MODES: dict[BlockCipherMode | None, CipherMode] = {
     BlockCipherMode.OFB: CipherMode(ivs=(8,), random_iv=8),
 }
 # 8 bytes: the original nonce with a 64-bit counter; 12 bytes: RFC 8439, with a 32-bit counter; 16: counter and nonce.
-_CHACHA20 = CipherMode(ivs=(8, 12, 16), random_iv=12, counter=True)
-_CHACHA20_POLY1305 = CipherMode(ivs=(12,), random_iv=12, tags=GCM_TAGS, whole=True, maximum=(2**32 - 1) * 64)
+_CHACHA20 = CipherMode(ivs=(8, 12, 16), random_iv=12, counter=True, once=True)
+_CHACHA20_POLY1305 = CipherMode(ivs=(12,), random_iv=12, tags=GCM_TAGS, once=True, whole=True, maximum=(2**32 - 1) * 64)
 
 
 def _triple_des(key: bytes) -> BlockCipherAlgorithm:

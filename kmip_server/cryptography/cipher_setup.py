@@ -97,6 +97,17 @@ def prepare(
     )
 
 
+def never_again(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters, iv: bytes) -> bytes | None:
+    """What a key must not encrypt with again after it has encrypted with this IV; None if the mode bears it.
+
+    Takes what `prepare` has taken. ChaCha20 has several IVs for one key stream: its nonce is what they have in common.
+    """
+    cipher = cipher_of(algorithm)
+    if not cipher.modes[parameters.block_cipher_mode or cipher.default_mode].once:
+        return None
+    return _chacha20_block(iv, parameters)[0][4:] if algorithm is CryptographicAlgorithm.CHACHA20 else iv
+
+
 def _mode(
     algorithm: CryptographicAlgorithm,
     cipher: CipherAlgorithm,

@@ -236,6 +236,14 @@ class BatchItemError(KmipError):
         )
 
 
+class ExplainedError(KmipError):
+    """A failure whose batch item has a Response Payload all the same: "Yes, if not a failure" does not forbid it."""
+
+    def __init__(self, reason: enums.ResultReason, message: str, payload: Payload) -> None:
+        super().__init__(reason, message)
+        self.payload = payload
+
+
 class RequestMessage(NamedTuple):
     """A decoded request: its version, header, and batch items whose payloads are still Items.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, interval, long_integer, mask, plain, text
+from kmip_server.messages.headers import ExplainedError
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -27,9 +30,12 @@ class CheckRequest(Payload):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResponse(Payload):
-    """The object that may be used like this. What is denied is in the Result Reason and its message."""
+    """The object that may be used like this; or, in a failure, what of the request is denied."""
 
-    unique_identifier: str = text(Tag.UNIQUE_IDENTIFIER, required=True)
+    unique_identifier: str | None = text(Tag.UNIQUE_IDENTIFIER)
+    usage_limits_count: int | None = long_integer(Tag.USAGE_LIMITS_COUNT)
+    cryptographic_usage_mask: int | None = mask(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask)
+    lease_time: int | None = interval(Tag.LEASE_TIME)
 
 
 @operation(Operation.CHECK, request=CheckRequest, response=CheckResponse)
@@ -44,23 +50,45 @@ def check(call: Call, request: CheckRequest) -> CheckResponse:
     return CheckResponse(unique_identifier=target.unique_identifier)
 
 
+class _Denial(NamedTuple):
+    """A field of the request that is denied, by its name, and why."""
+
+    field: str
+    reason: ResultReason
+    message: str
+
+
 def _check(target: ManagedObject, request: CheckRequest) -> None:
-    """Raises Incompatible Cryptographic Usage Mask, Usage Limit Exceeded, Permission Denied."""
+    """Raises Incompatible Cryptographic Usage Mask, Usage Limit Exceeded, Permission Denied.
+
+    The failure repeats the fields that led to it and no others, "allowing the client to determine how to proceed".
+    """
     if target.destroyed:
         raise KmipError(ResultReason.PERMISSION_DENIED, "the object is destroyed, and cannot be used any more")
+    if request.usage_limits_count is not None and request.usage_limits_count < 0:
+        raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is not negative")
+    denials = tuple(_denials(target, request))
+    if denials:
+        denied = {denial.field: getattr(request, denial.field) for denial in denials}
+        message = "; ".join([denial.message for denial in denials])
+        raise ExplainedError(denials[0].reason, message, CheckResponse(**denied))
+
+
+def _denials(target: ManagedObject, request: CheckRequest) -> Iterator[_Denial]:
     usages, units, lease = request.cryptographic_usage_mask, request.usage_limits_count, request.lease_time
     if usages is not None and not allows(target, usages):
-        raise KmipError(
+        yield _Denial(
+            "cryptographic_usage_mask",
             ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
             "the object's Cryptographic Usage Mask (42002C) does not have all that is asked for",
         )
-    if units is not None and units < 0:
-        raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is not negative")
     available = left(target)
     if units is not None and available is not None and units > available:
-        raise KmipError(
-            ResultReason.USAGE_LIMIT_EXCEEDED, f"the object's Usage Limits Count (420096) is down to {available}"
+        yield _Denial(
+            "usage_limits_count",
+            ResultReason.USAGE_LIMIT_EXCEEDED,
+            f"the object's Usage Limits Count (420096) is down to {available}",
         )
     longest = target.first(Tag.LEASE_TIME)
     if lease is not None and longest and lease > longest:
-        raise KmipError(ResultReason.PERMISSION_DENIED, f"Lease Time (420049) is at most {longest} seconds")
+        yield _Denial("lease_time", ResultReason.PERMISSION_DENIED, f"Lease Time (420049) is at most {longest} seconds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kmip_server.cryptography import asymmetric, symmetric
-from kmip_server.cryptography.algorithms import cipher_of
+from kmip_server.cryptography.cipher_setup import never_again
 from kmip_server.cryptography.streaming import EncryptStream
 from kmip_server.cryptography.symmetric import Encrypted
 from kmip_server.errors import KmipError
@@ -30,7 +30,7 @@ from kmip_server.operations.cryptographic import (
 )
 from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import ENCRYPT
-from kmip_server.ttlv.enumerations import BlockCipherMode, CryptographicAlgorithm, ObjectType, Operation, ResultReason
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4
 
@@ -119,9 +119,6 @@ def _check_tag_length(length: int | None) -> None:
         raise KmipError(ResultReason.GENERAL_FAILURE, "a Tag Length (4200CE) is 4 to 16 bytes")
 
 
-_NEVER_TWICE = (BlockCipherMode.GCM, BlockCipherMode.CCM, BlockCipherMode.AEAD, BlockCipherMode.CTR)
-
-
 def _claim(
     call: Call,
     unique_identifier: str,
@@ -130,10 +127,8 @@ def _claim(
     iv: bytes | None,
 ) -> None:
     """Refuse a caller's IV that the key has used before, where that would give the plaintext or the key away."""
-    mode = parameters.block_cipher_mode or cipher_of(algorithm).default_mode
-    if iv is None or mode not in _NEVER_TWICE:
-        return
-    if not call.unit.claim_nonce(unique_identifier, iv):
+    nonce = never_again(algorithm, parameters, iv) if iv else None
+    if nonce is not None and not call.unit.claim_nonce(unique_identifier, nonce):
         raise KmipError(
             ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
             "this key has encrypted with this IV/Counter/Nonce (42003D) before; use another, or Random IV",

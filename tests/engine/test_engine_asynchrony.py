@@ -104,6 +104,17 @@ def test_a_mandatory_create_is_pending_and_then_done_once(client: Client, versio
         assert len(session.key_material(done.unique_identifier)) == 32
 
 
+def test_a_denied_check_is_polled_with_the_field_that_led_to_it(client: Client) -> None:
+    with client.session(NEWEST) as session:
+        key = session.do(ask.create_aes(NEWEST)).unique_identifier
+        sign = integer(Tag.CRYPTOGRAPHIC_USAGE_MASK, 1)
+        asked = Request(Operation.CHECK, ask.identifier(key) + sign)
+        (correlation,) = submitted(session, asked)
+        denied = outcome(session, correlation)
+        assert denied == session.do(asked)
+        assert denied.get(Tag.CRYPTOGRAPHIC_USAGE_MASK) == 1
+
+
 @pytest.mark.parametrize("version", TWO, ids=str)
 def test_a_key_pair_is_made_asynchronously(client: Client, version: Version) -> None:
     group = a_group()

@@ -338,6 +338,18 @@ def test_a_key_is_checked(pykmip_client: OpenClient, version: Version) -> None:
 
 
 @EVERY_VERSION
+def test_a_check_says_which_usages_are_denied(pykmip_client: OpenClient, version: Version) -> None:
+    client = pykmip_client(version)
+    key = client.create(AES, 256, name=unique("pykmip"))
+    denied = client.proxy.check(key, cryptographic_usage_mask=[Mask.ENCRYPT, Mask.SIGN], lease_time=60)
+    assert denied["result_status"] is enums.ResultStatus.OPERATION_FAILED
+    assert set(denied["cryptographic_usage_mask"]) == {Mask.ENCRYPT, Mask.SIGN}
+    assert "lease_time" not in denied
+    with pytest.raises(KmipOperationFailure):
+        client.check(key, cryptographic_usage_mask=[Mask.SIGN])
+
+
+@EVERY_VERSION
 def test_the_server_says_what_it_can_do(pykmip_client: OpenClient, version: Version) -> None:
     proxy = pykmip_client(version).proxy
     first = [enums.QueryFunction(value) for value in range(1, 5 if version < (1, 1) else 7)]

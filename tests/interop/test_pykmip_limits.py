@@ -66,10 +66,10 @@ LIMITS = (
         "PyKMIP's factory has no class for Random Number Generator, and in 1.4 a listing holds all that is there",
     ),
     Limit(
-        "check denied",
+        "check of no object",
         PYKMIP_VERSIONS,
         AttributeError,
-        "KMIPProxy.check reads the payload of a failure, which has none",
+        "KMIPProxy.check reads the payload of a failure, which has one only where a field of the request is denied",
     ),
     Limit(
         "get wrapped",
@@ -197,7 +197,7 @@ CALLS: dict[str, Callable[[ProxyKmipClient, str], Any]] = {
     "rekey": lambda client, key: client.rekey(key),
     "get_attributes custom": lambda client, key: client.get_attributes(key, ["x-mine"]),
     "get_attributes all": lambda client, key: client.get_attributes(key),
-    "check denied": lambda client, key: client.check(key, cryptographic_usage_mask=[Mask.SIGN]),
+    "check of no object": lambda client, key: client.check("none", cryptographic_usage_mask=[Mask.SIGN]),
     "get wrapped": wrapped,
     "encrypt and decrypt gcm": sealed,
     "query capabilities": queried("QUERY_CAPABILITIES"),

@@ -115,6 +115,55 @@ def test_a_denial_empties_the_id_placeholder(engine: EngineHarness, version: Ver
     assert got.reason == (Reason.OBJECT_NOT_FOUND if version >= (2, 0) else Reason.ITEM_NOT_FOUND)
 
 
+DENIED_FIELDS = (
+    (usage(SIGN), Tag.CRYPTOGRAPHIC_USAGE_MASK, SIGN),
+    (long_integer(Tag.USAGE_LIMITS_COUNT, 11), Tag.USAGE_LIMITS_COUNT, 11),
+    (interval(Tag.LEASE_TIME, 3601), Tag.LEASE_TIME, 3601),
+)
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize(("field", "tag", "asked"), DENIED_FIELDS, ids=["mask", "count", "lease"])
+def test_a_denial_returns_the_field_that_led_to_it(
+    engine: EngineHarness, version: Version, field: bytes, tag: int, asked: int
+) -> None:
+    client = engine.client(version)
+    denied = client.do(check(create(client, limits(10)), field))
+    assert not denied.ok
+    assert denied.payload is not None
+    assert [(each.tag, each.value) for each in denied.payload.value] == [(tag, asked)]
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_denial_returns_all_fields_that_led_to_it_and_no_others(engine: EngineHarness, version: Version) -> None:
+    client = engine.client(version)
+    key = create(client, limits(10))
+    all_denied = client.do(
+        check(key, long_integer(Tag.USAGE_LIMITS_COUNT, 11), usage(SIGN), interval(Tag.LEASE_TIME, 9999))
+    )
+    assert all_denied.payload is not None
+    assert [each.tag for each in all_denied.payload.value] == [
+        Tag.USAGE_LIMITS_COUNT,
+        Tag.CRYPTOGRAPHIC_USAGE_MASK,
+        Tag.LEASE_TIME,
+    ]
+    one_denied = client.do(
+        check(key, long_integer(Tag.USAGE_LIMITS_COUNT, 10), usage(SIGN), interval(Tag.LEASE_TIME, 1))
+    )
+    assert one_denied.payload is not None
+    assert [each.tag for each in one_denied.payload.value] == [Tag.CRYPTOGRAPHIC_USAGE_MASK]
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_failure_that_no_field_led_to_has_no_payload(engine: EngineHarness, version: Version) -> None:
+    client = engine.client(version)
+    destroyed = create(client, active=False)
+    client.do(ask.destroy(destroyed)).expect_success()
+    for key in (destroyed, "none"):
+        failed = client.do(check(key, usage(SIGN)))
+        assert (failed.ok, failed.payload) == (False, None)
+
+
 def test_a_check_that_is_passed_leaves_the_id_placeholder(engine: EngineHarness) -> None:
     client = engine.client((1, 4))
     made, _, got = client.batch(ask.create_aes((1, 4)), check(None, usage(ask.ENCRYPT)), ask.get()).results
