@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kmip_server.cryptography.algorithms import CIPHERS, is_legacy
 from kmip_server.cryptography.derivation import DerivationParameters as Parameters
-from kmip_server.cryptography.derivation import derive, derive_shared
+from kmip_server.cryptography.derivation import derive, derive_shared, pbkdf2_iterations
 from kmip_server.cryptography.key_descriptions import describe
 from kmip_server.cryptography.parameters import NO_PARAMETERS
 from kmip_server.cryptography.transparent import TransparentSymmetricKey
@@ -159,10 +159,7 @@ def _parameters(call: Call, request: DeriveKeyRequest) -> Parameters:
     given = request.derivation_parameters
     count, most = given.iteration_count, call.services.limits.pbkdf2_iterations
     if count is not None and not 0 < count <= most:
-        raise KmipError(
-            ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
-            f"Iteration Count (42003C) is between 1 and {most} on this server",
-        )
+        raise KmipError(ResultReason.INVALID_FIELD, f"Iteration Count (42003C) is between 1 and {most} on this server")
     return Parameters(
         cryptographic_parameters=given.cryptographic_parameters or NO_PARAMETERS,
         initialization_vector=given.initialization_vector,
@@ -223,14 +220,12 @@ def _derived(
         raise KmipError(
             ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "this server's policy does not allow legacy algorithms"
         )
-    return derive(
-        method,
-        algorithm,
-        _octets(call, key),
-        parameters,
-        bits,
-        maximum_iterations=call.services.limits.pbkdf2_iterations,
-    )
+    # It is computed while others wait: so one message has so many iterations, however many items it has.
+    left = call.services.limits.pbkdf2_iterations - call.batch.pbkdf2_iterations
+    derived = derive(method, algorithm, _octets(call, key), parameters, bits, maximum_iterations=left)
+    if method is DerivationMethod.PBKDF2:
+        call.batch.pbkdf2_iterations += pbkdf2_iterations(parameters, bits)
+    return derived
 
 
 def _with_data(call: Call, method: DerivationMethod, parameters: Parameters, holder: ManagedObject) -> Parameters:
