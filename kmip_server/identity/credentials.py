@@ -84,14 +84,15 @@ class CredentialVerifier:
             if caller.name in directory.users:
                 raise _refused("this client must also send its user name and password")
             return caller
+        for kind in [credential.credential_type for credential in given]:
+            if kind is not CredentialType.USERNAME_AND_PASSWORD:
+                why = f"credentials of the type {kind.title} are not supported; send Username and Password"
+                raise _refused(why, _FAILED.get(kind, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL))
         if self._must_wait(caller.name):
             raise _refused("too many failures; wait a minute")
         groups = caller.groups
         for credential in given:
-            kind, value = credential.credential_type, credential.credential_value
-            if kind is not CredentialType.USERNAME_AND_PASSWORD:
-                why = f"credentials of the type {kind.title} are not supported; send Username and Password"
-                raise _refused(why, _FAILED.get(kind, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL))
+            value = credential.credential_value
             if value.type != Type.STRUCTURE:
                 raise KmipError(ResultReason.INVALID_MESSAGE, "Credential Value: is not a structure")
             words = UsernameAndPassword.decode(value.value, version)

@@ -243,7 +243,8 @@ def test_the_items_of_a_message_have_their_iterations_together(engine: EngineHar
         response = client.batch(asked, asked, asked)
         assert [result.reason for result in response.results] == [None, None, Reason.INVALID_FIELD]
     response = client.batch(wrong, asked, fields=(enumeration(Tag.BATCH_ERROR_CONTINUATION_OPTION, 1),))
-    assert [result.reason for result in response.results] == [Reason.INVALID_ATTRIBUTE_VALUE, Reason.INVALID_FIELD]
+    assert [result.reason for result in response.results] == [Reason.INVALID_FIELD] * 2
+    assert ["iterations" in str(result.message) for result in response.results] == [False, True]
 
 
 def test_each_block_of_output_takes_its_iterations(engine: EngineHarness) -> None:

@@ -104,7 +104,7 @@ def test_the_name_of_the_key_may_be_repeated_and_that_of_another_not(engine: Eng
     client = engine.client()
     old = key(client, ask.name("mine"))
     key(client, ask.name("taken"))
-    assert client.do(re_key((2, 1), old, ask.name("taken"))).reason == Reason.NON_UNIQUE_NAME_ATTRIBUTE
+    assert client.do(re_key((2, 1), old, ask.name("taken"))).reason == Reason.INVALID_FIELD
     new = rekeyed(client, old, ask.name("mine"))
     assert [name[0].value for name in attributes_of(client, new)[Tag.NAME]] == ["mine"]
 
