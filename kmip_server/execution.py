@@ -116,6 +116,7 @@ class Execution:
     def undo(self) -> None:
         """Take back what all items did since the unit's begin_undoable(), and put that on record (s9.6)."""
         self.unit.undo()
+        self.services.streams.end(self.request.items)
         for call in self._recorded:
             self._record(call, "undone", "a later item of the batch failed")
         self.jobs.clear()
@@ -180,6 +181,7 @@ class Execution:
 
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()
+        self.services.streams.end((item,))
         self._record(call, "failed", detail)
         return self._failure(error, item)
 

@@ -19,6 +19,7 @@ from kmip_server.messages.headers import (
     version_of,
 )
 from kmip_server.messages.reasons import reason_in
+from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultStatus
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
@@ -82,11 +83,35 @@ def failure(
     )
 
 
+_LEFT_OF_UNDONE: Final = frozenset(
+    {
+        Tag.OBJECT_TYPE,
+        Tag.UNIQUE_IDENTIFIER,
+        Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER,
+        Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER,
+    }
+)
+"""What an undone item still answers: which objects it was about."""
+
+
 def undone(item: ResponseBatchItem) -> ResponseBatchItem:
-    """A batch item that had succeeded and was undone; a failed one stays failed (s9.6, s9.19)."""
+    """A batch item that had succeeded and was undone; a failed one stays failed (s9.6, s9.19).
+
+    What it had computed or read is not answered: the use of the key that it cost, and the IV that it took, were given
+    back (docs/decisions).
+    """
     if item.result_status is ResultStatus.OPERATION_FAILED:
         return item
-    return replace(item, result_status=ResultStatus.OPERATION_UNDONE)
+    payload = item.response_payload
+    if payload is not None:
+        fields = binary.split(binary.encode(payload)[binary.HEADER_BYTES :])
+        payload = payload._replace(value=b"".join([field for tag, field in fields if tag in _LEFT_OF_UNDONE]))
+    return replace(
+        item,
+        result_status=ResultStatus.OPERATION_UNDONE,
+        asynchronous_correlation_value=None,
+        response_payload=payload,
+    )
 
 
 def answerable_version(message: Item | None) -> ProtocolVersion:

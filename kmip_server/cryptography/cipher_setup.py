@@ -13,6 +13,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives import padding
 
@@ -97,15 +98,30 @@ def prepare(
     )
 
 
-def never_again(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters, iv: bytes) -> bytes | None:
-    """What a key must not encrypt with again after it has encrypted with this IV; None if the mode bears it.
+def encrypts_once(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters) -> bool:
+    """Whether a key must not encrypt twice with one IV. Takes what `prepare` has taken."""
+    cipher = cipher_of(algorithm)
+    return cipher.modes[parameters.block_cipher_mode or cipher.default_mode].once
 
-    Takes what `prepare` has taken. ChaCha20 has several IVs for one key stream: its nonce is what they have in common.
+
+def never_again(algorithm: CryptographicAlgorithm, parameters: CryptographicParameters, iv: bytes) -> tuple[bytes, ...]:
+    """The nonces that a key must not encrypt with again after it has encrypted with this IV, in a mode `once`.
+
+    Where blocks are counted, it is the blocks that must not come again. A nonce is then what stands beside the last 32
+    bits of the counter, whatever the IV calls a counter; a message has one nonce, or two if it may count past these
+    bits. So messages with different nonces have no block in common, however long they are.
     """
     cipher = cipher_of(algorithm)
-    if not cipher.modes[parameters.block_cipher_mode or cipher.default_mode].once:
-        return None
-    return _chacha20_block(iv, parameters)[0][4:] if algorithm is CryptographicAlgorithm.CHACHA20 else iv
+    name = parameters.block_cipher_mode or cipher.default_mode
+    if not cipher.modes[name].counter:
+        return (iv,)
+    chacha20 = algorithm is CryptographicAlgorithm.CHACHA20
+    block, maximum = _chacha20_block(iv, parameters) if chacha20 else _ctr_block(iv, parameters)
+    order: Literal["little", "big"] = "little" if chacha20 else "big"
+    first = int.from_bytes(block, order)
+    last = first + maximum // (_CHACHA20_BLOCK if chacha20 else cipher.block_size) - 1
+    nonces = {(counter >> 32) % 2**96 for counter in (first, last)}
+    return tuple([nonce.to_bytes(12, order) for nonce in sorted(nonces)])
 
 
 def _mode(
@@ -181,31 +197,36 @@ def _initial_block(
     return iv, mode.maximum
 
 
-def _ctr_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, int | None]:
+_MOST_BLOCKS: Final = 2**31
+"""How many blocks one message may count. Fewer than 32 bits count, so that it has two nonces at most."""
+_CHACHA20_BLOCK: Final = 64
+
+
+def _ctr_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, int]:
     bits = parameters.counter_length
     if len(iv) == 16:
         if parameters.initial_counter_value is not None:
             raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value out")
         if bits is None:
-            return iv, None
+            return iv, _MOST_BLOCKS * 16
         if not 0 < bits <= 128:
             raise bad_parameters("Counter Length must be between 1 and 128 bits")
-        return iv, (2**bits - int.from_bytes(iv) % 2**bits) * 16
+        return iv, min(2**bits - int.from_bytes(iv) % 2**bits, _MOST_BLOCKS) * 16
     room = 128 - 8 * len(iv)
     start = _start(parameters, room)
     if start is None:
         raise bad_parameters("an IV shorter than 16 bytes needs an Initial Counter Value")
-    return iv + start.to_bytes(room // 8), (2**room - start) * 16
+    return iv + start.to_bytes(room // 8), min(2**room - start, _MOST_BLOCKS) * 16
 
 
-def _chacha20_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, int | None]:
+def _chacha20_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, int]:
     if len(iv) == 16:
         if parameters.initial_counter_value is not None:
             raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value out")
-        return iv, None
+        return iv, _MOST_BLOCKS * _CHACHA20_BLOCK
     room = 128 - 8 * len(iv)
     start = _start(parameters, room) or 0
-    return start.to_bytes(room // 8, "little") + iv, (2**room - start) * 64
+    return start.to_bytes(room // 8, "little") + iv, min(2**room - start, _MOST_BLOCKS) * _CHACHA20_BLOCK
 
 
 def _start(parameters: CryptographicParameters, room: int) -> int | None:

@@ -74,7 +74,7 @@ def derive(
 ) -> bytes:
     """Derive `length` bits from `key`, whose algorithm is `algorithm` (None for Secret Data).
 
-    PBKDF2 is refused when its iterations, for all blocks of output together, are more than `maximum_iterations`.
+    PBKDF2 is refused when it takes more than `maximum_iterations` (see `pbkdf2_iterations`): Invalid Field.
     Raises Bad Cryptographic Parameters for what is missing, contradictory, or longer than the method gives, and
     Unsupported Cryptographic Parameters for what is not done here. Two keys derive with `derive_shared`.
     """
@@ -125,15 +125,26 @@ def _cut(derived: bytes, length: int) -> bytes:
     return derived[:length]
 
 
+def pbkdf2_iterations(parameters: DerivationParameters, length: int) -> int:
+    """How many iterations PBKDF2 takes for `length` bits: the Iteration Count, for each block of its hash's size."""
+    return (parameters.iteration_count or 0) * -(-length // (_pbkdf2_hash(parameters).digest_size * 8))
+
+
+def _pbkdf2_hash(parameters: DerivationParameters) -> HashAlgorithm:
+    named = parameters.cryptographic_parameters.hashing_algorithm
+    return hash_of(named or HashingAlgorithm.SHA_1, "to derive a key")
+
+
 def _pbkdf2(base: _Base) -> bytes:
     salt, iterations = base.parameters.salt, base.parameters.iteration_count
     if not salt or iterations is None or iterations < 1:
         raise bad_parameters("PBKDF2 needs a Salt and an Iteration Count of at least 1")
-    algorithm = base.hash(HashingAlgorithm.SHA_1)
-    blocks = -(-base.length // algorithm.digest_size)
-    if iterations * blocks > base.maximum_iterations:
-        raise bad_parameters(f"PBKDF2 is limited to {base.maximum_iterations // blocks} iterations for this length")
-    return PBKDF2HMAC(algorithm, base.length, salt, iterations).derive(base.key)
+    if pbkdf2_iterations(base.parameters, base.length * 8) > base.maximum_iterations:
+        raise KmipError(
+            ResultReason.INVALID_FIELD,
+            f"PBKDF2 takes at most {base.maximum_iterations} iterations here, over all blocks of what it derives",
+        )
+    return PBKDF2HMAC(_pbkdf2_hash(base.parameters), base.length, salt, iterations).derive(base.key)
 
 
 def _hash(base: _Base) -> bytes:

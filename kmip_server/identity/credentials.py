@@ -76,19 +76,23 @@ class CredentialVerifier:
     def verify(
         self, directory: Directory, caller: Caller, authentication: Authentication | None, version: ProtocolVersion
     ) -> Caller:
-        """The caller with the groups that its credentials add. Raises KmipError (Authentication Not Successful)."""
+        """The caller with the groups that its credentials add. Raises KmipError (Authentication Not Successful, or
+        Attestation Failed).
+        """
         given = authentication.credential if authentication else ()
         if not given:
             if caller.name in directory.users:
                 raise _refused("this client must also send its user name and password")
             return caller
+        for kind in [credential.credential_type for credential in given]:
+            if kind is not CredentialType.USERNAME_AND_PASSWORD:
+                why = f"credentials of the type {kind.title} are not supported; send Username and Password"
+                raise _refused(why, _FAILED.get(kind, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL))
         if self._must_wait(caller.name):
             raise _refused("too many failures; wait a minute")
         groups = caller.groups
         for credential in given:
-            kind, value = credential.credential_type, credential.credential_value
-            if kind is not CredentialType.USERNAME_AND_PASSWORD:
-                raise _refused(f"credentials of the type {kind.title} are not supported; send Username and Password")
+            value = credential.credential_value
             if value.type != Type.STRUCTURE:
                 raise KmipError(ResultReason.INVALID_MESSAGE, "Credential Value: is not a structure")
             words = UsernameAndPassword.decode(value.value, version)
@@ -142,5 +146,9 @@ def _remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> None:
     table[key] = value
 
 
-def _refused(why: str) -> KmipError:
-    return KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, f"Authentication: {why}")
+_FAILED: Final = {CredentialType.ATTESTATION: ResultReason.ATTESTATION_FAILED}
+"""Where there is a word of its own for a credential that is not satisfied (s11.46)."""
+
+
+def _refused(why: str, reason: ResultReason = ResultReason.AUTHENTICATION_NOT_SUCCESSFUL) -> KmipError:
+    return KmipError(reason, f"Authentication: {why}")

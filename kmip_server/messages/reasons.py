@@ -98,6 +98,20 @@ _IN_1X_FOR: Final[dict[tuple[Operation, ResultReason], ResultReason]] = {
 _SINCE_2_FOR: Final[dict[tuple[Operation, ResultReason], ResultReason]] = {
     (Operation.ADJUST_ATTRIBUTE, R.INVALID_ATTRIBUTE): R.UNSUPPORTED_ATTRIBUTE,
     (Operation.ADJUST_ATTRIBUTE, R.OBJECT_NOT_FOUND): R.ITEM_NOT_FOUND,
+    **{
+        (operation, R.INVALID_ATTRIBUTE_VALUE): R.INVALID_FIELD
+        for operation in Operation
+        if operation
+        not in (
+            Operation.CREATE,
+            Operation.CREATE_KEY_PAIR,
+            Operation.IMPORT,
+            Operation.REGISTER,
+            Operation.SET_ATTRIBUTE,
+        )
+    },
+    (Operation.RE_KEY, R.NON_UNIQUE_NAME_ATTRIBUTE): R.INVALID_FIELD,
+    (Operation.RE_KEY_KEY_PAIR, R.NON_UNIQUE_NAME_ATTRIBUTE): R.INVALID_FIELD,
 }
 """Where an operation's own table of KMIP 2.1 s6.1 has another word for the same situation."""
 

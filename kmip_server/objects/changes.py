@@ -93,19 +93,32 @@ def check_delete(attributes: AttributeSet, reference: AttributeReference) -> Non
         _check_unused(attributes, reference, ResultReason.ATTRIBUTE_READ_ONLY)
 
 
+_IN_ORDER: Final = (
+    (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, "s4.40"),
+    (Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE, "s4.41"),
+)
+"""Dates of which the first SHALL NOT be later than the second."""
+
+DATES_IN_ORDER: Final = frozenset(tag for earlier, later, _ in _IN_ORDER for tag in (earlier, later))
+
+
+def check_dates(attributes: AttributeSet) -> None:
+    """Refuse dates that are not in their order, whichever of them is new. Raises Invalid Attribute Value."""
+    for earlier, later, section in _IN_ORDER:
+        first, second = attributes.first(earlier), attributes.first(later)
+        if first is not None and second is not None and first > second:
+            raise KmipError(
+                ResultReason.INVALID_ATTRIBUTE_VALUE,
+                f"{earlier.title} is later than {later.title} (KMIP 2.1 {section})",
+            )
+
+
 def check_new_value(attributes: AttributeSet, tag: Tag, value: Any) -> None:
-    """Refuse a value that the object's other attributes rule out. Raises Permission Denied, Invalid Attribute Value."""
+    """Refuse a value that loosens the object's protection. Raises Permission Denied."""
     if tag in _TIGHTER and value is not _TIGHTER[tag] and attributes.first(tag) is _TIGHTER[tag]:
         raise KmipError(
             ResultReason.PERMISSION_DENIED,
             f"{tag.title} is {_TIGHTER[tag]}, and is not loosened any more (docs/decisions)",
-        )
-    activation, deactivation = attributes.first(Tag.ACTIVATION_DATE), attributes.first(Tag.DEACTIVATION_DATE)
-    if tag is Tag.PROCESS_START_DATE and activation is not None and value < activation:
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Process Start Date precedes Activation Date (s4.40)")
-    if tag is Tag.PROTECT_STOP_DATE and deactivation is not None and value > deactivation:
-        raise KmipError(
-            ResultReason.INVALID_ATTRIBUTE_VALUE, "Protect Stop Date is later than Deactivation Date (s4.41)"
         )
 
 

@@ -183,6 +183,17 @@ def raw_symmetric_key(algorithm: enums.CryptographicAlgorithm, bits: int, key: b
     )
 
 
+def raw_secret(secret: bytes) -> SecretData:
+    """Secret Data that was made here, of which other keys may be derived, in the Raw format (s2.7)."""
+    return SecretData(
+        secret_data_type=enums.SecretDataType.SEED,
+        key_block=KeyBlock(
+            key_format_type=enums.KeyFormatType.RAW,
+            key_value=KeyValue(key_material=Item(Tag.KEY_MATERIAL, Type.BYTE_STRING, secret)),
+        ),
+    )
+
+
 def raw_symmetric_material(algorithm: enums.CryptographicAlgorithm, bits: int, key: bytes) -> bytes:
     """As to_material of a raw symmetric key: what is around the key bytes is the same for all keys of a kind."""
     before, after = _around_raw_key(algorithm, bits, len(key))

@@ -9,7 +9,7 @@ from kmip_server.errors import KmipError
 from kmip_server.objects.attribute_fields import AttributeReference, reference_to
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
 from kmip_server.objects.attributes import ATTRIBUTES
-from kmip_server.objects.changes import check_new_value, instances_of
+from kmip_server.objects.changes import DATES_IN_ORDER, check_dates, check_new_value, instances_of
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_value
@@ -57,13 +57,15 @@ def change(call: Call, target: ManagedObject, tag: Tag, old: Instance, value: An
 def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag) -> None:
     """Store the object with its attributes changed; a date that has come takes effect at once (s4.57).
 
-    Raises Permission Denied, Server Limit Exceeded.
+    Raises Permission Denied, Invalid Attribute Value, Server Limit Exceeded.
     """
     needed = _NEEDS.get(tag)
     if needed is not None and not call.decide(needed, target).allowed:
         raise KmipError(
             ResultReason.PERMISSION_DENIED, f"to change {tag.title} you need the permission to {needed.title}"
         )
+    if tag in DATES_IN_ORDER:
+        check_dates(attributes)
     size, most = len(attributes.to_bytes()), call.services.limits.attribute_bytes
     if size > most and size > len(target.attributes.to_bytes()):
         raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object's attributes have at most {most} bytes here")

@@ -59,6 +59,10 @@ class Batch:
 
     id_placeholder: str | None = None
     produced: list[Produced] = field(default_factory=list)
+    pbkdf2_iterations: int = 0
+    """How many its items have taken; failed ones, too."""
+    rsa_pairs: int = 0
+    """How many its items have generated within the transaction; failed ones, too."""
 
     def identifier(self, given: Identifier | None) -> str:
         """The Unique Identifier that a request means. Raises Object Not Found if it means none, or several."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload
+from kmip_server.messages.kinds import DATE_TIME
 from kmip_server.messages.structures import (
     ApplicationSpecificInformation,
     Digest,
@@ -26,6 +27,7 @@ from kmip_server.messages.structures import (
 )
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
+from kmip_server.objects.changes import check_dates
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.storage.port import Search
@@ -63,6 +65,10 @@ _DESCRIBED: Final = frozenset(
 """Attributes that the server sets and a client may state: they must agree with the object."""
 
 _MAXIMUM_TEXT: Final = 4096
+FIRST_DATE: Final = -62_135_596_800
+LAST_DATE: Final = 253_402_300_799
+"""Years have four digits in XML and JSON (RFC 3339), and a date that is moved (Re-key) must stay one."""
+_DATES: Final = frozenset(tag for tag, row in ATTRIBUTES.items() if row.kind is DATE_TIME)
 _VENDOR: Final = re.compile(r"[A-Za-z0-9_.]+")
 
 
@@ -91,13 +97,16 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
 
 def check_value(call: Call, tag: Tag, value: Any, holder: ManagedObject | None = None) -> None:
     """Check one attribute value that a client gives to a new object, or to the `holder`; it may keep its own Name."""
-    _check_size(tag, value)
+    check_bounds(tag, value)
     check = _CHECKS.get(tag)
     if check is not None:
         check(call, value, holder)
 
 
-def _check_size(tag: Tag, value: Any) -> None:
+def check_bounds(tag: Tag, value: Any) -> None:
+    """Refuse text that is too long, and a date that no calendar has. Raises Server Limit Exceeded, Invalid Field."""
+    if tag in _DATES and not FIRST_DATE <= value <= LAST_DATE:
+        raise KmipError(ResultReason.INVALID_FIELD, f"{tag.title} is not in the years 1 to 9999")
     if isinstance(value, Payload):
         longest = max([len(part) for part in vars(value).values() if isinstance(part, str)], default=0)
     else:
@@ -197,6 +206,7 @@ def new_object(
 
     `facts` are single-valued attributes that the value itself determines, such as its Cryptographic Length.
     """
+    check_dates(template)
     first = template.first
     limits = first(Tag.USAGE_LIMITS)
     if limits is not None:

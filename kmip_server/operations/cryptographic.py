@@ -65,7 +65,7 @@ def in_parts(
         if final:
             return Part(finish(context), None)
         result = update(context)
-        return Part(result, streams.begin(caller, operation, unique_identifier, context, call.now))
+        return Part(result, streams.begin(caller, operation, unique_identifier, context, call.now, call.token))
     result = streams.advance(
         request.correlation_value,
         caller,

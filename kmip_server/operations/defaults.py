@@ -23,6 +23,10 @@ SYMMETRIC_KEY: Final = Default(
 PRIVATE_KEY: Final = Default(CryptographicAlgorithm.RSA, 2048, int(CryptographicUsageMask.SIGN))
 PUBLIC_KEY: Final = Default(CryptographicAlgorithm.RSA, 2048, int(CryptographicUsageMask.VERIFY))
 SECRET_DATA_USAGE_MASK: Final = 0
+SECRET_DATA_LENGTH: Final = 256
+SECRET_LENGTHS: Final = range(64, 65_537, 8)
+"""The bits of Secret Data that is made here, and of what is derived. What is shorter can be found by trying, and what
+is derived shorter gives its base key's output away bit by bit."""
 
 DEFAULTS: Final = {
     ObjectType.SYMMETRIC_KEY: SYMMETRIC_KEY,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kmip_server.cryptography.algorithms import CIPHERS, is_legacy
 from kmip_server.cryptography.derivation import DerivationParameters as Parameters
-from kmip_server.cryptography.derivation import derive, derive_shared
+from kmip_server.cryptography.derivation import derive, derive_shared, pbkdf2_iterations
 from kmip_server.cryptography.key_descriptions import describe
 from kmip_server.cryptography.parameters import NO_PARAMETERS
 from kmip_server.cryptography.transparent import TransparentSymmetricKey
@@ -16,21 +16,14 @@ from kmip_server.messages.fields import Payload, byte_string, enumeration, integ
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, CryptographicParameters, Identifier, Link
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.key_block import (
-    KeyBlock,
-    KeyValue,
-    ObjectStructure,
-    SecretData,
-    SymmetricKey,
-    raw_symmetric_key,
-)
+from kmip_server.objects.key_block import ObjectStructure, SecretData, SymmetricKey, raw_secret, raw_symmetric_key
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, digest_of, new_object, refuse_legacy
 from kmip_server.operations.cryptographic import private_key, public_key
-from kmip_server.operations.defaults import SECRET_DATA_USAGE_MASK, SYMMETRIC_KEY
+from kmip_server.operations.defaults import SECRET_DATA_USAGE_MASK, SECRET_LENGTHS, SYMMETRIC_KEY
 from kmip_server.operations.inheritance import no_looser
-from kmip_server.operations.key_material import clear_material, item_of
+from kmip_server.operations.key_material import clear_material
 from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import DERIVE_KEY, use
 from kmip_server.operations.wrapping import unwrap_block
@@ -42,7 +35,6 @@ from kmip_server.ttlv.enumerations import (
     ObjectType,
     Operation,
     ResultReason,
-    SecretDataType,
     UniqueIdentifier,
 )
 from kmip_server.ttlv.tags import Tag
@@ -54,8 +46,6 @@ _DEFAULT_MASK: Final = {
     ObjectType.SYMMETRIC_KEY: SYMMETRIC_KEY.usage_mask,
     ObjectType.SECRET_DATA: SECRET_DATA_USAGE_MASK,
 }
-MINIMUM_BITS: Final = 64
-"""A shorter derived object can be found by trying, and gives its base key's output away bit by bit."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -137,10 +127,11 @@ def _wanted(call: Call, object_type: ObjectType, template: AttributeSet) -> tupl
     if object_type not in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA):
         raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "Derive Key makes Symmetric Keys and Secret Data")
     algorithm, bits = template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), template.first(Tag.CRYPTOGRAPHIC_LENGTH)
-    if bits is None or bits < MINIMUM_BITS or bits % 8:
+    if bits not in SECRET_LENGTHS:
         raise KmipError(
             ResultReason.INVALID_FIELD,
-            f"a derived object has a Cryptographic Length (42002A) of whole bytes, and of {MINIMUM_BITS} bits or more",
+            "a derived object has a Cryptographic Length (42002A) of whole bytes, and of"
+            f" {SECRET_LENGTHS[0]} to {SECRET_LENGTHS[-1]} bits",
         )
     if object_type is ObjectType.SECRET_DATA:
         return None, bits
@@ -159,10 +150,7 @@ def _parameters(call: Call, request: DeriveKeyRequest) -> Parameters:
     given = request.derivation_parameters
     count, most = given.iteration_count, call.services.limits.pbkdf2_iterations
     if count is not None and not 0 < count <= most:
-        raise KmipError(
-            ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
-            f"Iteration Count (42003C) is between 1 and {most} on this server",
-        )
+        raise KmipError(ResultReason.INVALID_FIELD, f"Iteration Count (42003C) is between 1 and {most} on this server")
     return Parameters(
         cryptographic_parameters=given.cryptographic_parameters or NO_PARAMETERS,
         initialization_vector=given.initialization_vector,
@@ -223,14 +211,12 @@ def _derived(
         raise KmipError(
             ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "this server's policy does not allow legacy algorithms"
         )
-    return derive(
-        method,
-        algorithm,
-        _octets(call, key),
-        parameters,
-        bits,
-        maximum_iterations=call.services.limits.pbkdf2_iterations,
-    )
+    # It is computed while others wait: so one message has so many iterations, however many items it has.
+    left = call.services.limits.pbkdf2_iterations - call.batch.pbkdf2_iterations
+    derived = derive(method, algorithm, _octets(call, key), parameters, bits, maximum_iterations=left)
+    if method is DerivationMethod.PBKDF2:
+        call.batch.pbkdf2_iterations += pbkdf2_iterations(parameters, bits)
+    return derived
 
 
 def _with_data(call: Call, method: DerivationMethod, parameters: Parameters, holder: ManagedObject) -> Parameters:
@@ -272,15 +258,7 @@ def _agreed(call: Call, bases: list[ManagedObject], bits: int) -> bytes:
 
 
 def _structure(algorithm: CryptographicAlgorithm | None, bits: int, derived: bytes) -> ObjectStructure:
-    if algorithm is not None:
-        return raw_symmetric_key(algorithm, bits, derived)
-    return SecretData(
-        secret_data_type=SecretDataType.SEED,
-        key_block=KeyBlock(
-            key_format_type=KeyFormatType.RAW,
-            key_value=KeyValue(key_material=item_of(KeyFormatType.RAW, derived)),
-        ),
-    )
+    return raw_secret(derived) if algorithm is None else raw_symmetric_key(algorithm, bits, derived)
 
 
 def _link(call: Call, holder: ManagedObject, link_type: LinkType, other: ManagedObject) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kmip_server.cryptography import asymmetric, symmetric
-from kmip_server.cryptography.cipher_setup import never_again
 from kmip_server.cryptography.streaming import EncryptStream
 from kmip_server.cryptography.symmetric import Encrypted
 from kmip_server.errors import KmipError
@@ -28,6 +27,7 @@ from kmip_server.operations.cryptographic import (
     symmetric_key,
     used,
 )
+from kmip_server.operations.nonces import claim_nonce
 from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import ENCRYPT
 from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, Operation, ResultReason
@@ -81,12 +81,12 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
         parameters = replace(parameters, random_iv=True)
     if not is_in_parts(request):
         made = symmetric.encrypt(algorithm, key, data, parameters, iv=iv, aad=aad)
-        _claim(call, target.unique_identifier, algorithm, parameters, iv)
+        claim_nonce(call, target, algorithm, parameters, iv, made.iv)
         return _answer(call, target.unique_identifier, made, None)
 
     def begin() -> EncryptStream:
         stream = EncryptStream(algorithm, key, parameters, iv=iv, aad=aad)
-        _claim(call, target.unique_identifier, algorithm, parameters, iv)
+        claim_nonce(call, target, algorithm, parameters, iv, stream.iv)
         return stream
 
     part = in_parts(
@@ -117,19 +117,3 @@ def _check_tag_length(length: int | None) -> None:
     """Refuse what is no length of a tag in any mode, as the published test cases do (CS-BC-M-GCM-1)."""
     if length is not None and not 4 <= length <= 16:
         raise KmipError(ResultReason.GENERAL_FAILURE, "a Tag Length (4200CE) is 4 to 16 bytes")
-
-
-def _claim(
-    call: Call,
-    unique_identifier: str,
-    algorithm: CryptographicAlgorithm,
-    parameters: CryptographicParameters,
-    iv: bytes | None,
-) -> None:
-    """Refuse a caller's IV that the key has used before, where that would give the plaintext or the key away."""
-    nonce = never_again(algorithm, parameters, iv) if iv else None
-    if nonce is not None and not call.unit.claim_nonce(unique_identifier, nonce):
-        raise KmipError(
-            ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
-            "this key has encrypted with this IV/Counter/Nonce (42003D) before; use another, or Random IV",
-        )

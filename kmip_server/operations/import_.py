@@ -19,7 +19,7 @@ from kmip_server.objects.key_block import TYPE_OF, Certificate, ObjectStructure,
 from kmip_server.objects.lifecycle import DESTROYED
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
-from kmip_server.operations.creation import check_template, linked, new_object
+from kmip_server.operations.creation import check_bounds, check_template, linked, new_object
 from kmip_server.operations.inheritance import no_looser
 from kmip_server.operations.registration import Examined, encapsulated, examine, unwrapped
 from kmip_server.operations.registry import operation
@@ -158,11 +158,14 @@ def _check_identity(supplied: AttributeSet, unique_identifier: str, object_type:
 def _template(call: Call, object_type: ObjectType, supplied: AttributeSet) -> AttributeSet:
     """The supplied attributes, checked but for who sets them. Links may lead to what is imported later (s6.1.25)."""
     for tag in supplied.tags:
-        row, count = ATTRIBUTES[tag], len(supplied.all(tag))
+        row, values = ATTRIBUTES[tag], supplied.all(tag)
+        count = len(values)
         if count > 1 and not row.multiple:
             raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
         if count > call.services.limits.attribute_instances:
             raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
+        for value in values:
+            check_bounds(tag, value)
     servers = {tag for tag in supplied.tags if ATTRIBUTES[tag].set_by is SetBy.SERVER} - _STATED
     return check_template(
         call, object_type, [attribute for attribute in supplied if attribute.tag not in servers | {Tag.LINK}]

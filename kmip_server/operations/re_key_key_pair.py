@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, interval, plain
@@ -10,10 +11,10 @@ from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.create_key_pair import CreateKeyPairResponse, PairAttributes
-from kmip_server.operations.key_pairs import add_pair, generate, new_pair, pair_wanted
+from kmip_server.operations.key_pairs import PairWanted, add_pair, generate, new_pair, pair_wanted
 from kmip_server.operations.registry import operation
 from kmip_server.operations.replacement import check_replaceable, replacement_template, take_over
-from kmip_server.ttlv.enumerations import LinkType, ObjectType, Operation, ResultReason
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, LinkType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
@@ -37,7 +38,8 @@ class ReKeyKeyPairResponse(CreateKeyPairResponse):
 def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
     """Make a pair with the attributes of the existing one, and link each key to the one it replaces (table 309).
 
-    What pair to generate is known from the existing one alone, so that it is generated here, in the transaction.
+    What pair to generate is known from the existing one alone, so that it is generated here, in the transaction. Others
+    wait for it, so that there is a limit for RSA.
     """
     request.check_protection()
     private_key = call.target(request.private_key_unique_identifier)
@@ -47,7 +49,7 @@ def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyPairRes
     private = replacement_template(call, private_key, request.for_private_key, request.offset)
     public = replacement_template(call, public_key, request.for_public_key, request.offset)
     try:
-        pair = generate(pair_wanted(private, public))
+        pair = generate(_within_limits(call, pair_wanted(private, public)))
     except KmipError as error:
         raise KmipError(ResultReason.INVALID_FIELD, error.message) from None
     new_private_key, new_public_key = new_pair(call, pair, private, public)
@@ -59,6 +61,18 @@ def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyPairRes
         private_key_unique_identifier=new_private_key.unique_identifier,
         public_key_unique_identifier=new_public_key.unique_identifier,
     )
+
+
+_MOST_RSA_PAIRS: Final = 1
+"""How many a message generates here. One of 4096 bits takes a third of a second; those of curves take no time."""
+
+
+def _within_limits(call: Call, wanted: PairWanted) -> PairWanted:
+    if wanted.algorithm is CryptographicAlgorithm.RSA:
+        if call.batch.rsa_pairs >= _MOST_RSA_PAIRS:
+            raise KmipError(ResultReason.INVALID_FIELD, f"a message re-keys at most {_MOST_RSA_PAIRS} RSA key pair")
+        call.batch.rsa_pairs += 1
+    return wanted
 
 
 def _public_key(call: Call, private_key: ManagedObject) -> ManagedObject:

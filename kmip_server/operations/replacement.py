@@ -14,7 +14,7 @@ from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
-from kmip_server.operations.creation import check_template, linked
+from kmip_server.operations.creation import check_bounds, check_template, linked
 from kmip_server.operations.inheritance import no_looser
 from kmip_server.operations.key_pairs import merged
 from kmip_server.ttlv.enumerations import LinkType, ObjectType, ResultReason
@@ -106,6 +106,7 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
                 ResultReason.INVALID_FIELD,
                 f"an Offset (420058) does not move {tag.title}: the key has no Activation Date",
             )
+        check_bounds(tag, date + activation - before)
         template = template.with_value(tag, date + activation - before)
     return template.with_value(Tag.ACTIVATION_DATE, activation)
 

@@ -10,7 +10,7 @@ from kmip_server.messages.fields import Payload, date_time, plain, structure, te
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier, RevocationReason
 from kmip_server.objects.lifecycle import Event
 from kmip_server.operations.call import Call
-from kmip_server.operations.creation import check_value
+from kmip_server.operations.creation import check_bounds, check_value
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation, ResultReason, RevocationReasonCode
 from kmip_server.ttlv.tags import Tag
@@ -36,13 +36,18 @@ class RevokeResponse(Payload):
 
 @operation(Operation.REVOKE, request=RevokeRequest, response=RevokeResponse, changes=True)
 def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
-    """Transitions 3, 5, 8 and 10 of s4.57 for a compromise, transition 6 for any other reason."""
+    """Transitions 3, 5, 8 and 10 of s4.57 for a compromise, transition 6 for any other reason.
+
+    With the Deactivation Date comes a later Protect Stop Date, which SHALL NOT be later (s4.41).
+    """
     target = call.target(request.unique_identifier)
     reason, occurred = request.revocation_reason, request.compromise_occurrence_date
     check_value(call, Tag.REVOCATION_REASON, reason)
     if reason.revocation_reason_code in _COMPROMISE:
         target.transition(Event.COMPROMISE)
         target.set(Tag.COMPROMISE_DATE, call.now)
+        if occurred is not None:
+            check_bounds(Tag.COMPROMISE_OCCURRENCE_DATE, occurred)
         target.set(Tag.COMPROMISE_OCCURRENCE_DATE, target.first(Tag.INITIAL_DATE) if occurred is None else occurred)
     elif occurred is not None:
         raise KmipError(
@@ -51,6 +56,9 @@ def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
     else:
         target.transition(Event.DEACTIVATE)
         target.set(Tag.DEACTIVATION_DATE, call.now)
+        stop = target.first(Tag.PROTECT_STOP_DATE)
+        if stop is not None and stop > call.now:
+            target.set(Tag.PROTECT_STOP_DATE, call.now)
     target.set(Tag.REVOCATION_REASON, reason)
     call.change(target)
     return RevokeResponse(unique_identifier=target.unique_identifier)

@@ -4,14 +4,15 @@ A stream lives in the memory of the worker that holds the client's connection, f
 caller, one operation and one key; a forged, foreign or finished Correlation Value finds nothing.
 
 A storage unit may carry out the same request twice, if its first transaction could not be committed. So a stream
-remembers its last part: the same batch item gets the same result, and the context advances once.
+remembers its last part: the same batch item gets the same result, and the context advances once. A context cannot go
+back: so a stream ends with a part that fails, and with a batch item that is refused or undone after its part.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -33,9 +34,13 @@ class Stream:
     unique_identifier: str
     context: Any
     expires: int
-    last_request: object = None
+    last_request: object
     last_result: Any = None
     finished: bool = False
+
+    def end(self) -> None:
+        """Take no more parts."""
+        self.finished, self.context = True, None
 
 
 class Streams:
@@ -44,15 +49,19 @@ class Streams:
     def __init__(self) -> None:
         self._streams: OrderedDict[bytes, Stream] = OrderedDict()
 
-    def begin(self, caller: str, operation: Operation, unique_identifier: str, context: Any, now: int) -> bytes:
-        """Keep a context for its next part; answers the Correlation Value."""
+    def begin(
+        self, caller: str, operation: Operation, unique_identifier: str, context: Any, now: int, request: object
+    ) -> bytes:
+        """Keep a context for its next part; answers the Correlation Value. `request` is the batch item."""
         while self._streams:
             oldest, stream = next(iter(self._streams.items()))
             if stream.expires > now and len(self._streams) < _MAXIMUM:
                 break
             del self._streams[oldest]
         value = secrets.token_bytes(16)
-        self._streams[value] = Stream(caller, operation, unique_identifier, context, now + _SECONDS)
+        self._streams[value] = Stream(
+            caller, operation, unique_identifier, context, now + _SECONDS, last_request=request
+        )
         return value
 
     def advance(
@@ -79,10 +88,17 @@ class Streams:
                 ResultReason.INVALID_CORRELATION_VALUE, "no operation is outstanding under this Correlation Value"
             )
         if stream.last_request is not request:
-            stream.last_request, stream.finished = request, True
+            stream.last_request, stream.finished = None, True
             stream.last_result = part(stream.context)
-            stream.finished = final
+            stream.last_request, stream.finished = request, False
             if final:
-                stream.context = None
+                stream.end()
         result: Result = stream.last_result
         return result
+
+    def end(self, requests: Iterable[object]) -> None:
+        """End the streams whose last part was processed for one of these batch items."""
+        ended = {id(request) for request in requests}
+        for stream in self._streams.values():
+            if id(stream.last_request) in ended:
+                stream.end()

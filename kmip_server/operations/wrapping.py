@@ -28,6 +28,7 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.cryptographic import private_key, public_key, symmetric_key
 from kmip_server.operations.key_material import clear_value
+from kmip_server.operations.nonces import claim_nonce
 from kmip_server.operations.usage import UNWRAP_KEY, WRAP_KEY, Purpose, use
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import (
@@ -189,7 +190,11 @@ def _parameters(key: ManagedObject, given: CryptographicParameters | None) -> Cr
 def _wrap(call: Call, key: ManagedObject, clear: bytes, parameters: CryptographicParameters) -> Wrapped:
     if key.object_type is ObjectType.PUBLIC_KEY:
         return wrapping.wrap_to_public_key(public_key(call, key), clear, parameters)
-    return wrapping.wrap(key.first(Tag.CRYPTOGRAPHIC_ALGORITHM), symmetric_key(call, key), clear, parameters)
+    algorithm = key.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    wrapped = wrapping.wrap(algorithm, symmetric_key(call, key), clear, parameters)
+    # Who may also encrypt with the wrapping key could otherwise take the wrapping off with its IV.
+    claim_nonce(call, key, algorithm, parameters, None, wrapped.iv)
+    return wrapped
 
 
 def _unwrap(

@@ -195,6 +195,9 @@ class Unit(Protocol):
     def claim_nonce(self, unique_identifier: str, nonce: bytes) -> bool:
         """Record a caller's IV for a key; False if that key has used it before (KMIP has no rule: docs/decisions)."""
 
+    def nonce_claimed(self, unique_identifier: str, nonce: bytes) -> bool:
+        """Whether claim_nonce() has recorded this for the key."""
+
     def accept(self) -> None:
         """Keep what was written since the last accept or discard: the batch item succeeded."""
 

@@ -244,11 +244,17 @@ class SqlUnit:
 
     def claim_nonce(self, unique_identifier: str, nonce: bytes) -> bool:
         claim = (unique_identifier, sha256(nonce).digest())
-        if claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None:
+        if self._claimed(claim):
             return False
         self._write((Kind.NONCE, unique_identifier, claim, (), None))
         self._remember(self._nonces, claim, None)
         return True
+
+    def nonce_claimed(self, unique_identifier: str, nonce: bytes) -> bool:
+        return self._claimed((unique_identifier, sha256(nonce).digest()))
+
+    def _claimed(self, claim: tuple[str, bytes]) -> bool:
+        return claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None
 
     # Jobs
 

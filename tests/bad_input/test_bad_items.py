@@ -210,36 +210,59 @@ DATES = {"least": -(1 << 63), "greatest": (1 << 63) - 1, "year 1,000,000,000": 3
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 @pytest.mark.parametrize("at", DATES.values(), ids=DATES.keys())
-def test_b35_impossible_dates_are_refused_or_kept_exactly(client: Client, at: int, version: Version) -> None:
+def test_b35_a_date_that_no_calendar_has_is_refused(client: Client, at: int, version: Version) -> None:
+    date = ask.Attribute("Activation Date", date_time(Tag.ACTIVATION_DATE, at))
     with client.session(version) as session:
-        result = session.do(ask.create_aes(version, ask.activation_date(at)))
-        if not result.ok:
-            assert_refused(result, version, INVALID_VALUE)
-        else:
-            wanted = ("Activation Date", Tag.ACTIVATION_DATE)
-            kept = session.do(ask.get_attributes(version, result.unique_identifier, wanted)).expect_success()
-            assert kept.payload is not None
-            assert at in [node.value for node in kept.payload.walk()]
-        assert_refused_or_empty(session, ask.Attribute("Activation Date", date_time(Tag.ACTIVATION_DATE, at)))
+        key = session.create_aes()
+        assert_refused(session.do(ask.create_aes(version, date)), version, INVALID_FIELD)
+        assert_refused(session.do(ask.add_attribute(version, key, date)), version, INVALID_FIELD)
     assert_alive(client)
-
-
-def assert_refused_or_empty(session: ask.Session, attribute: ask.Attribute) -> None:
-    """Locate by such a date answers too."""
-    result = session.do(ask.locate(session.version, attribute))
-    if not result.ok:
-        assert_refused(result, session.version, INVALID_VALUE)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_b36_an_interval_of_136_years_is_refused(client: Client, version: Version) -> None:
+@pytest.mark.parametrize("at", [-62_135_596_800, -1, 0, 2**31, 253_402_300_799])
+def test_b35_the_first_and_the_last_date_of_the_calendar_are_kept_exactly(
+    client: Client, at: int, version: Version
+) -> None:
+    date = ask.Attribute("Deactivation Date", date_time(Tag.DEACTIVATION_DATE, at))
     with client.session(version) as session:
-        key = session.create_aes(active=True)
-        result = session.do(ask.Request(Operation.RE_KEY, ask.identifier(key) + interval(Tag.OFFSET, 0xFFFFFFFF)))
-        if not result.ok:
-            assert_refused(result, version, INVALID_VALUE)
-        session.do(ask.get(key)).expect_success()
+        key = session.create_aes(date)
+        asked = ask.get_attributes(version, key, ("Deactivation Date", Tag.DEACTIVATION_DATE))
+        kept = session.do(asked).expect_success().payload
+        assert kept is not None
+        assert at in [node.value for node in kept.walk()]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize("at", [-(2**63), 2**63 - 1])
+def test_b35_a_search_takes_any_date(client: Client, at: int, version: Version) -> None:
+    """The largest date means no date (KMIP 2.1 s6.1.28), and a range may be open."""
+    wanted = ask.name(f"searched {at} {version}"), ask.object_group(f"searched {at} {version}")
+    dates = [ask.Attribute("Initial Date", date_time(Tag.INITIAL_DATE, one)) for one in (at, 1)]
+    with client.session(version) as session:
+        key = session.create_aes(*wanted)
+        assert session.located(wanted[1], *dates) == ([key] if at > 0 else [])
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_b36_an_interval_of_136_years_is_counted_exactly(client: Client, version: Version) -> None:
+    """It is as long as an Interval can be, and no section forbids it (docs/decisions/strictness.md)."""
+    with client.session(version) as session:
+        for active in (True, False):
+            key = session.create_aes(active=active)
+            asked = ask.Request(Operation.RE_KEY, ask.identifier(key) + interval(Tag.OFFSET, 0xFFFFFFFF))
+            new = session.do(asked).expect_success().unique_identifier
+            assert date_of(session, new, "Activation Date") == date_of(session, new, "Initial Date") + 0xFFFFFFFF
+            session.do(ask.get(key)).expect_success()
     assert_alive(client)
+
+
+def date_of(session: ask.Session, key: str, name: str) -> int:
+    tag = Tag[name.upper().replace(" ", "_")]
+    found = session.do(ask.get_attributes(session.version, key, (name, tag))).expect_success().payload
+    assert found is not None
+    date: int = next(node.value for node in found.walk() if node.type == DATE_TIME)
+    return date
 
 
 def test_the_good_request_of_these_tests_is_good_too(client: Client) -> None:

@@ -20,6 +20,7 @@ from kmip_server.ttlv.enumerations import HashingAlgorithm as Hash
 from kmip_server.ttlv.enumerations import RecommendedCurve as Curve
 
 BAD = ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
+FIELD = ResultReason.INVALID_FIELD
 UNSUPPORTED = ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
 KEY = bytes(range(32))
 DATA = b"label\0context"
@@ -203,8 +204,8 @@ REFUSED = [
     ("PBKDF2 without salt", Method.PBKDF2, None, hashed(iteration_count=1), 128, BAD),
     ("PBKDF2 without iterations", Method.PBKDF2, None, hashed(salt=b"salt"), 128, BAD),
     ("PBKDF2 with none", Method.PBKDF2, None, hashed(salt=b"salt", iteration_count=0), 128, BAD),
-    ("PBKDF2 too slow", Method.PBKDF2, None, hashed(salt=b"salt", iteration_count=1_000_001), 128, BAD),
-    ("PBKDF2 too slow by blocks", Method.PBKDF2, None, hashed(salt=b"salt", iteration_count=500_001), 168, BAD),
+    ("PBKDF2 too slow", Method.PBKDF2, None, hashed(salt=b"salt", iteration_count=1_000_001), 128, FIELD),
+    ("PBKDF2 too slow by blocks", Method.PBKDF2, None, hashed(salt=b"salt", iteration_count=500_001), 168, FIELD),
     ("HASH with data too", Method.HASH, None, hashed(Hash.SHA_256, derivation_data=(DATA,)), 128, BAD),
     ("HASH without a hash", Method.HASH, None, hashed(), 128, BAD),
     ("HASH not done", Method.HASH, None, hashed(Hash.TIGER), 128, UNSUPPORTED),

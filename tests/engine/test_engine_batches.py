@@ -16,12 +16,15 @@ from support.wire import (
     OPERATION_UNDONE,
     SUCCESS,
     VERSIONS,
+    Result,
     Version,
     batch_item,
     boolean,
     enumeration,
     header,
+    integer,
     message,
+    octets,
     structure,
 )
 
@@ -50,6 +53,12 @@ def contact(session: Session, key: str) -> object:
 def state(session: Session, key: str) -> object:
     newest = Session(session.connection, (2, 1))
     return newest.do(ask.get_attributes((2, 1), key, ("State", Tag.STATE))).get(Tag.ATTRIBUTES, Tag.STATE)
+
+
+def tags(result: Result) -> list[int]:
+    """The fields of a Response Payload."""
+    assert result.payload is not None
+    return [node.tag for node in result.payload.value]
 
 
 def usage_left(session: Session, key: str) -> object:
@@ -90,7 +99,7 @@ def test_continue_keeps_what_came_before_and_goes_on(client: Client, version: Ve
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_undo_takes_everything_back_and_says_so_with_the_payloads(client: Client, version: Version) -> None:
+def test_undo_takes_everything_back_and_says_of_which_objects(client: Client, version: Version) -> None:
     made = a_name()
     with client.session(version) as session:
         kept = session.create_aes()
@@ -102,6 +111,7 @@ def test_undo_takes_everything_back_and_says_so_with_the_payloads(client: Client
         assert failed.reason == (Reason.ITEM_NOT_FOUND if version < (2, 0) else Reason.OBJECT_NOT_FOUND)
         identifier = undone.get(Tag.UNIQUE_IDENTIFIER)
         assert identifier
+        assert tags(read) == [Tag.OBJECT_TYPE, Tag.UNIQUE_IDENTIFIER]
         assert read.get(Tag.UNIQUE_IDENTIFIER) == kept
         assert session.located(made) == []
         assert not session.do(ask.get(identifier)).ok
@@ -158,6 +168,64 @@ def test_undo_gives_back_what_was_spent_of_usage_limits(client: Client, version:
         assert usage_left(session, key) == 64
         session.do(encrypt).expect_success()
         assert usage_left(session, key) == 48
+
+
+@pytest.mark.parametrize("version", BOTH, ids=str)
+def test_what_undo_gives_back_was_of_no_use(client: Client, version: Version) -> None:
+    """An undone use of a key is not counted, and its IV is free again: so its output does not leave (s9.6)."""
+    with client.session(version) as session:
+        key = session.create_aes(usage_limits(64), active=True)
+        asked = {
+            "encrypt": ask.encrypt(key, bytes(16), ask.parameters(ask.GCM), bytes(12)),
+            "decrypt": ask.decrypt(key, bytes(16), IN_CLEAR, bytes(16)),
+            "random bytes": Request(Operation.RNG_RETRIEVE, integer(Tag.DATA_LENGTH, 16)),
+            "allocation": allocate(key, 16),
+        }
+        response = session.batch(*asked.values(), ask.get(key), ask.get(NOTHING), fields=option(UNDO))
+        for result in response.results[:-1]:
+            assert result.status == OPERATION_UNDONE
+            assert set(tags(result)) <= {Tag.UNIQUE_IDENTIFIER, Tag.OBJECT_TYPE}
+        assert usage_left(session, key) == 64
+        session.do(asked["encrypt"]).expect_success()
+        assert_refused(session.do(asked["encrypt"]), version, frozenset({Reason.BAD_CRYPTOGRAPHIC_PARAMETERS}))
+
+
+def part(key: str, more: bytes, *, last: bool = False) -> Request:
+    """A part of an Encrypt in several; `more` is how to begin it, or its Correlation Value."""
+    return Request(
+        Operation.ENCRYPT,
+        ask.identifier(key) + more + (boolean(Tag.FINAL_INDICATOR, True) if last else b""),
+    )
+
+
+def correlation(result: Result) -> bytes:
+    return octets(Tag.CORRELATION_VALUE, result.expect_success().get(Tag.CORRELATION_VALUE))
+
+
+@pytest.mark.parametrize("version", BOTH, ids=str)
+def test_undo_ends_an_operation_in_parts_that_it_began_or_continued(client: Client, version: Version) -> None:
+    begin = IN_CLEAR + octets(Tag.DATA, bytes(16)) + octets(Tag.IV_COUNTER_NONCE, bytes(16))
+    with client.session(version) as session:
+        key = session.create_aes(active=True)
+        first = part(key, begin + boolean(Tag.INIT_INDICATOR, True))
+        begun = session.batch(first, ask.get(NOTHING), fields=option(UNDO)).results[0]
+        assert tags(begun) == [Tag.UNIQUE_IDENTIFIER]
+        value = correlation(session.do(first))
+        second = part(key, octets(Tag.DATA, bytes(16)) + value)
+        session.batch(second, ask.get(NOTHING), fields=option(UNDO))
+        assert_refused(session.do(second), version, frozenset({Reason.INVALID_CORRELATION_VALUE}))
+
+
+def test_a_part_whose_answer_is_refused_ends_its_operation(client: Client) -> None:
+    """What it protected was not counted: it must not be part of what comes out later."""
+    version, room = (2, 1), (integer(Tag.MAXIMUM_RESPONSE_SIZE, 256),)
+    begin = IN_CLEAR + octets(Tag.DATA, bytes(16)) + octets(Tag.IV_COUNTER_NONCE, bytes(16))
+    with client.session(version) as session:
+        key = session.create_aes(active=True)
+        value = correlation(session.do(part(key, begin + boolean(Tag.INIT_INDICATOR, True))))
+        much = part(key, octets(Tag.DATA, bytes(512)) + value)
+        assert session.do(much, fields=room).reason == Reason.RESPONSE_TOO_LARGE
+        assert session.do(part(key, value, last=True)).reason == Reason.INVALID_CORRELATION_VALUE
 
 
 def test_undo_takes_back_a_batch_in_which_a_search_saw_what_was_made(client: Client) -> None:

@@ -11,7 +11,7 @@ from kmip_server.messages.structures import UsageLimits
 from kmip_server.objects.attribute_fields import AttributeReference
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.attributes import ATTRIBUTES, Attribute, SetBy, When
-from kmip_server.objects.changes import check_add, check_delete, check_modify, check_new_value
+from kmip_server.objects.changes import check_add, check_dates, check_delete, check_modify, check_new_value
 from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State, UsageLimitsUnit
 from kmip_server.ttlv.tags import Tag
 from policy.operation_policies import DEFAULT
@@ -158,12 +158,14 @@ def test_sensitive_and_extractable_are_only_tightened(tag: Tag, before: bool, af
         (Tag.PROTECT_STOP_DATE, 200, True),
         (Tag.PROTECT_STOP_DATE, 201, False),
         (Tag.PROTECT_STOP_DATE, 0, True),
-        (Tag.DEACTIVATION_DATE, 0, True),
-        (Tag.ACTIVATION_DATE, 900, True),
+        (Tag.DEACTIVATION_DATE, 150, True),
+        (Tag.DEACTIVATION_DATE, 149, False),
+        (Tag.ACTIVATION_DATE, 120, True),
+        (Tag.ACTIVATION_DATE, 121, False),
     ],
 )
 def test_dates_stand_in_their_order(tag: Tag, value: int, allowed: bool) -> None:
-    attributes = made(activation_date=100, deactivation_date=200)
-    reason = outcome(check_new_value, attributes, tag, value)
+    dates = {"activation_date": 100, "process_start_date": 120, "protect_stop_date": 150, "deactivation_date": 200}
+    reason = outcome(check_dates, made(**dates).with_value(tag, value))
     assert reason is (None if allowed else ResultReason.INVALID_ATTRIBUTE_VALUE)
-    assert outcome(check_new_value, made(), tag, value) is None
+    assert outcome(check_dates, made().with_value(tag, value)) is None

@@ -82,9 +82,8 @@ def test_process_start_does_not_precede_activation_and_protect_stop_is_not_after
 ) -> None:
     client = engine.client(version)
     key = create(client, ask.activation_date(engine.now + 10), deactivation(engine.now + 20))
-    expected = Reason.INVALID_ATTRIBUTE_VALUE if version >= (2, 0) else Reason.INVALID_FIELD
-    assert add(client, key, process_start(engine.now + 9)).reason == expected
-    assert add(client, key, protect_stop(engine.now + 21)).reason == expected
+    assert add(client, key, process_start(engine.now + 9)).reason == Reason.INVALID_FIELD
+    assert add(client, key, protect_stop(engine.now + 21)).reason == Reason.INVALID_FIELD
     add(client, key, process_start(engine.now + 10)).expect_success()
     add(client, key, protect_stop(engine.now + 20)).expect_success()
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from support import keys
 from support import requests as ask
+from support.attributes import deactivation, protect_stop
 from support.engine import EngineClient, EngineHarness
 from support.keys import DERIVE, SHA_256, attributes_of, block_of, cryptographic_parameters, get_as, key_bytes, links_of
 from support.numbers import Operation, Reason, Tag
@@ -228,7 +229,31 @@ def test_iterations_are_looked_at_before_the_base(engine: EngineHarness, iterati
     client = engine.client()
     for base in (secret(client, b"x"), "nothing"):
         result = client.do(derive(client, (base,), PBKDF2, *pbkdf2(iterations)))
-        assert result.reason == Reason.BAD_CRYPTOGRAPHIC_PARAMETERS
+        assert result.reason == Reason.INVALID_FIELD
+
+
+def test_the_items_of_a_message_have_their_iterations_together(engine: EngineHarness) -> None:
+    """Others wait while they are computed. What fails afterwards has been computed, too."""
+    engine.engine.services.limits = OperationLimits(pbkdf2_iterations=1000)
+    client = engine.client()
+    base = secret(client, b"a password")
+    asked = derive(client, (base,), PBKDF2, *pbkdf2(400))
+    wrong = derive(client, (base,), PBKDF2, *pbkdf2(800), wanted=(*AES_256, protect_stop(2), deactivation(1)))
+    for _ in range(2):
+        response = client.batch(asked, asked, asked)
+        assert [result.reason for result in response.results] == [None, None, Reason.INVALID_FIELD]
+    response = client.batch(wrong, asked, fields=(enumeration(Tag.BATCH_ERROR_CONTINUATION_OPTION, 1),))
+    assert [result.reason for result in response.results] == [Reason.INVALID_FIELD] * 2
+    assert ["iterations" in str(result.message) for result in response.results] == [False, True]
+
+
+def test_each_block_of_output_takes_its_iterations(engine: EngineHarness) -> None:
+    engine.engine.services.limits = OperationLimits(pbkdf2_iterations=1000)
+    client = engine.client()
+    base, wanted = secret(client, b"a password"), (length(512),)
+    for iterations, reason in ((500, None), (501, Reason.INVALID_FIELD)):
+        asked = derive(client, (base,), PBKDF2, *pbkdf2(iterations), kind=SECRET_DATA, wanted=wanted)
+        assert client.do(asked).reason == reason
 
 
 def test_a_legacy_hash_is_the_policys_affair(engine: EngineHarness) -> None:

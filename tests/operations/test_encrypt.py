@@ -1,4 +1,4 @@
-"""Encrypt with an IV that the caller brings: once for a key, where a second use would give something away.
+"""Encrypt with an IV: once for a key, whoever made it, where a second use would give something away.
 
 docs/decisions/cryptography.md.
 """
@@ -6,8 +6,10 @@ docs/decisions/cryptography.md.
 from __future__ import annotations
 
 import pytest
+from support import keys
 from support import requests as ask
 from support.engine import EngineClient, EngineHarness
+from support.keys import block_of, get_as, wrapping_specification
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request
 from support.wire import Result, boolean, enumeration, integer, structure
@@ -64,8 +66,111 @@ def test_a_key_encrypts_once_with_an_iv(engine: EngineHarness, algorithm: int, m
     given = {} if mode is None else {"mode": mode}
     encrypt(client, key, iv, **given).expect_success()
     assert is_refused(encrypt(client, key, iv, **given))
-    encrypt(client, key, iv[:-1] + b"\xff", **given).expect_success()
+    encrypt(client, key, iv[:5] + b"\xff" + iv[6:], **given).expect_success()
     encrypt(client, other, iv, **given).expect_success()
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (bytes(16), bytes(15) + b"\x01"),
+        (bytes(12) + b"\0\0\0\xff", bytes(16)),
+        (NONCE + bytes(4), NONCE + b"\x7f\xff\xff\xff"),
+        (NONCE + b"\xff\xff\xff\xff", NONCE[:-1] + b"\x0d" + bytes(4)),
+        (NONCE[:-1] + b"\x0d" + bytes(4), NONCE + b"\x80\0\0\x01"),
+        (b"\xff" * 16, bytes(16)),
+    ],
+)
+def test_counters_that_may_meet_are_the_same_iv(engine: EngineHarness, first: bytes, again: bytes) -> None:
+    """In CTR it is the counter that must not come again, and it counts on from the IV (SP 800-38A, appendix B)."""
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    encrypt(client, key, first, mode=CTR).expect_success()
+    assert is_refused(encrypt(client, key, again, mode=CTR))
+
+
+def test_counters_that_cannot_meet_are_different_ivs(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    for nonce in (bytes(12), bytes(11) + b"\x01", bytes(11) + b"\x02", b"\x01" + bytes(11)):
+        encrypt(client, key, nonce + bytes(4), mode=CTR).expect_success()
+
+
+def test_a_shorter_iv_for_ctr_meets_the_counters_of_a_whole_one(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    encrypt(client, key, bytes(8), mode=CTR, start=1).expect_success()
+    assert is_refused(encrypt(client, key, bytes(16), mode=CTR))
+    assert is_refused(encrypt(client, key, bytes(12), mode=CTR, start=7))
+
+
+def test_the_blocks_of_gcm_are_not_had_from_ctr(engine: EngineHarness) -> None:
+    """GCM is CTR from the nonce and the counter 2 on (SP 800-38D s7.1)."""
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    encrypt(client, key, NONCE, mode=ask.GCM).expect_success()
+    assert is_refused(encrypt(client, key, NONCE + b"\0\0\0\x02", mode=CTR))
+
+
+def test_a_chacha20_counter_that_passes_32_bits_meets_the_next_nonce(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = active_key(client, CHACHA20)
+    encrypt(client, key, b"\xff\xff\xff\xff" + NONCE).expect_success()
+    assert is_refused(encrypt(client, key, bytes(4) + b"\x02" + NONCE[1:]))
+
+
+def encrypt_here(client: EngineClient, key: str, how: bytes) -> bytes:
+    """Encrypt with an IV that is made here; answer it."""
+    iv: bytes = client.do(ask.encrypt(key, b"sixteen bytes...", how)).expect_success().get(Tag.IV_COUNTER_NONCE)
+    return iv
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "mode"),
+    [(ask.AES, CTR), (ask.AES, CCM), (ask.AES, ask.GCM), (CHACHA20, None), (CHACHA20_POLY1305, None)],
+)
+def test_after_an_iv_that_was_made_here_a_key_takes_none_from_callers(
+    engine: EngineHarness, algorithm: int, mode: int | None
+) -> None:
+    client = engine.client()
+    key = active_key(client, algorithm)
+    given = {} if mode is None else {"mode": mode}
+    encrypt(client, key, bytes(12 if mode != CTR else 16), **given).expect_success()
+    iv = encrypt_here(client, key, how(**given))
+    for other in (iv, bytes([iv[0] ^ 1]) + iv[1:]):
+        refused = encrypt(client, key, other, **given)
+        assert refused.reason == Reason.BAD_CRYPTOGRAPHIC_PARAMETERS
+        assert refused.message and "made here" in refused.message
+    assert encrypt_here(client, key, how(**given)) != iv
+
+
+def test_an_iv_that_was_made_here_for_parts_is_one_that_was_made_here(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    asked = ask.encrypt(key, b"part", how(mode=ask.GCM))
+    begun = client.do(Request(Operation.ENCRYPT, asked.payload + boolean(Tag.INIT_INDICATOR, True))).expect_success()
+    assert not encrypt(client, key, begun.get(Tag.IV_COUNTER_NONCE), mode=ask.GCM).ok
+
+
+def test_an_iv_with_which_a_key_was_wrapped_does_not_encrypt(engine: EngineHarness) -> None:
+    """It would give the key stream that hides the wrapped key."""
+    client = engine.client()
+    wrapping = client.do(ask.create_aes((2, 1), mask=ask.ENCRYPT | keys.WRAP)).unique_identifier
+    client.do(ask.activate(wrapping)).expect_success()
+    specification = wrapping_specification(wrapping, how(mode=ask.GCM))
+    wrapped = block_of(client.do(get_as(active_key(client, ask.AES), specification=specification)))
+    iv = wrapped.get(Tag.KEY_WRAPPING_DATA, Tag.IV_COUNTER_NONCE)
+    assert not encrypt(client, wrapping, iv, mode=ask.GCM).ok
+    assert not encrypt(client, wrapping, iv + b"\0\0\0\x02", mode=CTR).ok
+
+
+def test_modes_that_bear_a_repeated_iv_leave_callers_theirs(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = active_key(client, ask.AES)
+    padded = ask.parameters(ask.CBC, padding=3)
+    iv = encrypt_here(client, key, padded)
+    client.do(ask.encrypt(key, b"again", padded, iv)).expect_success()
+    encrypt(client, key, NONCE, mode=ask.GCM).expect_success()
 
 
 @pytest.mark.parametrize("mode", [ask.CBC, CFB, OFB])

@@ -285,3 +285,21 @@ def test_a_key_in_the_clear_is_given_whichever_key_wrap_type_is_asked_for(engine
     made = key(client)
     for wrap_type in (keys.AS_REGISTERED, keys.NOT_WRAPPED):
         assert key_bytes(client.do(get_as(made, wrap_type=wrap_type))) == KEY
+
+
+def test_who_may_wrap_and_unwrap_a_sensitive_key_may_have_it_in_the_clear(engine: EngineHarness) -> None:
+    """The standard allows it, and docs/security-model.md says so. Not extractable is what keeps a key in."""
+    client = engine.client()
+    made, by = key(client, keys.sensitive(True)), wrapping_key(client, mask=keys.WRAP | keys.UNWRAP | ask.DECRYPT)
+    wrapped = block_of(client.do(get_as(made, specification=no_encoding(by)))).get(Tag.KEY_VALUE)
+    taken_off = client.do(ask.decrypt(by, wrapped, keys.NIST)).expect_success()
+    assert taken_off.get(Tag.DATA) == KEY
+    body = structure(Tag.SYMMETRIC_KEY, keys.wrapped_block(wrapped, keys.wrapping_data(by, encoding=keys.NO_ENCODING)))
+    again = client.do(ask.register((2, 1), ask.SYMMETRIC_KEY, body, ask.usage_mask(12))).unique_identifier
+    assert key_bytes(client.do(get_as(again, wrap_type=keys.NOT_WRAPPED))) == KEY
+    kept = key(client, keys.extractable(False))
+    assert client.do(get_as(kept, specification=no_encoding(by))).reason == Reason.NOT_EXTRACTABLE
+
+
+def no_encoding(by: str) -> bytes:
+    return wrapping_specification(by, encoding=keys.NO_ENCODING)

@@ -122,7 +122,7 @@ def test_archived_objects_are_found_only_if_the_mask_includes_them(engine: Engin
 
 def test_the_destroyed_bit_does_not_exist_in_1_x(engine: EngineHarness) -> None:
     assert storage(engine.client((1, 4)), DESTROYED).reason == Reason.INVALID_FIELD
-    assert storage(engine.client((2, 1)), 8).reason == Reason.INVALID_ATTRIBUTE_VALUE
+    assert storage(engine.client((2, 1)), 8).reason == Reason.INVALID_FIELD
 
 
 @pytest.mark.parametrize("version", [(1, 1), (1, 4), (2, 1)])

@@ -104,7 +104,7 @@ def test_the_name_of_the_key_may_be_repeated_and_that_of_another_not(engine: Eng
     client = engine.client()
     old = key(client, ask.name("mine"))
     key(client, ask.name("taken"))
-    assert client.do(re_key((2, 1), old, ask.name("taken"))).reason == Reason.NON_UNIQUE_NAME_ATTRIBUTE
+    assert client.do(re_key((2, 1), old, ask.name("taken"))).reason == Reason.INVALID_FIELD
     new = rekeyed(client, old, ask.name("mine"))
     assert [name[0].value for name in attributes_of(client, new)[Tag.NAME]] == ["mine"]
 
@@ -312,6 +312,17 @@ def test_a_pair_is_replaced_by_one_of_its_kind_or_of_the_length_wanted(engine: E
     assert attributes_of(client, again.get(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER))[Tag.CRYPTOGRAPHIC_LENGTH] == [3072]
     wrong = structure(Tag.COMMON_ATTRIBUTES, ask.length(1000).item)
     assert client.do(re_key_pair(again.get(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER), wrong)).reason == Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_a_message_re_keys_one_rsa_pair_and_as_many_of_curves_as_it_likes(engine: EngineHarness, bits: int) -> None:
+    """Others wait while it is generated."""
+    client = engine.client()
+    first, second = (pair(client, ask.algorithm(ask.RSA), ask.length(bits))[0] for _ in range(2))
+    curves = [pair(client)[0] for _ in range(3)]
+    response = client.batch(*map(re_key_pair, (*curves, first, second)))
+    assert [result.reason for result in response.results] == [None, None, None, None, Reason.INVALID_FIELD]
+    client.do(re_key_pair(second)).expect_success()
 
 
 def test_a_pair_moves_its_dates_by_the_offset(engine: EngineHarness) -> None:

@@ -309,6 +309,12 @@ def test_a_nonce_is_claimed_once_for_each_key(store: Store) -> None:
         assert unit.claim_nonce("key", b"nonce")
         assert not unit.claim_nonce("key", b"nonce")
         assert unit.claim_nonce("other", b"nonce")
+        assert unit.nonce_claimed("key", b"nonce")
+        assert not unit.nonce_claimed("key", b"another")
+        unit.accept()
+        assert unit.claim_nonce("third", b"")
+        unit.discard()
+        assert not unit.nonce_claimed("third", b"")
     with store.unit(writes=True) as unit:
         assert not unit.claim_nonce("key", b"nonce")
         assert unit.claim_nonce("key", b"another")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from support.error_tables import assert_allowed
 from support.numbers import Operation, Reason, Tag
 
 STRUCTURE, INTEGER, LONG_INTEGER, BIG_INTEGER, ENUMERATION, BOOLEAN = 1, 2, 3, 4, 5, 6
@@ -268,7 +269,7 @@ class Response:
 
 
 def read_response(data: bytes) -> Response:
-    """Parse a response message, and check what holds for every one of them (KMIP 2.1 s8.4 to s8.6, s9.18)."""
+    """Parse a response message, and check what holds for every one of them (KMIP 2.1 s8.4 to s8.6, s9.18, s6.1)."""
     node = parse(data)
     assert node.tag == Tag.RESPONSE_MESSAGE, hex(node.tag)
     head, *items = node.value
@@ -278,7 +279,11 @@ def read_response(data: bytes) -> Response:
     assert head.find(Tag.TIME_STAMP) is not None, node
     major = head.get(Tag.PROTOCOL_VERSION, Tag.PROTOCOL_VERSION_MAJOR)
     minor = head.get(Tag.PROTOCOL_VERSION, Tag.PROTOCOL_VERSION_MINOR)
-    return Response((major, minor), tuple(_result(item) for item in items), node)
+    results = tuple(_result(item) for item in items)
+    for result in results:
+        if (major, minor) == (2, 1):
+            assert_allowed(result.operation, result.reason)
+    return Response((major, minor), results, node)
 
 
 def _result(item: Node) -> Result:
