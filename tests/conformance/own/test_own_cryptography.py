@@ -49,7 +49,7 @@ REFUSED = {
     ),
     "Decrypt: a Pre-Active key": Refusal(lambda s: decrypt(s.create_aes(), TEXT, CBC_PADDED, IV), *STATE),
     "Decrypt: data that is not padded": Refusal(
-        lambda s: decrypt(s.create_aes(active=True), TEXT, CBC_PADDED, IV), Reason.CRYPTOGRAPHIC_FAILURE
+        lambda s: decrypt(registered(s, KEY, mask=DECRYPT), TEXT, CBC_PADDED, IV), Reason.CRYPTOGRAPHIC_FAILURE
     ),
     "Sign: no such object": Refusal(lambda s: sign(ABSENT, TEXT), *MISSING),
     "Sign: a key that may not sign": Refusal(lambda s: sign(key_pair(s)[1], TEXT), *MASK),
