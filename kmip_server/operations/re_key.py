@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kmip_server.cryptography.generation import generate_symmetric_key, symmetric_key_length
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, interval, plain, structure, text
+from kmip_server.messages.fields import Payload, Slot, declare, interval, plain, structure, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
-from kmip_server.objects.attribute_fields import template
+from kmip_server.objects.attribute_fields import read_template, template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.operations.call import Call
@@ -18,7 +19,18 @@ from kmip_server.operations.registry import operation
 from kmip_server.operations.replacement import check_replaceable, replacement_template, take_over
 from kmip_server.ttlv.enumerations import KeyFormatType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
-from kmip_server.ttlv.versions import V2_0
+from kmip_server.ttlv.versions import V1_4, V2_0, ProtocolVersion
+
+
+class FormerTemplateField:
+    """A Template-Attribute in 2.0, which removed it: PyKMIP sends one in every Re-key (docs/decisions)."""
+
+    def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
+        """See Field: it is read as in 1.4, in 2.0 alone, and never written."""
+        if version != V2_0:
+            return ()
+        tag = Tag.TEMPLATE_ATTRIBUTE
+        return (Slot(name, tag, False, False, lambda items: read_template(items[0], V1_4), lambda _: b""),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +39,7 @@ class ReKeyRequest(Payload):
 
     unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
     offset: int | None = interval(Tag.OFFSET)
+    former_template: tuple[AttributeValue, ...] = declare(FormerTemplateField(), default=())
     attributes: tuple[AttributeValue, ...] = template()
     protection_storage_masks: ProtectionStorageMasks | None = structure(
         Tag.PROTECTION_STORAGE_MASKS, ProtectionStorageMasks, since=V2_0
@@ -46,7 +59,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     check_protection(request.protection_storage_masks)
     existing = call.target(request.unique_identifier)
     check_replaceable(call, existing, ObjectType.SYMMETRIC_KEY)
-    wanted = replacement_template(call, existing, request.attributes, request.offset)
+    wanted = replacement_template(call, existing, request.former_template + request.attributes, request.offset)
     algorithm = wanted.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
     refuse_legacy(call, algorithm)
     try:

@@ -10,6 +10,7 @@ import pytest
 from support import requests as ask
 from support.bad import INVALID_FIELD, INVALID_MESSAGE, NOT_FOUND, assert_alive, assert_refused
 from support.numbers import Operation, Reason, Tag
+from support.requests import Request
 from support.server import Client
 from support.wire import (
     Version,
@@ -186,3 +187,13 @@ def test_b56_a_failed_item_leaves_no_placeholder(client: Client, version: Versio
             fields=continue_,
         )
         assert_refused(response.results[1], version, NOT_FOUND | INVALID_FIELD)
+
+
+def test_b57_the_one_exception_is_a_template_attribute_in_re_key_of_2_0(client: Client) -> None:
+    """PyKMIP sends it (docs/decisions/strictness.md); 2.1, which PyKMIP does not speak, refuses it."""
+    for version, reasons in (((2, 0), None), ((2, 1), INVALID_MESSAGE)):
+        with client.session(version) as session:
+            key = session.create_aes()
+            asked = Request(Operation.RE_KEY, text(Tag.UNIQUE_IDENTIFIER, key) + ask.attributes((1, 2)))
+            result = session.do(asked)
+            assert result.ok if reasons is None else result.reason in reasons

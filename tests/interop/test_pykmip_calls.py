@@ -143,7 +143,7 @@ def test_key_pairs_are_created_and_rekeyed(pykmip_client: OpenClient, version: V
     assert client.locate(attributes=[named(f"{name}-private")]) == [rekeyed.private_key_uuid]
 
 
-@pytest.mark.parametrize("version", [(1, 0), (1, 1), (1, 2), (1, 3), (1, 4)], ids=str)
+@EVERY_VERSION
 def test_a_key_is_rekeyed_with_an_offset(pykmip_client: OpenClient, version: Version) -> None:
     client, name = pykmip_client(version), unique("pykmip")
     old = client.create(AES, 256, name=name)

@@ -57,7 +57,6 @@ LIMITS = (
     Limit("locate object_group_member", before((1, 1)), REFUSED, "Object Group Member is a field of 1.1"),
     Limit("derive_key cryptographic_algorithm", before((1, 2)), REFUSED, "that Cryptographic Parameter is of 1.2"),
     Limit("locate operation_policy_name", after((2, 0)), AttributeNotSupported, "the attribute ended with 1.4"),
-    Limit("rekey", after((2, 0)), REFUSED, "PyKMIP's Re-key payload has a Template-Attribute in every version"),
     Limit("get_attributes custom", after((2, 0)), ValueError, "PyKMIP has no vendor attributes in Attribute Reference"),
     Limit(
         "get_attributes all",
@@ -194,7 +193,6 @@ CALLS: dict[str, Callable[[ProxyKmipClient, str], Any]] = {
     ),
     "locate operation_policy_name": located(attributes=[attribute("OPERATION_POLICY_NAME", "default")]),
     "derive_key cryptographic_algorithm": derived,
-    "rekey": lambda client, key: client.rekey(key),
     "get_attributes custom": lambda client, key: client.get_attributes(key, ["x-mine"]),
     "get_attributes all": lambda client, key: client.get_attributes(key),
     "check of no object": lambda client, key: client.check("none", cryptographic_usage_mask=[Mask.SIGN]),
