@@ -28,7 +28,7 @@ from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
-from kmip_server.identity.credentials import CredentialVerifier
+from kmip_server.identity.credentials import CredentialVerifier, WrongPassword
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
 from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.headers import ResponseMessage
@@ -37,6 +37,7 @@ from kmip_server.stateless import STATELESS, Remembered
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
+    AuditEntry,
     OutcomeUnknown,
     QueueFull,
     StorageConflict,
@@ -246,10 +247,28 @@ class Service:
             # The user may have been entered, or given another password, a moment ago.
             if exchange.reloads and not (yield self._is_newest(directory)):
                 self._begin(exchange._replace(reloads=exchange.reloads - 1))
-            else:
-                self._refuse_all(exchange, error)
+                return
+            if isinstance(error, WrongPassword):
+                yield self._record_guess(caller, error)
+            self._refuse_all(exchange, error)
             return
         self._carry_out(_Attempt(exchange, verified, directory, prepared))
+
+    def _record_guess(self, caller: Caller, error: WrongPassword) -> Deferred[None]:
+        """Put a wrong password on record before it is answered. Who has to wait after some of them adds none."""
+        _log.warning("wrong password", caller=caller.name, user=error.user)
+        detail = f"{error.reason.title}: {error.message} (user {error.user})"
+        entry = AuditEntry(self._now(), caller.name, "Authentication", None, "failed", detail)
+        recorded: Deferred[None] = Deferred()
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is None:
+                recorded.callback(None)
+            else:
+                recorded.errback(outcome.error)
+
+        self._lanes.submit(lambda unit: unit.audit(entry), done, writes=True)
+        return recorded
 
     def _carry_out(self, attempt: _Attempt) -> None:
         exchange, caller, directory, _ = attempt

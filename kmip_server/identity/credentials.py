@@ -41,6 +41,7 @@ _REMEMBERED: Final = 4096
 _FREE_FAILURES: Final = 5
 _LONGEST_WAIT: Final = 60.0
 _FORGIVEN_AFTER: Final = 60.0
+_SHOWN_CHARACTERS: Final = 64
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -56,6 +57,15 @@ def hash_password(password: str) -> str:
         memory_cost=_MEMORY_KIB,
     )
     return derivation.derive_phc_encoded(password.encode())
+
+
+class WrongPassword(KmipError):  # noqa: N818
+    """Somebody tried a user name and a password that do not belong together, or not to this caller."""
+
+    def __init__(self, user: str) -> None:
+        refused = _refused("the user name or the password is wrong, or the user is another client's")
+        super().__init__(refused.reason, refused.message)
+        self.user = ascii(user[:_SHOWN_CHARACTERS])
 
 
 class CredentialVerifier:
@@ -76,8 +86,9 @@ class CredentialVerifier:
     def verify(
         self, directory: Directory, caller: Caller, authentication: Authentication | None, version: ProtocolVersion
     ) -> Caller:
-        """The caller with the groups that its credentials add. Raises KmipError (Authentication Not Successful, or
-        Attestation Failed).
+        """The caller with the groups that its credentials add.
+
+        Raises KmipError (Authentication Not Successful, Attestation Failed): WrongPassword for a guess that was tried.
         """
         given = authentication.credential if authentication else ()
         if not given:
@@ -99,7 +110,7 @@ class CredentialVerifier:
             user = self._user(directory, caller, words)
             if user is None:
                 self._failed(caller.name)
-                raise _refused("the user name or the password is wrong, or the user is another client's")
+                raise WrongPassword(words.username)
             groups |= user.groups
         return replace(caller, groups=groups)
 

@@ -16,6 +16,7 @@ from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import allows, left
 from kmip_server.ttlv.enumerations import CryptographicUsageMask, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
+from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def check(call: Call, request: CheckRequest) -> CheckResponse:
     """A denial empties the ID Placeholder, so that the batch does not go on with the object (s6.1.7)."""
     try:
         target = call.target(request.unique_identifier)
-        _check(target, request)
+        _check(target, request, call.version)
     except KmipError:
         call.batch.id_placeholder = None
         raise
@@ -58,10 +59,11 @@ class _Denial(NamedTuple):
     message: str
 
 
-def _check(target: ManagedObject, request: CheckRequest) -> None:
+def _check(target: ManagedObject, request: CheckRequest, version: ProtocolVersion) -> None:
     """Raises Incompatible Cryptographic Usage Mask, Usage Limit Exceeded, Permission Denied.
 
-    The failure repeats the fields that led to it and no others, "allowing the client to determine how to proceed".
+    The failure repeats the fields that led to it and no others, "allowing the client to determine how to proceed". Not
+    so in 2.1, in whose published answers a failed Check has no payload (BL-M-2-21).
     """
     if target.destroyed:
         raise KmipError(ResultReason.PERMISSION_DENIED, "the object is destroyed, and cannot be used any more")
@@ -71,6 +73,8 @@ def _check(target: ManagedObject, request: CheckRequest) -> None:
     if denials:
         denied = {denial.field: getattr(request, denial.field) for denial in denials}
         message = "; ".join([denial.message for denial in denials])
+        if version >= V2_1:
+            raise KmipError(denials[0].reason, message)
         raise ExplainedError(denials[0].reason, message, CheckResponse(**denied))
 
 

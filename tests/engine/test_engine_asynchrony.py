@@ -105,8 +105,8 @@ def test_a_mandatory_create_is_pending_and_then_done_once(client: Client, versio
 
 
 def test_a_denied_check_is_polled_with_the_field_that_led_to_it(client: Client) -> None:
-    with client.session(NEWEST) as session:
-        key = session.do(ask.create_aes(NEWEST)).unique_identifier
+    with client.session((2, 0)) as session:
+        key = session.do(ask.create_aes((2, 0))).unique_identifier
         sign = integer(Tag.CRYPTOGRAPHIC_USAGE_MASK, 1)
         asked = Request(Operation.CHECK, ask.identifier(key) + sign)
         (correlation,) = submitted(session, asked)

@@ -402,6 +402,22 @@ def test_a_password_is_never_logged(client: Client, server: RunningServer, users
     assert PASSWORD not in logged(server)
 
 
+def test_a_wrong_password_is_on_record_and_in_the_log_without_the_password(
+    fresh: Client, server: RunningServer, users: tuple[str, str]
+) -> None:
+    with fresh.session((2, 1)) as session:
+        given = credentials(password(users[0], "a guess that is wrong"))
+        assert_refused(session.do(ask.create_aes((2, 1)), fields=(given,)), (2, 1), REFUSED)
+    with create_engine(f"sqlite:///{server.database}").connect() as connection:
+        asked = sql("SELECT outcome, detail FROM audit WHERE caller = :name AND operation = 'Authentication'")
+        ((outcome, detail),) = connection.execute(asked, {"name": fresh.name}).all()
+    assert outcome == "failed"
+    assert users[0] in detail
+    lines = [line for line in logged(server).splitlines() if "wrong password" in line]
+    assert any(fresh.name in line and users[0] in line for line in lines)
+    assert "a guess that is wrong" not in detail + "".join(lines)
+
+
 def test_after_some_failures_a_caller_waits_though_the_password_is_right(fresh: Client, users: tuple[str, str]) -> None:
     with fresh.connect() as connection:
         session = Session(connection, (2, 1))
