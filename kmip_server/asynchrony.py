@@ -5,7 +5,7 @@
 2. The database keeps what is outstanding. A server looks there when it starts and then every minute, so that what a
    killed worker or an unavailable database left behind is done in the end. Several workers may find the same; the
    storage takes one answer to each job, and the others' work is rolled back.
-3. Answers are kept for a day. They may hold keys, so they are not kept for longer.
+3. Answers are kept for a day. They may hold plaintext, so they are not kept for longer; they hold no keys (jobs.py).
 """
 
 from __future__ import annotations

@@ -107,7 +107,8 @@ class Execution:
             _log.exception("a fault of ours", operation=spec.operation.title, correlation=fault)
             hidden = KmipError(ResultReason.GENERAL_FAILURE, f"the server failed; its log has more under {fault}")
             return self._refused(call, item, hidden, f"internal fault {fault}")
-        if spec.audited or later:
+        # The call's, not the item's: a Poll may have become a Get.
+        if call.spec.audited or later:
             self._record(call, "submitted" if later else "succeeded", "")
             self._recorded.append(call)
         self.unit.accept()
@@ -183,7 +184,7 @@ class Execution:
         self.unit.discard()
         self.services.streams.end((item,))
         self._record(call, "failed", detail)
-        return self._failure(error, item)
+        return self._failure(error, replace(item, operation=call.spec.operation))
 
     def _failure(self, error: KmipError, item: RequestBatchItem | BatchItemError) -> ResponseBatchItem:
         self.failed = True

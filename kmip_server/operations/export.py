@@ -35,7 +35,14 @@ class ExportResponse(Payload):
 _NOT_EXPORTED: Final = frozenset({ResultReason.SENSITIVE, ResultReason.NOT_EXTRACTABLE})
 
 
-@operation(Operation.EXPORT, request=ExportRequest, response=ExportResponse, audited=True, sets_placeholder=True)
+@operation(
+    Operation.EXPORT,
+    request=ExportRequest,
+    response=ExportResponse,
+    audited=True,
+    sets_placeholder=True,
+    releases=True,
+)
 def export(call: Call, request: ExportRequest) -> ExportResponse:
     """The value goes out as in Get; of a destroyed object there are the attributes alone (s6.1.18)."""
     target = call.target(request.unique_identifier)

@@ -27,7 +27,7 @@ class GetResponse(Payload):
     managed_object: Item | None = released_object()
 
 
-@operation(Operation.GET, request=GetRequest, response=GetResponse, audited=True)
+@operation(Operation.GET, request=GetRequest, response=GetResponse, audited=True, releases=True)
 def get(call: Call, request: GetRequest) -> GetResponse:
     """The object is not Fresh any more once its value has left (s4.24)."""
     target = call.target(request.unique_identifier)

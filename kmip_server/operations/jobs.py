@@ -2,6 +2,9 @@
 
 Each batch item of a request is a job of its own, for Poll and Cancel. The jobs of one request are carried out together
 and in their order; so their Correlation Values begin alike, and end with the job's place among them.
+
+No answer that is kept has the value of an object in it: it would outlive the object. Of what has released one (Get,
+Export) the request is kept instead, naming the object that it had found, and every Poll carries it out.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
 from kmip_server.messages.headers import (
     RequestBatchItem,
@@ -19,12 +23,13 @@ from kmip_server.messages.headers import (
     ResponseBatchItem,
     decode_request,
 )
+from kmip_server.operations.registry import REGISTRY
 from kmip_server.storage.port import Job
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.enumerations import ProcessingStage
+from kmip_server.ttlv.enumerations import Operation, ProcessingStage, ResultStatus
 from kmip_server.ttlv.item import Item, Limits, Type
 from kmip_server.ttlv.tags import Tag
-from kmip_server.ttlv.versions import STORAGE_VERSION
+from kmip_server.ttlv.versions import STORAGE_VERSION, ProtocolVersion
 
 STORED_LIMITS = Limits(message_bytes=1 << 26, depth=64, nodes=1 << 20)
 
@@ -42,23 +47,23 @@ def new_job(caller: Caller, request: RequestMessage, item: RequestBatchItem, ear
         batch_error_continuation_option=request.header.batch_error_continuation_option,
         batch_count=1,
     )
-    message = Item(
-        Tag.REQUEST_MESSAGE,
-        Type.STRUCTURE,
-        (
-            Item(Tag.REQUEST_HEADER, Type.STRUCTURE, header.encode(request.version)),
-            Item(Tag.BATCH_ITEM, Type.STRUCTURE, item.encode(request.version)),
-        ),
-    )
     start = _start(earlier[0]) if earlier else secrets.token_bytes(16)
     return Job(
         correlation_value=start + len(earlier).to_bytes(_PLACE_BYTES, "big"),
         owner=caller.name,
         submitted_at=now,
         operation=int(item.operation),
-        request=binary.encode(message),
+        request=_encoded(request.version, header, item),
         stage=int(ProcessingStage.SUBMITTED),
     )
+
+
+def _encoded(version: ProtocolVersion, header: RequestHeader, item: RequestBatchItem) -> bytes:
+    parts = (
+        Item(Tag.REQUEST_HEADER, Type.STRUCTURE, header.encode(version)),
+        Item(Tag.BATCH_ITEM, Type.STRUCTURE, item.encode(version)),
+    )
+    return binary.encode(Item(Tag.REQUEST_MESSAGE, Type.STRUCTURE, parts))
 
 
 def _start(job: Job) -> bytes:
@@ -79,6 +84,32 @@ def request_of(jobs: Sequence[Job]) -> RequestMessage:
 
 
 def completed(job: Job, answer: ResponseBatchItem) -> Job:
-    """A job with its answer, as it is kept for Poll. The request, which may hold a key, is kept no longer."""
+    """A job with its answer, as it is kept for Poll. The request, which may hold a key, is kept no longer.
+
+    Only where the answer is an object it is the other way round: the request is kept, and the object is not.
+    """
+    request, released = b"", answer.response_payload
+    succeeded = answer.result_status is ResultStatus.SUCCESS
+    if released is not None and succeeded and REGISTRY[Operation(job.operation)].releases:
+        request, answer = _about(job, released), replace(answer, response_payload=None)
     response = binary.encode(Item(Tag.BATCH_ITEM, Type.STRUCTURE, answer.encode(STORAGE_VERSION)))
-    return replace(job, stage=int(ProcessingStage.COMPLETED), request=b"", response=response)
+    return replace(job, stage=int(ProcessingStage.COMPLETED), request=request, response=response)
+
+
+def _about(job: Job, released: Item) -> bytes:
+    """A job's request, about the object that it has found: what it may have referred to in its batch is gone."""
+    message, item = kept_request(job)
+    answered = binary.decode(binary.encode(released), STORED_LIMITS).value
+    found = [field for field in answered if field.tag == Tag.UNIQUE_IDENTIFIER]
+    others = [field for field in item.request_payload.value if field.tag != Tag.UNIQUE_IDENTIFIER]
+    payload = item.request_payload._replace(value=(*found, *others))
+    return _encoded(message.version, message.header, replace(item, request_payload=payload))
+
+
+def kept_request(job: Job) -> tuple[RequestMessage, RequestBatchItem]:
+    """The message that carries out one job, and its batch item."""
+    message = request_of((job,))
+    (item,) = message.items
+    if isinstance(item, KmipError):
+        raise item
+    return message, item

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, byte_string
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.operations.call import Call
-from kmip_server.operations.jobs import STORED_LIMITS
-from kmip_server.operations.registry import operation
+from kmip_server.operations.jobs import STORED_LIMITS, kept_request
+from kmip_server.operations.registry import REGISTRY, operation
 from kmip_server.storage.port import Job
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultReason, ResultStatus
+from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
@@ -45,7 +46,20 @@ def poll(call: Call, request: PollRequest) -> ResponseBatchItem:
             result_status=ResultStatus.OPERATION_PENDING,
             asynchronous_correlation_value=job.correlation_value,
         )
-    return ResponseBatchItem.decode(binary.decode(job.response, STORED_LIMITS).value, STORAGE_VERSION)
+    answer = ResponseBatchItem.decode(binary.decode(job.response, STORED_LIMITS).value, STORAGE_VERSION)
+    return _released(call, job, answer) if job.request else answer
+
+
+def _released(call: Call, job: Job, answer: ResponseBatchItem) -> ResponseBatchItem:
+    """The answer of an operation that releases an object, with the object as it is now.
+
+    The call becomes that operation once more: decided by the policies of now, refused and recorded as such.
+    """
+    message, item = kept_request(job)
+    spec = call.spec = REGISTRY[item.operation]
+    version = call.version = message.version
+    payload = spec.handler(call, spec.decode(item.request_payload, version)).encode(version)
+    return replace(answer, response_payload=Item(Tag.RESPONSE_PAYLOAD, Type.STRUCTURE, payload))
 
 
 def own_job(call: Call, correlation_value: bytes) -> Job:

@@ -35,6 +35,7 @@ class OperationSpec:
     `prepare`: slow work that needs no transaction and no object, done before it (key pair generation).
     `names_object`: the decision whether it is allowed is made on an existing object, by Call.target; otherwise it is
     made on the server itself before the handler runs. `stateless`: it looks at nothing that is stored.
+    `releases`: it answers with an object's value, which is not kept for Poll but read again.
     `asynchronous`: it can be carried out after the answer Operation Pending (s6.1.38). A handler answers with its
     response payload; Poll alone answers with a whole batch item, which is another operation's.
     """
@@ -51,6 +52,7 @@ class OperationSpec:
     archived: bool
     names_object: bool
     stateless: bool
+    releases: bool
     asynchronous: bool
     prepare: Prepare | None
 
@@ -82,6 +84,7 @@ def operation(
     archived: bool = False,
     names_object: bool = True,
     stateless: bool = False,
+    releases: bool = False,
     asynchronous: bool = True,
     prepare: Prepare | None = None,
 ) -> Callable[[_Handler], _Handler]:
@@ -103,6 +106,7 @@ def operation(
             archived=archived,
             names_object=names_object,
             stateless=stateless,
+            releases=releases,
             asynchronous=asynchronous,
             prepare=prepare,
         )

@@ -187,7 +187,7 @@ def test_the_items_of_a_request_are_carried_out_in_order_and_share_the_placehold
     client: Client, version: Version
 ) -> None:
     with client.session(version) as session:
-        steps = [ask.create_aes(version), ask.activate(), ask.get(), ask.revoke(), ask.destroy()]
+        steps = [ask.create_aes(version), ask.activate(), ask.get(), ask.revoke()]
         results = [outcome(session, correlation) for correlation in submitted(session, *steps)]
         assert len({result.unique_identifier for result in results}) == 1
         assert [result.operation for result in results] == [step.operation for step in steps]
@@ -316,6 +316,85 @@ def test_the_request_is_not_kept_once_it_is_answered(client: Client, server: Run
     ((size,),) = rows(server, "SELECT length(request) FROM jobs WHERE correlation_value = :v", v=correlation)
     assert isinstance(size, int)
     assert size < 200
+
+
+# --- What was released
+
+RELEASING = [Operation.GET, Operation.EXPORT]
+
+
+@pytest.mark.parametrize("releasing", RELEASING, ids=["Get", "Export"])
+def test_an_answer_that_is_kept_has_no_key_in_it(client: Client, server: RunningServer, releasing: int) -> None:
+    """A key of 4,000 bytes would be longer than all else that is kept."""
+    with client.session(NEWEST) as session:
+        big = session.do(ask.register_secret(NEWEST, bytes(4000))).unique_identifier
+        (correlation,) = submitted(session, Request(releasing, ask.identifier(big)))
+        outcome(session, correlation).expect_success()
+    kept = "SELECT length(request), length(response) FROM jobs WHERE correlation_value = :v"
+    ((request, response),) = rows(server, kept, v=correlation)
+    assert isinstance(request, int)
+    assert isinstance(response, int)
+    assert request + response < 1000
+
+
+def test_a_key_that_is_destroyed_is_polled_no_more(client: Client) -> None:
+    with client.session(NEWEST) as session:
+        key = session.create_aes()
+        (correlation,) = submitted(session, ask.get(key))
+        assert outcome(session, correlation) == session.do(ask.get(key))
+        session.do(ask.destroy(key)).expect_success()
+        gone = session.do(poll(correlation))
+        assert (gone.operation, gone.status, gone.reason) == (Operation.GET, OPERATION_FAILED, Reason.OBJECT_DESTROYED)
+        assert gone.payload is None
+
+
+def test_of_a_destroyed_object_an_export_is_polled_without_the_key(client: Client) -> None:
+    with client.session(NEWEST) as session:
+        key = session.create_aes()
+        (correlation,) = submitted(session, Request(Operation.EXPORT, ask.identifier(key)))
+        assert outcome(session, correlation).get(Tag.SYMMETRIC_KEY) is not None
+        session.do(ask.destroy(key)).expect_success()
+        assert session.do(poll(correlation)).expect_success().get(Tag.SYMMETRIC_KEY) is None
+
+
+def test_a_key_that_is_destroyed_by_the_same_request_is_never_answered(client: Client) -> None:
+    with client.session(NEWEST) as session:
+        key = session.create_aes()
+        values = submitted(session, ask.get(key), ask.destroy(key))
+        got, destroyed = [outcome(session, value) for value in values]
+        assert (got.status, got.reason, destroyed.status) == (OPERATION_FAILED, Reason.OBJECT_DESTROYED, SUCCESS)
+
+
+def test_each_release_is_on_record(client: Client, server: RunningServer) -> None:
+    with client.session(NEWEST) as session:
+        key = session.create_aes()
+        (correlation,) = submitted(session, ask.get(key))
+        outcome(session, correlation).expect_success()
+        session.do(ask.destroy(key)).expect_success()
+        session.do(poll(correlation))
+    found = rows(
+        server, "SELECT operation, outcome FROM audit WHERE unique_identifier = :key ORDER BY sequence", key=key
+    )
+    assert found == [
+        ("Create", "succeeded"),
+        ("Get", "succeeded"),
+        ("Get", "succeeded"),
+        ("Destroy", "succeeded"),
+        ("Get", "failed"),
+    ]
+
+
+def test_a_release_that_was_too_large_to_answer_is_on_record_as_refused(client: Client, server: RunningServer) -> None:
+    with client.session(NEWEST) as session:
+        key = session.create_aes()
+        (correlation,) = submitted(session, ask.get(key))
+        outcome(session, correlation).expect_success()
+        small = (integer(Tag.MAXIMUM_RESPONSE_SIZE, 200),)
+        session.do(poll(correlation), fields=small)
+    found = rows(
+        server, "SELECT operation, outcome FROM audit WHERE unique_identifier = :key ORDER BY sequence", key=key
+    )
+    assert found[-2:] == [("Get", "succeeded"), ("Get", "failed")]
 
 
 # --- Killed, stopped, revoked
