@@ -1,7 +1,8 @@
 """PyKMIP's demo scripts, as programs, on the configuration that `client add` writes.
 
 A script ends with 0 also where it only logs what the server refused: so its output is looked at. What some scripts ask
-for and no server should do is in REFUSED.
+for and no server should do is in REFUSED; those that need no more than right parameters run as copies with these, see
+CORRECTED.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from support.server import Client
 IDENTIFIER = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 FAILED = re.compile(r"OPERATION_FAILED|Traceback|Unrecognized|exiting early")
 SUCCESS = "result status: ResultStatus.SUCCESS"
+DEMOS = Path(objects.__file__).parents[1] / "demos"
 PIE = {
     "create",
     "create_key_pair",
@@ -74,11 +76,11 @@ class Demos:
         self.configuration: Path = client.folder / "demos.conf"
         self.configuration.write_text(re.sub(r"(?m)^port=.*$", f"port={client.server.kmip[1]}", written))
 
-    def output(self, name: str, *arguments: str, status: int = 0) -> str:
+    def output(self, script: str | Path, *arguments: str, status: int = 0) -> str:
         """Run a script to its end, and answer what it printed without the stamps of its log lines."""
-        command = [sys.executable, "-W", "ignore", "-m", f"kmip.demos.{name}", "-c", "client"]
+        named = [str(script)] if isinstance(script, Path) else ["-m", f"kmip.demos.{script}"]
         done = subprocess.run(
-            [*command, "-s", str(self.configuration), *arguments],
+            [sys.executable, "-W", "ignore", *named, "-c", "client", "-s", str(self.configuration), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,9 +90,9 @@ class Demos:
         assert done.returncode == status, done.stdout
         return re.sub(r"(?m)^\S+ \S+ - \S+ - [A-Z]+ - ", "", done.stdout)
 
-    def run(self, name: str, *arguments: str) -> str:
+    def run(self, script: str | Path, *arguments: str) -> str:
         """Run a script that does all it is meant to do."""
-        printed = self.output(name, *arguments)
+        printed = self.output(script, *arguments)
         assert not FAILED.search(printed), printed
         return printed
 
@@ -107,9 +109,8 @@ def demos(make_client: Callable[..., Client]) -> Demos:
 
 
 def test_the_demos_are_those_that_pykmip_has() -> None:
-    folder = Path(objects.__file__).parents[1] / "demos"
     for name, known in (("pie", PIE), ("units", UNITS)):
-        assert {path.stem for path in (folder / name).glob("*.py")} - {"__init__"} == known
+        assert {path.stem for path in (DEMOS / name).glob("*.py")} - {"__init__"} == known
 
 
 def test_pie_demos_of_a_key_from_create_to_destroy(demos: Demos) -> None:
@@ -237,7 +238,8 @@ REFUSED = (
         (),
         0,
         r"(?s)(an object in the state Pre-Active cannot apply protection.*){5}",
-        "the script derives from a key that it does not activate (KMIP 2.1 s4.57)",
+        "the script derives from a key that it does not activate (KMIP 2.1 s4.57); then, that AES has keys of 160 bits,"
+        " with Blowfish under a key for AES, and with MD5",
     ),
     Refusal("pie.register_split_key", (), 0, r"Split Key \(420089\)", "this server has no Split Keys"),
     Refusal(
@@ -254,3 +256,59 @@ REFUSED = (
 def test_a_demo_is_told_why_it_is_refused(demos: Demos, refusal: Refusal) -> None:
     printed = demos.output(refusal.name, *refusal.arguments, status=refusal.status)
     assert re.search(refusal.printed, printed), printed
+
+
+class Correction(NamedTuple):
+    """A script, what is wrong in it and stands right in a copy, and what the copy prints."""
+
+    name: str
+    changes: tuple[tuple[str, str], ...]
+    printed: tuple[str, ...]
+
+
+CORRECTED = (
+    Correction(
+        "pie.register_secret_data",
+        (("data_type, None, usage_mask, name", "data_type, usage_mask, name"),),
+        ("Successfully registered secret data with ID: ",),
+    ),
+    Correction(
+        "pie.register_private_key",
+        (("enums.KeyFormatType.PKCS_8", "enums.KeyFormatType.PKCS_1"),),
+        ("Successfully registered private key with ID: ",),
+    ),
+    Correction(
+        "pie.signature_verify",
+        (("1120,", "1024,"),),
+        ("Example 1: The signature is valid.", "Example 2: The signature is invalid."),
+    ),
+    Correction(
+        "pie.derive_key",
+        (
+            ("# Derive a new secret via PBKDF2.", "client.activate(key_id)"),
+            ("cryptographic_length=160,", "cryptographic_length=256,"),
+            ("enums.CryptographicAlgorithm.BLOWFISH", "enums.CryptographicAlgorithm.AES"),
+            (r"b'\xFE\xDC\xBA\x98\x76\x54\x32\x10'", "bytes(16)"),
+            ("enums.HashingAlgorithm.MD5", "enums.HashingAlgorithm.SHA_256"),
+        ),
+        tuple(
+            f"Successfully derived a new secret via {method}."
+            for method in ("PBKDF2", "encryption", "HMAC", "hashing", "NIST 800 108-C")
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("correction", CORRECTED, ids=lambda correction: correction.name)
+def test_a_demo_with_right_parameters_does_all_it_is_meant_to_do(
+    demos: Demos, tmp_path: Path, correction: Correction
+) -> None:
+    text = DEMOS.joinpath(*correction.name.split(".")).with_suffix(".py").read_text()
+    for wrong, right in correction.changes:
+        assert text.count(wrong) == 1, wrong
+        text = text.replace(wrong, right)
+    corrected = tmp_path / "corrected.py"
+    corrected.write_text(text)
+    printed = demos.run(corrected)
+    for line in correction.printed:
+        assert line in printed
