@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -32,7 +34,7 @@ def serve(
     """Serve KMIP over TLS and over HTTPS until SIGTERM, which answers what was taken and ends with exit code 0.
 
     One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; the
-    log goes to standard error. SIGHUP reads the certificates again.
+    log goes to standard error. SIGHUP reads the certificates again; one that comes earlier waits for that line.
 
     Examples:
 
@@ -40,6 +42,10 @@ def serve(
 
       kmip-server serve /var/lib/kmip --host 0.0.0.0 --workers 4
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Keys are in the memory of this process, and of the workers that it forks.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
     import structlog
 
     from kmip_server.cli import logs
@@ -129,8 +135,6 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _allow_descriptors(connections: int) -> None:
     """Let this process have as many open files as its connections need, if the system allows it."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

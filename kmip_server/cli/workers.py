@@ -95,6 +95,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, lambda number, _: self._signals.add(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         self._selector.register(woken, selectors.EVENT_READ, (0, lambda: self._woken(woken)))
         for _ in range(self._count):
             self._fork()

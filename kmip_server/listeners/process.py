@@ -1,7 +1,8 @@
 """A process that serves: it opens the server, runs the reactor and the edge, and stops gracefully.
 
-SIGTERM and SIGINT stop it, SIGHUP reads the TLS files again. Twisted's reactor is imported here, when a process begins
-to serve, and nowhere at import time: the supervisor of several workers forks, and must have no reactor.
+SIGTERM and SIGINT stop it, SIGHUP reads the TLS files again; who starts it may have blocked SIGHUP until now. Twisted's
+reactor is imported here, when a process begins to serve, and nowhere at import time: the supervisor of several workers
+forks, and must have no reactor.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def run(serving: Serving, attach: Callable[[PosixReactorBase, Edge, Callable[[],
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: reactor.callFromThread(process.stop))
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload_tls, serving.tls))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     reactor.callWhenRunning(process.start)
     reactor.run(installSignalHandlers=False)
     if process.failure is not None:

@@ -1,10 +1,11 @@
-"""SIGTERM: what was taken is answered, nothing else is begun, and the process ends with exit status 0."""
+"""Signals and ends: SIGTERM answers what was taken and begins nothing else; a SIGHUP never ends; no core is dumped."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,48 @@ def test_sigterm_answers_what_was_taken_and_exits_with_0(fresh_server: RunningSe
     with client.session(VERSION) as session:
         for tag in (ask.Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, ask.Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER):
             session.do(ask.get(made.get(tag))).expect_success()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_process_of_the_server_may_leave_a_core_dump(tmp_path: Path, workers: str) -> None:
+    server = RunningServer(tmp_path, "--workers", workers)
+    server.start(prefix=("prlimit", "--core=4096:4096"))
+    try:
+        processes = server.processes()
+        assert len(processes) == (1 if workers == "1" else 3)
+        for process in processes:
+            (line,) = (line for line in limits_of(process) if line.startswith("Max core file size"))
+            assert line.split()[4:6] == ["0", "0"]
+    finally:
+        server.kill()
+
+
+def limits_of(process: int) -> list[str]:
+    return Path(f"/proc/{process}/limits").read_text().splitlines()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_sighup_during_the_start_waits_until_the_server_is_ready(tmp_path: Path, workers: str) -> None:
+    server = RunningServer(tmp_path, "--workers", workers)
+    # The shell becomes the server, and its child hangs up as soon as the server says that it has begun to start.
+    hang_up = """
+        while ! grep -q '^SigBlk:.*[13579bdf]$' /proc/$$/status; do sleep 0.01; done
+        kill -HUP $$
+    """
+    server.start(prefix=("sh", "-c", f'({hang_up}) & exec "$@"', "sh"))
+    try:
+        assert eventually(lambda: "the TLS files were reloaded" in server.stderr.read_text())
+        with server.add_client("client").session(VERSION) as session:
+            session.do(ask.create_aes(VERSION)).expect_success()
+    finally:
+        server.kill()
+
+
+def eventually(question: Callable[[], bool], within: float = 10) -> bool:
+    deadline = time.monotonic() + within
+    while not question() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return question()
 
 
 def test_sigterm_under_load_keeps_every_promise(tmp_path: Path) -> None:
