@@ -20,7 +20,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
-_MOST_REMEMBERED: Final = 8192
+_MOST_REMEMBERED: Final = 4096
 _UNSHARED: Final = frozenset({Tag.UNIQUE_IDENTIFIER, Tag.SHORT_UNIQUE_IDENTIFIER, Tag.DIGEST})
 """What no two objects have in common."""
 _TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}

@@ -18,7 +18,7 @@ _COLUMNS: Final = {int(tag): row.column for tag, row in ATTRIBUTES.items() if ro
 _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(_COLUMNS.values())
 _INDEXED: Final = {int(tag): row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
 
-_parsed = lru_cache(maxsize=4096)(AttributeSet.from_bytes)
+_parsed = lru_cache(maxsize=2048)(AttributeSet.from_bytes)
 
 
 class ManagedObject:

@@ -37,7 +37,7 @@ _SQLITE_SETTINGS: dict[str, tuple[str, object]] = {
     "temp_store": ("MEMORY", 2),
     # 16 MiB of write-ahead log between two checkpoints: each costs two fsyncs and a walk over the changed pages.
     "wal_autocheckpoint": ("4000", 4000),
-    "cache_size": ("-8192", -8192),
+    "cache_size": ("-4096", -4096),
     "busy_timeout": ("10000", 10000),
 }
 

@@ -77,7 +77,7 @@ class Sealer:
     identifier any more. Thread-safe.
     """
 
-    def __init__(self, master_key: MasterKey, *, cache_entries: int = 8192, cache_bytes: int = 8 << 20) -> None:
+    def __init__(self, master_key: MasterKey, *, cache_entries: int = 4096, cache_bytes: int = 8 << 20) -> None:
         self._master_key = master_key
         self._cache: dict[CacheKey, bytes] = {}
         self._cache_entries = cache_entries
