@@ -22,6 +22,7 @@ from kmip_server.cli.init import init
 from kmip_server.cli.output import printable
 from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
+from kmip_server.cli.upgrade import upgrade
 from kmip_server.cli.user import user
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command()(serve)
 app.command()(check)
 app.command()(backup)
 app.command()(restore)
+app.command()(upgrade)
 app.command()(doctor)
 app.command(name="import-pykmip")(import_pykmip)
 app.command()(decode)

@@ -1,0 +1,55 @@
+"""kmip-server upgrade: bring a server's database to the schema of the installed version, where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.output import CommandError, progress
+
+if TYPE_CHECKING:
+    from kmip_server.storage.database import Database
+
+
+def upgrade(directory: Directory) -> None:
+    """Bring the database to the schema that this version needs. Make a backup and stop the server first.
+
+    It is done as a whole or not at all: one that was interrupted is run again. Objects, records and keys stay what they
+    are. A database that is up to date is left as it is.
+
+    Example: kmip-server upgrade /var/lib/kmip
+    """
+    from alembic.util.exc import CommandError as UnknownRevision
+
+    from kmip_server.config import Settings
+    from kmip_server.storage.database import Database
+    from kmip_server.storage.migrations import upgrade as migrate
+
+    settings = Settings.load(directory)
+    database = Database(settings.storage.url)
+    try:
+        database.check_file()
+        before = _schema(database)
+        if before is None:
+            raise CommandError("the database is not that of a server: nothing was ever stored in it")
+        try:
+            with progress("Upgrading the database ..."):
+                migrate(settings.storage.url)
+        except UnknownRevision:
+            raise CommandError(
+                f"the database has schema {before}, which this version does not know: a newer one has used it"
+            ) from None
+        after = _schema(database)
+    finally:
+        database.close()
+    if before == after:
+        print(f"Nothing to do: the database has schema {after} already.")
+    else:
+        print(f"The database had schema {before} and has {after} now.")
+
+
+def _schema(database: Database) -> str | None:
+    from alembic.migration import MigrationContext
+
+    with database.reading() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
