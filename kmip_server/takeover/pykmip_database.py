@@ -132,7 +132,7 @@ class PyKmipDatabase:
                         yield UnsupportedObject(f"object {after}: its row cannot be read ({type(error).__name__})")
 
     def _related(self, connection: Any, table: str, query: str, uid: int) -> list[Any]:
-        """Rows about an object in tables that 0.10 has not."""
+        """Rows about an object in a table that an old database may lack; 0.10 and 0.11 make it."""
         return list(connection.execute(text(query), {"uid": uid}).all()) if table in self._tables else []
 
     def close(self) -> None:
