@@ -22,6 +22,12 @@ def init(
         list[str] | None,
         typer.Option("--host", help="A name or address clients will use, for the server's certificate. Repeatable."),
     ] = None,
+    crl_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A CRL distribution point, for the server's certificate.")
+    ] = None,
+    ocsp_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The URL of an OCSP responder, for the server's certificate.")
+    ] = None,
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Derive the master key from a passphrase instead of making a key file.")
     ] = False,
@@ -45,7 +51,7 @@ def init(
     if secret is not None and len(secret) < _LEAST_PASSPHRASE:
         raise CommandError(f"the passphrase needs {_LEAST_PASSPHRASE} characters at least")
     with progress("Making certificates, master key and database ..."), staged(directory) as stage:
-        _fill(stage, host or [], secret)
+        _fill(stage, host or [], crl_url, ocsp_url, secret)
     print(f"{directory} is ready.")
     print(f"  Configuration  {directory / 'server.toml'}")
     print(f"  Authority      {directory / 'pki' / 'ca-cert.pem'}")
@@ -54,7 +60,7 @@ def init(
     print(f"Start the server:  kmip-server serve {directory}")
 
 
-def _fill(stage: Path, hosts: list[str], passphrase: str | None) -> None:
+def _fill(stage: Path, hosts: list[str], crl_url: str | None, ocsp_url: str | None, passphrase: str | None) -> None:
     from kmip_server.config import FILE_NAME, Settings, default_text
     from kmip_server.identity.pki import issue_server, make_authority, write_file
 
@@ -66,7 +72,7 @@ def _fill(stage: Path, hosts: list[str], passphrase: str | None) -> None:
     for folder in ("pki", "clients", "policies"):
         (stage / folder).mkdir(mode=0o700)
     authority = make_authority()
-    server = issue_server(authority, hosts)
+    server = issue_server(authority, hosts, crl_url=crl_url, ocsp_url=ocsp_url)
     for name, content in {
         "ca-cert.pem": authority.certificate_pem,
         "ca-key.pem": authority.key_pem,

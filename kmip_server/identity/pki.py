@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS: Final = 3650
 SERVER_DAYS: Final = 825
@@ -78,12 +79,27 @@ def make_authority(days: int = AUTHORITY_DAYS) -> Credentials:
     return Credentials(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue_server(authority: Credentials, hosts: Iterable[str] = (), days: int = SERVER_DAYS) -> Credentials:
-    """A server certificate for this machine's loopback names and `hosts` (names or addresses). Raises PkiError."""
+def issue_server(
+    authority: Credentials,
+    hosts: Iterable[str] = (),
+    days: int = SERVER_DAYS,
+    *,
+    crl_url: str | None = None,
+    ocsp_url: str | None = None,
+) -> Credentials:
+    """A server certificate for this machine's loopback names and `hosts` (names or addresses). Raises PkiError.
+
+    The URLs say where clients may ask whether the certificate is revoked.
+    """
     names = list(dict.fromkeys([*hosts, *LOCAL_HOSTS]))
-    alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+    extensions: list[x509.ExtensionType] = [x509.SubjectAlternativeName([_general_name(name) for name in names])]
+    if crl_url is not None:
+        extensions.append(x509.CRLDistributionPoints([x509.DistributionPoint([_url(crl_url)], None, None, None)]))
+    if ocsp_url is not None:
+        answers = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, _url(ocsp_url))
+        extensions.append(x509.AuthorityInformationAccess([answers]))
     key = ec.generate_private_key(ec.SECP256R1())
-    return _issue(authority, key, _ORGANIZATION, days, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+    return _issue(authority, key, _ORGANIZATION, days, ExtendedKeyUsageOID.SERVER_AUTH, extensions)
 
 
 def issue_client(
@@ -93,7 +109,7 @@ def issue_client(
     key: PrivateKey = rsa.generate_private_key(65537, _RSA_BITS) if use_rsa else ec.generate_private_key(ec.SECP256R1())
     try:
         kind = _ALTERNATIVES.get(principal)
-        alternatives = x509.SubjectAlternativeName([kind(name)]) if kind else None
+        alternatives = [x509.SubjectAlternativeName([kind(name)])] if kind else []
         return _issue(authority, key, name, days, ExtendedKeyUsageOID.CLIENT_AUTH, alternatives)
     except ValueError as error:
         raise PkiError(f"{name!r} cannot be the {principal} of a certificate: {error}") from None
@@ -143,7 +159,7 @@ def _issue(
     common_name: str,
     days: int,
     usage: x509.ObjectIdentifier,
-    alternatives: x509.SubjectAlternativeName | None,
+    extensions: Iterable[x509.ExtensionType],
 ) -> Credentials:
     issuer = authority.certificate
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -154,8 +170,8 @@ def _issue(
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     )
-    if alternatives is not None:
-        builder = builder.add_extension(alternatives, critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     return Credentials(builder.sign(authority.key, hashes.SHA256()), key)
 
 
@@ -207,6 +223,16 @@ def _general_name(host: str) -> x509.GeneralName:
     except ValueError:
         pass
     raise PkiError(f"{host!r} is neither an address nor a DNS name in ASCII")
+
+
+def _url(given: str) -> x509.UniformResourceIdentifier:
+    try:
+        parts = urlsplit(given)
+        if parts.scheme in ("http", "https", "ldap") and parts.hostname:
+            return x509.UniformResourceIdentifier(given)
+    except ValueError:
+        pass
+    raise PkiError(f"{given!r} is no URL in ASCII that begins with http://, https:// or ldap://")
 
 
 def _words(error: Exception) -> str:

@@ -104,3 +104,18 @@ def test_a_weak_passphrase_is_refused(run, tmp_path: Path, stdin: str, words: st
     assert ran.code == 1
     assert words in ran.err
     assert not (tmp_path / "s").exists()
+
+
+def test_init_writes_urls_of_revocation_into_the_server_certificate(run, tmp_path: Path) -> None:
+    urls = ("http://pki.example.org/kmip.crl", "http://ocsp.example.org/")
+    assert run("init", tmp_path / "server", "--crl-url", urls[0], "--ocsp-url", urls[1]).code == 0
+    certificate = x509.load_pem_x509_certificate((tmp_path / "server/pki/server-cert.pem").read_bytes())
+    (point,) = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    (access,) = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    assert (point.full_name[0].value, access.access_location.value) == urls
+
+
+def test_init_refuses_what_is_no_url_and_leaves_nothing(run, tmp_path: Path) -> None:
+    ran = run("init", tmp_path / "server", "--crl-url", "pki.example.org")
+    assert (ran.code, (tmp_path / "server").exists()) == (1, False)
+    assert "is no URL" in ran.err

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from kmip_server.identity.certificate import caller_from
 from kmip_server.identity.pki import (
@@ -27,6 +27,7 @@ from kmip_server.identity.pki import (
 )
 
 AUTHORITY = make_authority()
+CRL, OCSP = "http://pki.example.org/kmip.crl", "http://ocsp.example.org:8080/"
 
 
 def _handshake(tmp_path: Path, client: Credentials, trusted: Credentials = AUTHORITY) -> bytes | None:
@@ -172,3 +173,28 @@ def test_unusable_files_are_named_and_never_quoted(
 
 def test_a_private_key_is_not_in_repr() -> None:
     assert repr(AUTHORITY) == f"Credentials({AUTHORITY.certificate.subject.rfc4514_string()})"
+
+
+def test_the_server_certificate_says_where_its_revocation_is_told() -> None:
+    extensions = issue_server(AUTHORITY, crl_url=CRL, ocsp_url=OCSP).certificate.extensions
+    (point,) = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    assert point.full_name == [x509.UniformResourceIdentifier(CRL)]
+    (access,) = extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    assert access.access_method == AuthorityInformationAccessOID.OCSP
+    assert access.access_location == x509.UniformResourceIdentifier(OCSP)
+
+
+@pytest.mark.parametrize("given", [{}, {"crl_url": CRL}, {"ocsp_url": OCSP}])
+def test_a_url_that_was_not_given_is_not_in_the_server_certificate(given: dict[str, str]) -> None:
+    found = {type(each.value) for each in issue_server(AUTHORITY, **given).certificate.extensions}
+    assert (x509.CRLDistributionPoints in found) is ("crl_url" in given)
+    assert (x509.AuthorityInformationAccess in found) is ("ocsp_url" in given)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "pki.example.org/kmip.crl", "file:///kmip.crl", "http://", "http://\u00fc.org/", "http://["]
+)
+@pytest.mark.parametrize("option", ["crl_url", "ocsp_url"])
+def test_what_is_no_url_is_in_no_certificate(option: str, url: str) -> None:
+    with pytest.raises(PkiError, match="is no URL"):
+        issue_server(AUTHORITY, **{option: url})
