@@ -1,5 +1,6 @@
 # make run    a KMIP server with mutual TLS on 127.0.0.1:5696, its data in ./run
 # make test   every test
+# make coverage   every test, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
 # make lint   style, types, architecture
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
 
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each test process starts a server of its own; more than eight gain nothing.
 PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: run test lint bench
+.PHONY: run test coverage lint bench
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -44,6 +45,9 @@ run: $(VENV)/.installed $(DATA)/clients/demo/pykmip.conf
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term $(TESTS)
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check .
