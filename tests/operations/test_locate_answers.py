@@ -120,8 +120,19 @@ def test_archived_objects_are_found_only_if_the_mask_includes_them(engine: Engin
     assert found(storage(client, ON_LINE | ARCHIVED)) == [there, away]
 
 
-def test_the_destroyed_bit_does_not_exist_in_1_x(engine: EngineHarness) -> None:
-    assert storage(engine.client((1, 4)), DESTROYED).reason == Reason.INVALID_FIELD
+@pytest.mark.parametrize("version", ((1, 0), (1, 2), (1, 4)))
+def test_no_locate_of_1_x_finds_a_destroyed_object(engine: EngineHarness, version: Version) -> None:
+    client = engine.client(version)
+    gone = create(client)
+    client.do(ask.destroy(gone)).expect_success()
+    assert find(client) == []
+    for mask in (0, ON_LINE, ARCHIVED, ON_LINE | ARCHIVED):
+        assert found(storage(client, mask)) == []
+    assert storage(client, DESTROYED).reason == Reason.INVALID_FIELD
+    client.do(ask.get_attributes(version, gone)).expect_success()
+
+
+def test_a_storage_status_mask_has_the_bits_of_the_standard(engine: EngineHarness) -> None:
     assert storage(engine.client((2, 1)), 8).reason == Reason.INVALID_FIELD
 
 
