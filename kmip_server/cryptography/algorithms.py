@@ -170,10 +170,10 @@ HMACS: Mapping[CryptographicAlgorithm, HashingAlgorithm] = MappingProxyType(
 def hash_of(algorithm: HashingAlgorithm | None, purpose: str) -> hashes.HashAlgorithm:
     """Return the hash to use for `purpose`; absent is Bad, unknown to the table is Unsupported."""
     if algorithm is None:
-        raise bad_parameters(f"a Hashing Algorithm is required {purpose}")
+        raise bad_parameters(f"a Hashing Algorithm (420038) is required {purpose}")
     row = HASHES.get(algorithm)
     if row is None:
-        raise unsupported(f"the Hashing Algorithm {algorithm.title} is not supported")
+        raise unsupported(f"the Hashing Algorithm (420038) {algorithm.title} is not supported")
     return row.make()
 
 
@@ -181,7 +181,7 @@ def cipher_of(algorithm: CryptographicAlgorithm) -> CipherAlgorithm:
     """Return the row of a symmetric cipher. Raises Unsupported Cryptographic Parameters."""
     row = CIPHERS.get(algorithm)
     if row is None:
-        raise unsupported(f"{algorithm.title} is not a supported symmetric cipher")
+        raise unsupported(f"the Cryptographic Algorithm (420028) {algorithm.title} is not a supported symmetric cipher")
     return row
 
 

@@ -25,39 +25,45 @@ def encrypt(key: PublicKey, data: bytes, parameters: CryptographicParameters) ->
     """
     scheme = _padding(parameters)
     if not isinstance(key, rsa.RSAPublicKey):
-        raise unsupported("only RSA keys encrypt")
+        raise unsupported("an asymmetric key that encrypts has the Cryptographic Algorithm (420028) RSA")
     try:
         return key.encrypt(data, scheme)
     except UnsupportedAlgorithm:
-        raise unsupported("this combination of hashes is not supported for OAEP") from None
+        raise unsupported(
+            "this Hashing Algorithm (420038) and that of the Mask Generator are not supported for OAEP"
+        ) from None
     except ValueError:
-        raise bad_parameters("the data is too long for this key and padding") from None
+        raise bad_parameters("the Data (4200C2) is too long for this key and padding") from None
 
 
 def decrypt(key: PrivateKey, data: bytes, parameters: CryptographicParameters) -> bytes:
     """Decrypt with an RSA key. Raises as `encrypt`, and one Cryptographic Failure for every other failure."""
     scheme = _padding(parameters)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise unsupported("only RSA keys decrypt")
+        raise unsupported("an asymmetric key that decrypts has the Cryptographic Algorithm (420028) RSA")
     try:
         return key.decrypt(data, scheme)
     except UnsupportedAlgorithm:
-        raise unsupported("this combination of hashes is not supported for OAEP") from None
+        raise unsupported(
+            "this Hashing Algorithm (420038) and that of the Mask Generator are not supported for OAEP"
+        ) from None
     except ValueError:
         raise decryption_failed() from None
 
 
 def _padding(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
     if parameters.cryptographic_algorithm not in (None, CryptographicAlgorithm.RSA):
-        raise bad_parameters("the parameters are for another algorithm than RSA")
+        raise bad_parameters("the Cryptographic Algorithm (420028) of the parameters is not RSA, as the key's is")
     match parameters.padding_method:
         case None:
-            raise bad_parameters("RSA encryption needs a Padding Method: OAEP or PKCS1 v1.5")
+            raise bad_parameters("RSA encryption needs a Padding Method (42005F): OAEP or PKCS1 v1.5")
         case PaddingMethod.PKCS1_V1_5:
             return padding.PKCS1v15()
         case PaddingMethod.OAEP:
             return _oaep(parameters)
-    raise unsupported(f"RSA encryption with the Padding Method {parameters.padding_method.title} is not supported")
+    raise unsupported(
+        f"RSA encryption with the Padding Method (42005F) {parameters.padding_method.title} is not supported"
+    )
 
 
 def _oaep(parameters: CryptographicParameters) -> padding.AsymmetricPadding:

@@ -74,11 +74,11 @@ class CertificateDescription:
 def describe_certificate(encoded: bytes) -> CertificateDescription:
     """Read a certificate in DER. Raises Invalid Field if it is malformed."""
     if len(encoded) > MAXIMUM_ENCODED:
-        raise invalid_key(f"a certificate of more than {MAXIMUM_ENCODED} bytes is not accepted")
+        raise invalid_key(f"a Certificate Value (42001E) of more than {MAXIMUM_ENCODED} bytes is not accepted")
     try:
         return _describe(x509.load_der_x509_certificate(encoded), len(encoded))
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
-        raise invalid_key("the certificate is malformed, or not X.509 in DER") from None
+        raise invalid_key("the Certificate Value (42001E) is malformed, or not X.509 in DER") from None
 
 
 def certificate_public_key(encoded: bytes) -> PublicKey:
@@ -86,9 +86,9 @@ def certificate_public_key(encoded: bytes) -> PublicKey:
     try:
         key = x509.load_der_x509_certificate(encoded).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise invalid_key("the certificate or its public key is malformed or not supported") from None
+        raise invalid_key("the Certificate Value (42001E) or its public key is malformed or not supported") from None
     if not isinstance(key, PublicKey):
-        raise invalid_key("the certificate's public key is of an algorithm that is not supported")
+        raise invalid_key("the public key in the Certificate Value (42001E) is of an algorithm that is not supported")
     return key
 
 

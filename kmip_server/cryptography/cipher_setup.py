@@ -57,7 +57,9 @@ class Setup:
         """Refuse a message that does not fit."""
         if not self.fits(length):
             most = "" if self.maximum is None else f" and at most {self.maximum}"
-            raise bad_parameters(f"{self.title} takes at least {self.mode.minimum}{most} bytes of data with this IV")
+            raise bad_parameters(
+                f"{self.title} takes at least {self.mode.minimum}{most} bytes of Data (4200C2) with this IV"
+            )
 
 
 def prepare(
@@ -75,11 +77,11 @@ def prepare(
     mode = _mode(algorithm, cipher, name, parameters)
     _check_key(algorithm, cipher, mode, name, key)
     if aad and not mode.tags:
-        raise bad_parameters("additional data can only be authenticated in a mode with a tag")
+        raise bad_parameters("only a Block Cipher Mode (420011) with a tag authenticates additional data")
     made_iv = None
     if mode.ivs and not iv:
         if not (encrypting and parameters.random_iv):
-            raise missing_iv("an IV/Counter/Nonce is required, or Random IV when encrypting")
+            raise missing_iv("an IV/Counter/Nonce (42003D) is required, or Random IV when encrypting")
         iv = made_iv = _random_iv(mode, parameters)
     _check_iv(mode, parameters, iv or b"")
     iv, maximum = _initial_block(algorithm, name, mode, iv or b"", parameters)
@@ -132,12 +134,14 @@ def _mode(
 ) -> CipherMode:
     named = parameters.cryptographic_algorithm
     if named not in (None, algorithm):
-        raise bad_parameters(f"the parameters and the key, which is for {algorithm.title}, are of different algorithms")
+        raise bad_parameters(
+            f"the Cryptographic Algorithm (420028) of the parameters is not that of the key, {algorithm.title}"
+        )
     if name in cipher.modes:
         return cipher.modes[name]
     if name is None:
-        raise bad_parameters(f"{algorithm.title} needs a Block Cipher Mode")
-    raise unsupported(f"{algorithm.title} in mode {name.title} is not supported")
+        raise bad_parameters(f"{algorithm.title} needs a Block Cipher Mode (420011)")
+    raise unsupported(f"{algorithm.title} in the Block Cipher Mode (420011) {name.title} is not supported")
 
 
 def _check_key(
@@ -149,14 +153,14 @@ def _check_key(
 ) -> None:
     if not cipher.fits(key, mode.key_lengths):
         where = f" in mode {name.title}" if name else ""
-        raise bad_parameters(f"a key of {len(key) * 8} bits does not fit {algorithm.title}{where}")
+        raise bad_parameters(f"a Cryptographic Length (42002A) of {len(key) * 8} does not fit {algorithm.title}{where}")
     if name is BlockCipherMode.XTS and hmac.compare_digest(key[: len(key) // 2], key[len(key) // 2 :]):
-        raise bad_parameters("the two halves of an XTS key must differ")
+        raise bad_parameters("the two halves of the Key Material (420043) for XTS must differ")
 
 
 def _random_iv(mode: CipherMode, parameters: CryptographicParameters) -> bytes:
     if parameters.fixed_field_length is not None or parameters.invocation_field_length is not None:
-        raise unsupported("IVs are made here without fixed and invocation fields")
+        raise unsupported("IVs are made here without Fixed Field Length (4200CF) and Invocation Field Length")
     bits = mode.random_iv * 8
     if parameters.iv_length is not None:
         bits = parameters.iv_length
@@ -164,20 +168,20 @@ def _random_iv(mode: CipherMode, parameters: CryptographicParameters) -> bytes:
         bits = mode.ivs[-1] * 8 - parameters.counter_length
     # A tagged mode's random nonce that is shorter than usual would soon repeat.
     if bits % 8 or bits // 8 not in mode.ivs or (mode.tags and bits // 8 < mode.random_iv):
-        raise bad_parameters(f"a Random IV of {bits} bits is not made in this mode")
+        raise bad_parameters(f"a Random IV (4200C5) of {bits} bits is not made in this mode")
     return secrets.token_bytes(bits // 8)
 
 
 def _check_iv(mode: CipherMode, parameters: CryptographicParameters, iv: bytes) -> None:
     if iv and not mode.ivs:
-        raise bad_parameters("this mode takes no IV/Counter/Nonce")
+        raise bad_parameters("this mode takes no IV/Counter/Nonce (42003D)")
     if not mode.ivs:
         return
     if len(iv) not in mode.ivs:
         expected = f"{mode.ivs[0]} to {mode.ivs[-1]}" if len(mode.ivs) > 1 else f"{mode.ivs[0]}"
-        raise bad_parameters(f"the IV/Counter/Nonce has {len(iv)} bytes, this mode takes {expected}")
+        raise bad_parameters(f"the IV/Counter/Nonce (42003D) has {len(iv)} bytes, this mode takes {expected}")
     if parameters.iv_length not in (None, len(iv) * 8):
-        raise bad_parameters(f"IV Length says {parameters.iv_length} bits, the IV has {len(iv) * 8}")
+        raise bad_parameters(f"IV Length (4200CD) says {parameters.iv_length} bits, the IV has {len(iv) * 8}")
 
 
 def _initial_block(
@@ -206,23 +210,23 @@ def _ctr_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, i
     bits = parameters.counter_length
     if len(iv) == 16:
         if parameters.initial_counter_value is not None:
-            raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value out")
+            raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value (4200D1) out")
         if bits is None:
             return iv, _MOST_BLOCKS * 16
         if not 0 < bits <= 128:
-            raise bad_parameters("Counter Length must be between 1 and 128 bits")
+            raise bad_parameters("Counter Length (4200D0) must be between 1 and 128 bits")
         return iv, min(2**bits - int.from_bytes(iv) % 2**bits, _MOST_BLOCKS) * 16
     room = 128 - 8 * len(iv)
     start = _start(parameters, room)
     if start is None:
-        raise bad_parameters("an IV shorter than 16 bytes needs an Initial Counter Value")
+        raise bad_parameters("an IV shorter than 16 bytes needs an Initial Counter Value (4200D1)")
     return iv + start.to_bytes(room // 8), min(2**room - start, _MOST_BLOCKS) * 16
 
 
 def _chacha20_block(iv: bytes, parameters: CryptographicParameters) -> tuple[bytes, int]:
     if len(iv) == 16:
         if parameters.initial_counter_value is not None:
-            raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value out")
+            raise bad_parameters("an IV of 16 bytes has its counter inside: leave Initial Counter Value (4200D1) out")
         return iv, _MOST_BLOCKS * _CHACHA20_BLOCK
     room = 128 - 8 * len(iv)
     start = _start(parameters, room) or 0
@@ -231,10 +235,10 @@ def _chacha20_block(iv: bytes, parameters: CryptographicParameters) -> tuple[byt
 
 def _start(parameters: CryptographicParameters, room: int) -> int | None:
     if parameters.counter_length not in (None, room):
-        raise bad_parameters(f"this IV leaves {room} bits for the counter, Counter Length says otherwise")
+        raise bad_parameters(f"this IV leaves {room} bits for the counter, Counter Length (4200D0) says otherwise")
     start = parameters.initial_counter_value
     if start is not None and not 0 <= start < 2**room:
-        raise bad_parameters(f"Initial Counter Value does not fit the {room} bits of the counter")
+        raise bad_parameters(f"Initial Counter Value (4200D1) does not fit the {room} bits of the counter")
     return start
 
 
@@ -243,7 +247,9 @@ def _tag_length(mode: CipherMode, parameters: CryptographicParameters) -> int:
         return 0
     length = mode.tags[0] if parameters.tag_length is None else parameters.tag_length
     if length not in mode.tags:
-        raise bad_parameters(f"a Tag Length of {length} bytes is not accepted: {mode.tags[-1]} to {mode.tags[0]}")
+        raise bad_parameters(
+            f"a Tag Length (4200CE) of {length} bytes is not accepted: {mode.tags[-1]} to {mode.tags[0]}"
+        )
     return length
 
 
@@ -251,12 +257,12 @@ def check_tag(setup: Setup, parameters: CryptographicParameters, tag: bytes | No
     """Refuse a missing tag, one shorter than the policy's 12 bytes or not as long as Tag Length says."""
     if not setup.mode.tags:
         if tag:
-            raise bad_parameters("this mode has no Authenticated Encryption Tag")
+            raise bad_parameters("this mode has no Authenticated Encryption Tag (4200FF)")
         return
     if tag is None:
-        raise bad_parameters("the Authenticated Encryption Tag is required")
+        raise bad_parameters("the Authenticated Encryption Tag (4200FF) is required")
     if len(tag) not in setup.mode.tags or len(tag) != (parameters.tag_length or len(tag)):
-        raise bad_parameters(f"an Authenticated Encryption Tag of {len(tag)} bytes is not accepted")
+        raise bad_parameters(f"an Authenticated Encryption Tag (4200FF) of {len(tag)} bytes is not accepted")
 
 
 _PADDINGS: dict[PaddingMethod | None, _Padding | None] = {
@@ -271,11 +277,11 @@ _ASYMMETRIC = frozenset({PaddingMethod.OAEP, PaddingMethod.PKCS1_V1_5, PaddingMe
 def _padding(mode: CipherMode, parameters: CryptographicParameters) -> _Padding | None:
     method = parameters.padding_method
     if method in _ASYMMETRIC:
-        raise bad_parameters("this Padding Method is for asymmetric keys")
+        raise bad_parameters("this Padding Method (42005F) is for asymmetric keys")
     if not mode.padded:
         return None
     if method not in _PADDINGS:
-        raise unsupported("this Padding Method is not supported: use PKCS5 or ANSI X9.23")
+        raise unsupported("this Padding Method (42005F) is not supported: use PKCS5 or ANSI X9.23")
     return _PADDINGS[method]
 
 
@@ -286,7 +292,7 @@ def pad(setup: Setup, data: bytes) -> bytes:
     size = setup.cipher.block_size
     if setup.padding is None:
         if len(data) % size:
-            raise bad_parameters(f"without a Padding Method the data must be full blocks of {size} bytes")
+            raise bad_parameters(f"without a Padding Method (42005F) the data must be full blocks of {size} bytes")
         return data
     padder = setup.padding(size * 8).padder()
     return padder.update(data) + padder.finalize()

@@ -55,7 +55,7 @@ class _Base:
     def data(self) -> bytes:
         """The one Derivation Data. Raises Bad Cryptographic Parameters."""
         if len(self.parameters.derivation_data) != 1:
-            raise bad_parameters("exactly one Derivation Data is required")
+            raise bad_parameters("exactly one Derivation Data (420030) is required")
         return self.parameters.derivation_data[0]
 
     def hash(self, default: HashingAlgorithm | None = None) -> HashAlgorithm:
@@ -79,12 +79,14 @@ def derive(
     Unsupported Cryptographic Parameters for what is not done here. Two keys derive with `derive_shared`.
     """
     if length <= 0 or length % 8 or length > MAXIMUM_LENGTH:
-        raise bad_parameters(f"a derived key has 8 to {MAXIMUM_LENGTH} bits, in whole bytes")
+        raise bad_parameters(
+            f"a derived key has a Cryptographic Length (42002A) of 8 to {MAXIMUM_LENGTH}, in whole bytes"
+        )
     row = _METHODS.get(method)
     if row is None:
-        raise unsupported(f"the Derivation Method {method.title} is not supported for one key")
+        raise unsupported(f"the Derivation Method (420031) {method.title} is not supported for one key")
     if not key:
-        raise bad_parameters("the key to derive from is empty")
+        raise bad_parameters("the Key Material (420043) to derive from is empty")
     base = _Base(
         algorithm=algorithm,
         key=key,
@@ -103,25 +105,27 @@ def derive_shared(private_key: PrivateKey, public_key: PublicKey, length: int) -
     Cryptographic Parameters for other keys, Cryptographic Failure for a public key of low order.
     """
     if length <= 0 or length % 8:
-        raise bad_parameters("a derived key has at least 8 bits, in whole bytes")
+        raise bad_parameters("a derived key has a Cryptographic Length (42002A) of at least 8, in whole bytes")
     try:
         match private_key, public_key:
             case ec.EllipticCurvePrivateKey(), ec.EllipticCurvePublicKey():
                 if private_key.curve.name != public_key.curve.name:
-                    raise bad_parameters("the two keys are on different curves")
+                    raise bad_parameters("the two keys are not on one Recommended Curve (420075)")
                 return _cut(private_key.exchange(ec.ECDH(), public_key), length // 8)
             case x25519.X25519PrivateKey(), x25519.X25519PublicKey():
                 return _cut(private_key.exchange(public_key), length // 8)
             case x448.X448PrivateKey(), x448.X448PublicKey():
                 return _cut(private_key.exchange(public_key), length // 8)
     except ValueError:
-        raise KmipError(ResultReason.CRYPTOGRAPHIC_FAILURE, "the two keys do not agree on a secret") from None
-    raise unsupported("key agreement needs a private and a public elliptic curve key of one kind")
+        raise KmipError(
+            ResultReason.CRYPTOGRAPHIC_FAILURE, "the two keys do not agree on a secret (KMIP 2.1 s7.12)"
+        ) from None
+    raise unsupported("key agreement needs a private and a public key of one curve (KMIP 2.1 s7.12)")
 
 
 def _cut(derived: bytes, length: int) -> bytes:
     if len(derived) < length:
-        raise bad_parameters(f"this derivation gives at most {len(derived) * 8} bits")
+        raise bad_parameters(f"this derivation gives a Cryptographic Length (42002A) of at most {len(derived) * 8}")
     return derived[:length]
 
 
@@ -138,18 +142,18 @@ def _pbkdf2_hash(parameters: DerivationParameters) -> HashAlgorithm:
 def _pbkdf2(base: _Base) -> bytes:
     salt, iterations = base.parameters.salt, base.parameters.iteration_count
     if not salt or iterations is None or iterations < 1:
-        raise bad_parameters("PBKDF2 needs a Salt and an Iteration Count of at least 1")
+        raise bad_parameters("PBKDF2 needs a Salt (420084) and an Iteration Count (42003C) of at least 1")
     if pbkdf2_iterations(base.parameters, base.length * 8) > base.maximum_iterations:
         raise KmipError(
             ResultReason.INVALID_FIELD,
-            f"PBKDF2 takes at most {base.maximum_iterations} iterations here, over all blocks of what it derives",
+            f"Iteration Count (42003C): at most {base.maximum_iterations} iterations over all blocks",
         )
     return PBKDF2HMAC(_pbkdf2_hash(base.parameters), base.length, salt, iterations).derive(base.key)
 
 
 def _hash(base: _Base) -> bytes:
     if base.parameters.derivation_data:
-        raise bad_parameters("HASH takes the key or the Derivation Data, not both: leave Derivation Data out")
+        raise bad_parameters("HASH takes the key or the Derivation Data (420030), not both: leave Derivation Data out")
     return digest(base.parameters.cryptographic_parameters.hashing_algorithm, base.key)
 
 
@@ -164,17 +168,17 @@ def _hmac(base: _Base) -> bytes:
 
 def _encrypt(base: _Base) -> bytes:
     if base.algorithm is None:
-        raise bad_parameters("ENCRYPT derives from a key that has a Cryptographic Algorithm")
+        raise bad_parameters("ENCRYPT derives from a key that has a Cryptographic Algorithm (420028)")
     parameters = base.parameters.cryptographic_parameters
     if parameters.random_iv:
-        raise bad_parameters("a derivation with a Random IV could not be repeated")
+        raise bad_parameters("a derivation with a Random IV (4200C5) could not be repeated")
     iv = base.parameters.initialization_vector
     try:
         return symmetric.encrypt(base.algorithm, base.key, base.data, parameters, iv=iv).data
     except KmipError as error:
         # Missing Initialization Vector is no Result Reason of Derive Key (KMIP 2.1 s6.1.14.1).
         if error.reason is ResultReason.MISSING_INITIALIZATION_VECTOR:
-            raise bad_parameters("this mode needs an Initialization Vector") from None
+            raise bad_parameters("this mode needs an Initialization Vector (42003A)") from None
         raise
 
 
@@ -223,14 +227,16 @@ def _repeat(length: int, step: Callable[[bytes, bytes], bytes], start: bytes = b
 def _hkdf(base: _Base) -> bytes:
     algorithm = base.hash(HashingAlgorithm.SHA_256)
     if base.length > 255 * algorithm.digest_size:
-        raise bad_parameters(f"HKDF gives at most {255 * algorithm.digest_size * 8} bits with this hash")
+        raise bad_parameters(
+            f"HKDF gives a Cryptographic Length (42002A) of at most {255 * algorithm.digest_size * 8} with this hash"
+        )
     info = base.data if base.parameters.derivation_data else None
     return HKDF(algorithm, base.length, base.parameters.salt, info).derive(base.key)
 
 
 def _aws_signature_version_4(base: _Base) -> bytes:
     if len(base.parameters.derivation_data) != 3:
-        raise bad_parameters("AWS Signature Version 4 needs three Derivation Data: date, region and service")
+        raise bad_parameters("AWS Signature Version 4 needs three Derivation Data (420030): date, region and service")
     derived = b"AWS4" + base.key
     for part in (*base.parameters.derivation_data, b"aws4_request"):
         derived = _hmac_of(derived, part, SHA256())

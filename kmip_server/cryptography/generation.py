@@ -45,7 +45,7 @@ class KeyPair:
 def random_bytes(length: int) -> bytes:
     """Return `length` random bytes. Raises Bad Cryptographic Parameters outside 0 to 1 MiB."""
     if not 0 <= length <= MAXIMUM_RANDOM:
-        raise bad_parameters(f"random data comes in 0 to {MAXIMUM_RANDOM} bytes at a time")
+        raise bad_parameters(f"the Data Length (4200C4) of random bytes is 0 to {MAXIMUM_RANDOM} at a time")
     return secrets.token_bytes(length)
 
 
@@ -61,11 +61,15 @@ def symmetric_key_length(algorithm: CryptographicAlgorithm, bits: int | None) ->
     elif algorithm in HMACS:
         lengths, default = HMAC_LENGTHS, hash_of(HMACS[algorithm], "for an HMAC key").digest_size * 8
     else:
-        raise unsupported(f"symmetric keys for {algorithm.title} cannot be made here")
+        raise unsupported(
+            f"with the Cryptographic Algorithm (420028) {algorithm.title} no symmetric keys are made here"
+        )
     if bits is None:
         return default
     if bits not in lengths:
-        raise bad_parameters(f"{algorithm.title} keys of {bits} bits do not exist or are not supported")
+        raise bad_parameters(
+            f"there is no {algorithm.title} key of the Cryptographic Length (42002A) {bits}, or it is not supported"
+        )
     return bits
 
 
@@ -102,15 +106,18 @@ def generate_key_pair(
         return _edwards(algorithm, bits, montgomery)
     if algorithm in EC_ALGORITHMS and algorithm is not CryptographicAlgorithm.ECMQV:
         return _weierstrass(bits, curve)
-    raise unsupported(f"key pairs for {algorithm.title}{f' on {curve.title}' if curve else ''} cannot be made here")
+    where = "" if curve is None else f" on {curve.title}"
+    raise unsupported(f"no key pairs are made with the Cryptographic Algorithm (420028) {algorithm.title}{where}")
 
 
 def _rsa(bits: int | None, curve: RecommendedCurve | None) -> KeyPair:
     if curve is not None:
-        raise bad_parameters("an RSA key has no Recommended Curve")
+        raise bad_parameters("an RSA key has no Recommended Curve (420075)")
     bits = bits or 3072
     if bits not in RSA_LENGTHS:
-        raise bad_parameters(f"RSA keys are made with 2048 to 4096 bits, in steps of 8, not {bits}")
+        raise bad_parameters(
+            f"RSA keys are made with a Cryptographic Length (42002A) of 2048 to 4096, in steps of 8, not {bits}"
+        )
     return _pair(rsa.generate_private_key(RSA_PUBLIC_EXPONENT, bits), bits, None)
 
 
@@ -118,12 +125,16 @@ def _weierstrass(bits: int | None, curve: RecommendedCurve | None) -> KeyPair:
     if curve is None:
         curve = GENERATED.get(bits or 256)
         if curve is None:
-            raise bad_parameters(f"there is no supported elliptic curve of {bits} bits: use 256, 384 or 521")
+            raise bad_parameters(
+                f"there is no elliptic curve here with a Cryptographic Length (42002A) of {bits}: use 256, 384 or 521"
+            )
     if curve not in GENERATED.values():
-        raise unsupported(f"keys on {curve.title} are not made here: use P-256, P-384 or P-521")
+        raise unsupported(
+            f"keys on the Recommended Curve (420075) {curve.title} are not made here: use P-256, P-384 or P-521"
+        )
     size = WEIERSTRASS[curve].key_size
     if bits is not None and bits != size:
-        raise bad_parameters(f"{curve.title} keys have {size} bits, not {bits}")
+        raise bad_parameters(f"{curve.title} keys have a Cryptographic Length (42002A) of {size}, not {bits}")
     return _pair(ec.generate_private_key(WEIERSTRASS[curve]), size, curve)
 
 
@@ -153,7 +164,9 @@ _MONTGOMERY: dict[tuple[CryptographicAlgorithm, RecommendedCurve | None], _Montg
 
 def _edwards(algorithm: CryptographicAlgorithm, bits: int | None, row: _Montgomery) -> KeyPair:
     if bits is not None and bits not in row.lengths:
-        raise bad_parameters(f"{algorithm.title} keys on {row.curve.title} have {row.lengths[0]} bits, not {bits}")
+        raise bad_parameters(
+            f"keys on {row.curve.title} have a Cryptographic Length (42002A) of {row.lengths[0]}, not {bits}"
+        )
     return _pair(row.generate(), row.lengths[0], row.curve)
 
 

@@ -56,9 +56,11 @@ def describe(
     """
     found = _found(object_type, key_format, material, algorithm)
     if algorithm is not None and found.algorithms and algorithm not in found.algorithms:
-        raise invalid_key(f"the key material is a key for {found.algorithms[0].title}, not for {algorithm.title}")
+        raise invalid_key(
+            f"the Key Material (420043) is a key for {found.algorithms[0].title}, not for {algorithm.title}"
+        )
     if length is not None and found.lengths and length not in found.lengths:
-        raise invalid_key(f"the key material has {found.lengths[0]} bits, not {length}")
+        raise invalid_key(f"the Key Material (420043) has {found.lengths[0]} bits, not {length}")
     return KeyDescription(
         algorithm=algorithm or (found.algorithms[0] if found.algorithms else None),
         length=length if length is not None else (found.lengths[0] if found.lengths else None),
@@ -124,7 +126,7 @@ _RAW_READABLE = frozenset({CryptographicAlgorithm.ED25519, CryptographicAlgorith
 def _unreadable(key_format: KeyFormatType, material: bytes, algorithm: CryptographicAlgorithm | None) -> bool:
     """Whether there is nothing to read in these bytes, so that only the peer can say what they are."""
     if not material:
-        raise invalid_key("the key material is empty")
+        raise invalid_key("the Key Material (420043) is empty")
     if key_format is KeyFormatType.RAW:
         return algorithm not in _RAW_READABLE
     if key_format is KeyFormatType.PKCS8 and is_encrypted_pkcs8(material):
@@ -142,14 +144,14 @@ def _symmetric(key_format: KeyFormatType, material: KeyMaterial, algorithm: Cryp
         case KeyFormatType.TRANSPARENT_SYMMETRIC_KEY, TransparentSymmetricKey():
             key = material.key
         case _:
-            raise invalid_key(f"{key_format.title} is no Key Format Type for this symmetric key")
+            raise invalid_key(f"{key_format.title} is no Key Format Type (420042) for this symmetric key")
     if not key:
-        raise invalid_key("the key material is empty")
+        raise invalid_key("the Key Material (420043) is empty")
     lengths: tuple[int, ...] = (len(key) * 8,)
     if algorithm is not None:
         lengths = (*_without_parity(algorithm, len(key)), *lengths)
         if algorithm in CIPHERS and not set(lengths) & set(CIPHERS[algorithm].lengths):
-            raise invalid_key(f"a key of {len(key) * 8} bits does not fit {algorithm.title}")
+            raise invalid_key(f"Key Material (420043) of {len(key) * 8} bits does not fit {algorithm.title}")
     return _Found(lengths=lengths)
 
 
@@ -159,7 +161,7 @@ def _without_parity(algorithm: CryptographicAlgorithm, size: int) -> tuple[int, 
 
 def _numbers(algorithm: CryptographicAlgorithm, prime: int) -> _Found:
     if prime <= 0:
-        raise invalid_key(f"the numbers of the {algorithm.title} key must be positive")
+        raise invalid_key(f"the numbers in the Key Material (420043) of the {algorithm.title} key must be positive")
     return _Found(algorithms=(algorithm,), lengths=(prime.bit_length(),))
 
 

@@ -86,7 +86,7 @@ def load_public_key(
     if key_format is KeyFormatType.PKCS1:
         key = _public_der(_octets(material))
         if not isinstance(key, rsa.RSAPublicKey) or key.public_bytes(Encoding.DER, PublicFormat.PKCS1) != material:
-            raise invalid_key("the key material is no PKCS#1 public key")
+            raise invalid_key("the Key Material (420043) is no PKCS#1 public key")
         return key
     if key_format is KeyFormatType.RAW:
         return _public_raw(_octets(material), algorithm)
@@ -210,15 +210,15 @@ def is_encrypted_pkcs8(material: bytes) -> bool:
 
 def _octets(material: KeyMaterial) -> bytes:
     if not isinstance(material, bytes):
-        raise invalid_key("this Key Format Type has its Key Material as a Byte String")
+        raise invalid_key("this Key Format Type (420042) has its Key Material as a Byte String")
     if len(material) > MAXIMUM_ENCODED:
-        raise invalid_key(f"a key of more than {MAXIMUM_ENCODED} bytes is not accepted")
+        raise invalid_key(f"Key Material (420043) of more than {MAXIMUM_ENCODED} bytes is not accepted")
     return material
 
 
 def _private_der(key_format: KeyFormatType, encoded: bytes) -> PrivateKey:
     if tags_within(encoded)[:2] != _BEGINS[key_format]:
-        raise invalid_key(f"the key material is no {key_format.title} private key in DER")
+        raise invalid_key(f"the Key Material (420043) is no {key_format.title} private key in DER")
     return _any_private_der(encoded)
 
 
@@ -226,9 +226,11 @@ def _any_private_der(encoded: bytes) -> PrivateKey:
     try:
         key = load_der_private_key(encoded, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise invalid_key("the private key is malformed, or of an algorithm or curve that is not supported") from None
+        raise invalid_key(
+            "the Key Material (420043) is malformed, or of an algorithm or curve that is not supported"
+        ) from None
     if not isinstance(key, PrivateKey):
-        raise invalid_key("the private key is of an algorithm that is not supported")
+        raise invalid_key("the private key in the Key Material (420043) is of an algorithm that is not supported")
     _check_supported(key)
     return key
 
@@ -237,9 +239,11 @@ def _public_der(encoded: bytes) -> PublicKey:
     try:
         key = load_der_public_key(encoded)
     except (ValueError, UnsupportedAlgorithm):
-        raise invalid_key("the public key is malformed, or of an algorithm or curve that is not supported") from None
+        raise invalid_key(
+            "the Key Material (420043) is malformed, or of an algorithm or curve that is not supported"
+        ) from None
     if not isinstance(key, PublicKey):
-        raise invalid_key("the public key is of an algorithm that is not supported")
+        raise invalid_key("the public key in the Key Material (420043) is of an algorithm that is not supported")
     _check_supported(key)
     return key
 
@@ -252,7 +256,7 @@ def _check_supported(key: PrivateKey | PublicKey) -> None:
             try:
                 recommended_curve(key.curve)
             except KeyError:
-                raise invalid_key("the key is on an elliptic curve that is not supported") from None
+                raise invalid_key("the Key Material (420043) is on an elliptic curve that is not supported") from None
 
 
 _RAW_PRIVATE: dict[CryptographicAlgorithm, Callable[[bytes], PrivateKey]] = {
@@ -272,7 +276,7 @@ def _private_raw(encoded: bytes, algorithm: CryptographicAlgorithm | None) -> Pr
     try:
         return _RAW_PRIVATE[algorithm](encoded)
     except ValueError:
-        raise invalid_key(f"the key material is no raw {algorithm.title} private key") from None
+        raise invalid_key(f"the Key Material (420043) is no raw {algorithm.title} private key") from None
 
 
 def _public_raw(encoded: bytes, algorithm: CryptographicAlgorithm | None) -> PublicKey:
@@ -281,23 +285,25 @@ def _public_raw(encoded: bytes, algorithm: CryptographicAlgorithm | None) -> Pub
     try:
         return _RAW_PUBLIC[algorithm](encoded)
     except ValueError:
-        raise invalid_key(f"the key material is no raw {algorithm.title} public key") from None
+        raise invalid_key(f"the Key Material (420043) is no raw {algorithm.title} public key") from None
 
 
 def _curve(material: TransparentEC) -> ec.EllipticCurve:
     curve = WEIERSTRASS.get(material.recommended_curve)
     if curve is None:
-        raise invalid_key(f"{material.recommended_curve.title} keys are not supported in a Transparent format")
+        raise invalid_key(
+            f"the Recommended Curve (420075) {material.recommended_curve.title} has no Transparent format"
+        )
     return curve
 
 
 def _private_ec(material: TransparentEC) -> ec.EllipticCurvePrivateKey:
     if material.d is None:
-        raise invalid_key("an elliptic curve private key needs its D")
+        raise invalid_key("an elliptic curve private key needs its D (42002E)")
     try:
         return ec.derive_private_key(material.d, _curve(material))
     except (ValueError, OverflowError):
-        raise invalid_key("D is not in the range of the curve") from None
+        raise invalid_key("D (42002E) is not in the range of the curve") from None
 
 
 def _public_ec(material: TransparentEC) -> ec.EllipticCurvePublicKey:
@@ -309,7 +315,7 @@ def _public_ec(material: TransparentEC) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     except ValueError:
-        raise invalid_key("Q String is no point of the curve") from None
+        raise invalid_key("Q String (420072) is no point of the curve") from None
 
 
 def _point(key: ec.EllipticCurvePublicKey, compression: KeyCompressionType | None) -> bytes:
@@ -349,11 +355,13 @@ def _convert_symmetric(material: KeyMaterial, target: KeyFormatType) -> KeyMater
 
 def _format_not_supported(key_format: KeyFormatType, object_type: ObjectType) -> KmipError:
     return KmipError(
-        ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED, f"{key_format.title} is no format for this {object_type.title}"
+        ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED,
+        f"{key_format.title} is no Key Format Type (420042) for this {object_type.title}",
     )
 
 
 def _compression_not_supported(compression: KeyCompressionType) -> KmipError:
     return KmipError(
-        ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED, f"{compression.title} is not supported for this key and format"
+        ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED,
+        f"the Key Compression Type (420041) {compression.title} is not supported for this key and format",
     )

@@ -50,18 +50,20 @@ def start_mac(algorithm: CryptographicAlgorithm | None, key: bytes, parameters: 
     """Return a running MAC. Raises as `mac`."""
     chosen = parameters.cryptographic_algorithm or algorithm
     if chosen is None:
-        raise bad_parameters("a Cryptographic Algorithm is required for a MAC")
+        raise bad_parameters("a Cryptographic Algorithm (420028) is required for a MAC")
     if not key:
-        raise bad_parameters("the key is empty")
+        raise bad_parameters("the Key Material (420043) is empty")
     if chosen in HMACS:
         return HMAC(key, hash_of(HMACS[chosen], "for an HMAC"))
     cipher = CIPHERS.get(chosen)
     if cipher is None or cipher.block is None or parameters.block_cipher_mode not in _CMAC_MODES:
-        raise unsupported(f"{chosen.title} with these parameters is not supported for a MAC: use HMAC or CMAC")
+        raise unsupported(f"the Cryptographic Algorithm (420028) {chosen.title} makes no MAC so: use HMAC or CMAC")
     if algorithm not in (None, chosen):
-        raise bad_parameters(f"a key for another algorithm cannot make a CMAC with {chosen.title}")
+        raise bad_parameters(
+            f"a key of another Cryptographic Algorithm (420028) cannot make a CMAC with {chosen.title}"
+        )
     if not cipher.fits(key, cipher.modes[BlockCipherMode.CBC].key_lengths):
-        raise bad_parameters(f"a key of {len(key) * 8} bits does not fit {chosen.title}")
+        raise bad_parameters(f"a Cryptographic Length (42002A) of {len(key) * 8} does not fit {chosen.title}")
     return CMAC(cipher.block(key))
 
 

@@ -24,9 +24,12 @@ def to_pkcs12(
     or not of this key.
     """
     if not password:
-        raise KmipError(ResultReason.BAD_PASSWORD, "the PKCS#12 password is empty")
+        raise KmipError(ResultReason.BAD_PASSWORD, "the PKCS#12 password is empty (KMIP 2.1 s4.31)")
     if isinstance(key, x25519.X25519PrivateKey | x448.X448PrivateKey):
-        raise KmipError(ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED, "PKCS#12 here holds keys that can sign")
+        raise KmipError(
+            ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED,
+            "the Key Format Type (420042) PKCS#12 here holds keys that can sign",
+        )
     try:
         return serialize_key_and_certificates(
             None,
@@ -36,4 +39,6 @@ def to_pkcs12(
             BestAvailableEncryption(password),
         )
     except (ValueError, TypeError):
-        raise invalid_key("the certificates are malformed, or the key cannot be put into PKCS#12") from None
+        raise invalid_key(
+            "the certificates are malformed, or the key does not go into the Key Format Type (420042) PKCS#12"
+        ) from None

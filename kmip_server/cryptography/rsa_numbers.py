@@ -58,11 +58,11 @@ def public_key(numbers: TransparentRSA) -> rsa.RSAPublicKey:
     """Make a public key of its two numbers. Raises Invalid Field."""
     _check_sizes(numbers)
     if numbers.public_exponent is None:
-        raise invalid_key("an RSA public key needs a Public Exponent")
+        raise invalid_key("an RSA public key needs a Public Exponent (42006C)")
     try:
         return rsa.RSAPublicNumbers(numbers.public_exponent, numbers.modulus).public_key()
     except ValueError:
-        raise invalid_key("the numbers are no RSA public key") from None
+        raise invalid_key("the numbers in the Key Material (420043) are no RSA public key") from None
 
 
 def check(key: rsa.RSAPrivateKey) -> None:
@@ -88,7 +88,7 @@ def check(key: rsa.RSAPrivateKey) -> None:
 def check_length(bits: int) -> None:
     """Refuse a modulus too long to compute with here. Raises Invalid Field."""
     if bits > MAXIMUM_BITS:
-        raise invalid_key(f"RSA keys of more than {MAXIMUM_BITS} bits are not accepted")
+        raise invalid_key(f"a Modulus (420052) of more than {MAXIMUM_BITS} bits is not accepted")
 
 
 def _check_sizes(numbers: TransparentRSA) -> None:
@@ -111,7 +111,7 @@ def _primes(n: int, d: int | None, e: int | None) -> tuple[int, int]:
     if d is None or e is None:
         raise _incomplete()
     if n.bit_length() > MAXIMUM_RECOVERY_BITS:
-        raise invalid_key(f"an RSA private key of more than {MAXIMUM_RECOVERY_BITS} bits needs its P and Q")
+        raise invalid_key(f"an RSA private key of more than {MAXIMUM_RECOVERY_BITS} bits needs its P (42005E) and Q")
     multiple = d * e - 1
     if multiple <= 0 or multiple % 2:
         raise _inconsistent()
@@ -130,8 +130,8 @@ def _primes(n: int, d: int | None, e: int | None) -> tuple[int, int]:
 
 
 def _incomplete() -> Exception:
-    return invalid_key("an RSA private key needs P and Q with an exponent, or both exponents")
+    return invalid_key("an RSA private key needs P (42005E) and Q with an exponent, or both exponents")
 
 
 def _inconsistent() -> Exception:
-    return invalid_key("the numbers of the RSA key do not belong together")
+    return invalid_key("the numbers in the Key Material (420043) of the RSA key do not belong together")

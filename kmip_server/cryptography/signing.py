@@ -86,7 +86,7 @@ class Scheme:
         if digested_data is None:
             return message, self.hashing_algorithm
         if len(message) != self.hashing_algorithm.digest_size:
-            raise bad_parameters("the Digested Data is not as long as the Hashing Algorithm makes it")
+            raise bad_parameters("the Digested Data is not as long as the Hashing Algorithm (420038) makes it")
         return message, Prehashed(self.hashing_algorithm)
 
 
@@ -114,7 +114,7 @@ def sign(
     except UnsupportedAlgorithm:
         raise _combination() from None
     except ValueError:
-        raise bad_parameters("the key is too short for this hash and salt") from None
+        raise bad_parameters("the key is too short for this Hashing Algorithm (420038) and salt") from None
     raise _key_agreement()
 
 
@@ -156,7 +156,7 @@ def scheme_of(key: PrivateKey | PublicKey, parameters: CryptographicParameters) 
         case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
             _check_family(wanted.algorithm, EC_ALGORITHMS)
             if wanted.padding_method not in (None, PaddingMethod.NONE):
-                raise bad_parameters("an elliptic curve signature has no padding")
+                raise bad_parameters("an elliptic curve signature has no Padding Method (42005F)")
             return Scheme(hashing_algorithm=hash_of(wanted.hashing_algorithm, "to sign with an elliptic curve key"))
     raise _key_agreement()
 
@@ -172,14 +172,14 @@ def _wanted(parameters: CryptographicParameters) -> SignatureAlgorithm:
         )
     row = SIGNATURE_ALGORITHMS.get(named)
     if row is None:
-        raise unsupported(f"{named.title} is not supported")
+        raise unsupported(f"the Digital Signature Algorithm (4200AE) {named.title} is not supported")
     if parameters.cryptographic_algorithm is not None and row.algorithm is not None:
         family = EC_ALGORITHMS if row.algorithm is _ECDSA else frozenset({row.algorithm})
         _check_family(parameters.cryptographic_algorithm, family)
     if parameters.hashing_algorithm not in (None, row.hashing_algorithm) and row.hashing_algorithm is not None:
-        raise bad_parameters(f"{named.title} and the Hashing Algorithm do not agree")
+        raise bad_parameters(f"{named.title} and the Hashing Algorithm (420038) do not agree")
     if row.padding_method is _PSS and parameters.padding_method not in (None, _PSS):
-        raise bad_parameters(f"{named.title} and the Padding Method do not agree")
+        raise bad_parameters(f"{named.title} and the Padding Method (42005F) do not agree")
     return SignatureAlgorithm(
         algorithm=row.algorithm,
         hashing_algorithm=row.hashing_algorithm or parameters.hashing_algorithm,
@@ -189,7 +189,9 @@ def _wanted(parameters: CryptographicParameters) -> SignatureAlgorithm:
 
 def _check_family(algorithm: CryptographicAlgorithm | None, family: frozenset[CryptographicAlgorithm]) -> None:
     if algorithm is not None and algorithm not in family:
-        raise bad_parameters(f"the parameters are for {algorithm.title}, which does not fit the key")
+        raise bad_parameters(
+            f"the Cryptographic Algorithm (420028) {algorithm.title} of the parameters does not fit the key"
+        )
 
 
 def _rsa_scheme(wanted: SignatureAlgorithm, parameters: CryptographicParameters) -> Scheme:
@@ -197,13 +199,13 @@ def _rsa_scheme(wanted: SignatureAlgorithm, parameters: CryptographicParameters)
     if wanted.padding_method in (None, _V1_5):
         return Scheme(hashing_algorithm=hashing, signing=padding.PKCS1v15(), verifying=padding.PKCS1v15())
     if wanted.padding_method is not _PSS:
-        raise unsupported("RSA signatures here have the Padding Method PKCS1 v1.5 or PSS")
+        raise unsupported("RSA signatures here have the Padding Method (42005F) PKCS1 v1.5 or PSS")
     if parameters.trailer_field not in (None, *_TRAILERS):
-        raise unsupported("the Trailer Field is not supported")
+        raise unsupported("the Trailer Field (420104) is not supported")
     mask = hash_of(parameters.mask_generator_hashing_algorithm or wanted.hashing_algorithm, "for the mask")
     salt = parameters.salt_length
     if salt is not None and salt < 0:
-        raise bad_parameters("a Salt Length cannot be negative")
+        raise bad_parameters("a Salt Length (420100) cannot be negative")
     return Scheme(
         hashing_algorithm=hashing,
         signing=padding.PSS(padding.MGF1(mask), hashing.digest_size if salt is None else salt),
@@ -222,7 +224,7 @@ def _whole_message(
     algorithm = CryptographicAlgorithm.ED25519 if is_25519 else CryptographicAlgorithm.ED448
     _check_family(_wanted(parameters).algorithm, frozenset({algorithm}))
     if digested_data is not None:
-        raise bad_parameters(f"{algorithm.title} signs data, not a digest of it")
+        raise bad_parameters(f"{algorithm.title} signs Data (4200C2), not a digest of it")
     return _one_of(data, digested_data)
 
 
@@ -231,12 +233,12 @@ def _one_of(data: bytes | None, digested_data: bytes | None) -> bytes:
         return data
     if digested_data is not None and data is None:
         return digested_data
-    raise bad_parameters("either Data or Digested Data is required, and not both")
+    raise bad_parameters("either Data or Digested Data (420107) is required, and not both")
 
 
 def _combination() -> Exception:
-    return unsupported("this combination of Hashing Algorithm and Padding Method is not supported")
+    return unsupported("this combination of Hashing Algorithm (420038) and Padding Method is not supported")
 
 
 def _key_agreement() -> Exception:
-    return unsupported("this key is for key agreement: it cannot sign or verify")
+    return unsupported("this key's Cryptographic Algorithm (420028) is for key agreement: it cannot sign or verify")

@@ -58,7 +58,7 @@ class _Kept:
         if self._length > self._maximum:
             raise KmipError(
                 ResultReason.FEATURE_NOT_SUPPORTED,
-                f"this operation keeps all parts until the last one, and not more than {self._maximum} bytes of them",
+                f"this operation keeps all parts until the last, and at most {self._maximum} bytes of Data (4200C2)",
             )
         self._parts.append(data)
 
@@ -75,7 +75,10 @@ class _Stream:
     @contextmanager
     def _part(self, *, final: bool = False) -> Iterator[None]:
         if self._ended:
-            raise KmipError(ResultReason.INVALID_CORRELATION_VALUE, "this operation in parts has ended")
+            raise KmipError(
+                ResultReason.INVALID_CORRELATION_VALUE,
+                "the operation in parts with this Correlation Value (4200D6) has ended",
+            )
         self._ended = True
         yield
         self._ended = final
@@ -139,7 +142,7 @@ class EncryptStream(_Cipher):
             try:
                 rest = self._run(data) + self._finish()
             except ValueError:
-                raise bad_parameters("without a Padding Method the data must be full blocks") from None
+                raise bad_parameters("without a Padding Method (42005F) the data must be full blocks") from None
             return symmetric.Encrypted(data=rest, iv=self.iv, tag=symmetric.tag_of(self._setup, self._encryptor))
 
 

@@ -182,7 +182,9 @@ def _gcm_open(setup: Setup, data: bytes, tag: bytes) -> bytes:
 
 def _wrap_seal(setup: Setup, data: bytes) -> tuple[bytes, bytes | None]:
     if len(data) % 8:
-        raise bad_parameters("NISTKeyWrap takes multiples of 8 bytes: use AESKeyWrapPadding for others")
+        raise bad_parameters(
+            "the Block Cipher Mode (420011) NISTKeyWrap takes multiples of 8 bytes: use AESKeyWrapPadding for others"
+        )
     return keywrap.aes_key_wrap(setup.key, data), None
 
 

@@ -84,17 +84,19 @@ def _check_mode(algorithm: CryptographicAlgorithm, parameters: CryptographicPara
     cipher = cipher_of(algorithm)
     name = parameters.block_cipher_mode or cipher.default_mode
     if name is None:
-        raise bad_parameters("wrapping needs a Block Cipher Mode")
+        raise bad_parameters("wrapping needs a Block Cipher Mode (420011)")
     if name in _KEY_WRAPS:
         return 0
     mode = cipher.modes.get(name)
     if mode is None or not mode.tags:
-        raise unsupported(f"keys are wrapped in authenticated modes only, not with {algorithm.title} in {name.title}")
+        raise unsupported(
+            f"{algorithm.title} in {name.title} wraps no keys: the Block Cipher Mode (420011) has to authenticate"
+        )
     return mode.tags[0] if parameters.tag_length is None else parameters.tag_length
 
 
 def _check_oaep(parameters: CryptographicParameters) -> None:
     if parameters.padding_method is None:
-        raise bad_parameters("wrapping to an RSA key needs the Padding Method OAEP")
+        raise bad_parameters("wrapping to an RSA key needs the Padding Method (42005F) OAEP")
     if parameters.padding_method is not PaddingMethod.OAEP:
-        raise unsupported("keys are wrapped to RSA keys with the Padding Method OAEP only")
+        raise unsupported("keys are wrapped to RSA keys with the Padding Method (42005F) OAEP only")

@@ -105,7 +105,7 @@ class CredentialVerifier:
         for credential in given:
             value = credential.credential_value
             if value.type != Type.STRUCTURE:
-                raise KmipError(ResultReason.INVALID_MESSAGE, "Credential Value: is not a structure")
+                raise KmipError(ResultReason.INVALID_MESSAGE, "Credential Value (420025) is not a Structure")
             words = UsernameAndPassword.decode(value.value, version)
             user = self._user(directory, caller, words)
             if user is None:
@@ -162,4 +162,4 @@ _FAILED: Final = {CredentialType.ATTESTATION: ResultReason.ATTESTATION_FAILED}
 
 
 def _refused(why: str, reason: ResultReason = ResultReason.AUTHENTICATION_NOT_SUCCESSFUL) -> KmipError:
-    return KmipError(reason, f"Authentication: {why}")
+    return KmipError(reason, f"Authentication (42000C): {why}")

@@ -42,6 +42,11 @@ class AttributeReference(NamedTuple):
     def __str__(self) -> str:
         return self.tag.title if self.tag is not Tag.ATTRIBUTE else f"{self.vendor}-{self.name}"
 
+    @property
+    def named(self) -> str:
+        """With the number of the tag, for messages: "Name (420053)"."""
+        return f"{self} ({self.tag:06X})"
+
 
 def reference_to(attribute: AttributeValue) -> AttributeReference:
     """The reference that names an attribute."""
@@ -56,7 +61,7 @@ def reference_to(attribute: AttributeValue) -> AttributeReference:
 def _row_named(name: str, version: ProtocolVersion) -> Attribute:
     row = BY_NAME.get(name)
     if row is None or not row.known_in(version):
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute named {name[:80]!r}")
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no Attribute Name (42000A) {name[:80]!r}")
     return row
 
 
@@ -122,7 +127,7 @@ def read_tagged(item: Item, version: ProtocolVersion, *, partial: bool = False) 
     except KeyError:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"{name_of(item.tag)} is not an attribute") from None
     if not row.known_in(version):
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute {row.name}")
+        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute {name_of(row.tag)}")
     return AttributeValue(row.tag, _kind(row, partial).read(item, version))
 
 

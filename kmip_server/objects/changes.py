@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
+from kmip_server.messages.kinds import name_of
 from kmip_server.objects.attribute_fields import AttributeReference
 from kmip_server.objects.attribute_set import AttributeSet, Instance
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy, When
@@ -58,14 +59,17 @@ def check_add(attributes: AttributeSet, reference: AttributeReference) -> None:
         raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
     object_type = attributes.first(Tag.OBJECT_TYPE)
     if object_type not in row.objects:
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name} (KMIP 2.1 s4)")
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {name_of(row.tag)} (KMIP 2.1 s4)"
+        )
     if row.tag in _AT_CREATION:
         raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
     if row.tag in attributes and not row.multiple and not _is_default(attributes, row.tag):
         if row.modify is When.NEVER:
             raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
         raise KmipError(
-            ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only, and the object has it already"
+            ResultReason.ATTRIBUTE_SINGLE_VALUED,
+            f"{name_of(row.tag)} has one value only, and the object has it already",
         )
     if row.modify is not When.NEVER:
         _check_state(attributes, reference, row.modify)
@@ -79,7 +83,7 @@ def check_modify(attributes: AttributeSet, reference: AttributeReference, now: i
     _check_state(attributes, reference, row.modify)
     value = attributes.first(row.tag)
     if row.modify is When.BEFORE_REACHED and value is not None and value <= now:
-        raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, f"{row.name} is reached, and stays as it is")
+        raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, f"{name_of(row.tag)} is reached, and stays as it is")
     if row.modify is When.BEFORE_USE:
         _check_unused(attributes, reference, read_only)
 
@@ -109,7 +113,7 @@ def check_dates(attributes: AttributeSet) -> None:
         if first is not None and second is not None and first > second:
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE,
-                f"{earlier.title} is later than {later.title} (KMIP 2.1 {section})",
+                f"{name_of(earlier)} is later than {name_of(later)} (KMIP 2.1 {section})",
             )
 
 
@@ -118,7 +122,7 @@ def check_new_value(attributes: AttributeSet, tag: Tag, value: Any) -> None:
     if tag in _TIGHTER and value is not _TIGHTER[tag] and attributes.first(tag) is _TIGHTER[tag]:
         raise KmipError(
             ResultReason.PERMISSION_DENIED,
-            f"{tag.title} is {_TIGHTER[tag]}, and is not loosened any more (docs/decisions)",
+            f"{name_of(tag)} is {_TIGHTER[tag]}, and is not loosened any more",
         )
 
 
@@ -128,7 +132,7 @@ def _is_default(attributes: AttributeSet, tag: Tag) -> bool:
 
 
 def _read_only(reason: ResultReason, reference: AttributeReference) -> KmipError:
-    return KmipError(reason, f"{reference} is not changed by clients (KMIP 2.1 s4)")
+    return KmipError(reason, f"{reference.named} is not changed by clients (KMIP 2.1 s4)")
 
 
 def _check_state(attributes: AttributeSet, reference: AttributeReference, when: When) -> None:
@@ -136,11 +140,11 @@ def _check_state(attributes: AttributeSet, reference: AttributeReference, when: 
     if states is not None and state not in states:
         raise KmipError(
             ResultReason.WRONG_KEY_LIFECYCLE_STATE,
-            f"{reference} is not changed in the state {state.title} (KMIP 2.1 s4)",
+            f"{reference.named} is not changed in the state {state.title} (KMIP 2.1 s4)",
         )
 
 
 def _check_unused(attributes: AttributeSet, reference: AttributeReference, read_only: ResultReason) -> None:
     limits = attributes.first(Tag.USAGE_LIMITS)
     if limits is not None and limits.usage_limits_count not in (None, limits.usage_limits_total):
-        raise KmipError(read_only, f"{reference} are in use, and stay as they are (KMIP 2.1 s4.59)")
+        raise KmipError(read_only, f"{reference.named} are in use, and stay as they are (KMIP 2.1 s4.59)")

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, Slot, declare
-from kmip_server.messages.kinds import DATE_TIME, StructureKind
+from kmip_server.messages.kinds import DATE_TIME, StructureKind, name_of
 from kmip_server.messages.structures import UsageLimits
 from kmip_server.objects.attribute_fields import read_attributes, read_named, read_template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
@@ -50,7 +50,7 @@ def gather(wanted: Iterable[AttributeValue]) -> Patterns:
         patterns[attribute.tag] = (*patterns.get(attribute.tag, ()), attribute.value)
     for tag in patterns.keys() & _DATES:
         if len(patterns[tag]) > 2:
-            raise KmipError(ResultReason.INVALID_FIELD, f"{tag.title}: one date, or two for a range, and not more")
+            raise KmipError(ResultReason.INVALID_FIELD, f"{name_of(tag)}: one date, or two for a range, and not more")
     return patterns
 
 

@@ -33,7 +33,9 @@ def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
     """Transition 4 of s4.57; the Activation Date becomes now, and so does an earlier Process Start Date (s4.40)."""
     target = call.target(request.unique_identifier)
     if target.object_type is ObjectType.OPAQUE_OBJECT:
-        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "an Opaque Object is used for nothing that is activated")
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE, "an Opaque Object (42005B) is used for nothing that is activated"
+        )
     target.transition(Event.ACTIVATE)
     target.set(Tag.ACTIVATION_DATE, call.now)
     start = target.first(Tag.PROCESS_START_DATE)

@@ -75,11 +75,11 @@ def _adjusted(call: Call, target: ManagedObject, request: AdjustAttributeRequest
     else:
         check_add(target.attributes, asked)
     if len(instances) > 1:
-        raise KmipError(ResultReason.MULTI_VALUED_ATTRIBUTE, f"the object has several of {asked}")
+        raise KmipError(ResultReason.MULTI_VALUED_ATTRIBUTE, f"the object has several of {asked.named}")
     value = instances[0].value if instances else None
     if asked.tag is Tag.ATTRIBUTE:
         if value is None:
-            raise KmipError(ResultReason.ITEM_NOT_FOUND, f"the object has no {asked}, and its type is not known")
+            raise KmipError(ResultReason.ITEM_NOT_FOUND, f"the object has no {asked.named}, and its type is not known")
         old = value.attribute_value
         new = Item(old.tag, old.type, _result(old.type, old.value, request))
         return AttributeValue(asked.tag, replace(value, attribute_value=new))
@@ -88,7 +88,7 @@ def _adjusted(call: Call, target: ManagedObject, request: AdjustAttributeRequest
         raise _not_adjustable(asked)
     if value is None:
         if kind.type not in _ABSENT:
-            raise KmipError(ResultReason.ITEM_NOT_FOUND, f"the object has no {asked} to adjust")
+            raise KmipError(ResultReason.ITEM_NOT_FOUND, f"the object has no {asked.named} to adjust")
         value = _ABSENT[kind.type]
     return AttributeValue(asked.tag, _result(kind.type, value, request))
 
@@ -108,7 +108,9 @@ def _result(kind: int, value: Any, request: AdjustAttributeRequest) -> int | boo
         result = value + amount if request.adjustment_type is AdjustmentType.INCREMENT else value - amount
     low, high = _RANGES[Type(kind)]
     if not low <= result <= high:
-        raise KmipError(ResultReason.NUMERIC_RANGE, f"{request.attribute_reference} would leave the range of its type")
+        raise KmipError(
+            ResultReason.NUMERIC_RANGE, f"{request.attribute_reference.named} would leave the range of its type"
+        )
     return int(result)
 
 
@@ -122,4 +124,6 @@ def _amount(kind: int, given: Item | None) -> int:
 
 
 def _not_adjustable(asked: AttributeReference) -> KmipError:
-    return KmipError(ResultReason.INVALID_DATA_TYPE, f"{asked} has a type that is not adjusted like this (s11.1)")
+    return KmipError(
+        ResultReason.INVALID_DATA_TYPE, f"{asked.named} has a type that is not adjusted like this (KMIP 2.1 s11.1)"
+    )

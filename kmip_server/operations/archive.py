@@ -35,7 +35,10 @@ def archive(call: Call, request: ArchiveRequest) -> ArchiveResponse:
     """Archive at once. An archived object is refused by `target`, as by every operation but Recover (s6.1.4.1)."""
     target = call.target(request.unique_identifier)
     if target.destroyed:
-        raise KmipError(ResultReason.PERMISSION_DENIED, "the object is destroyed, and nothing of it is left to archive")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "the object is destroyed, and nothing of it is left to archive (KMIP 2.1 s4.57)",
+        )
     target.set(Tag.ARCHIVE_DATE, call.now)
     call.change(target)
     return ArchiveResponse(unique_identifier=target.unique_identifier)

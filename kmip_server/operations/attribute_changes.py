@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
+from kmip_server.messages.kinds import name_of
 from kmip_server.objects.attribute_fields import AttributeReference, reference_to
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
 from kmip_server.objects.attributes import ATTRIBUTES
@@ -42,7 +43,7 @@ def add(call: Call, target: ManagedObject, tag: Tag, value: Any) -> AttributeVal
         return AttributeValue(tag, value)
     most = call.services.limits.attribute_instances
     if len(attributes.instances(tag)) >= most:
-        raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object has at most {most} of {tag.title} here")
+        raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object has at most {most} of {name_of(tag)} here")
     store(call, target, attributes.with_added(tag, value), tag)
     last = target.attributes.instances(tag)[-1]
     return AttributeValue(tag, last.value, last.attribute_index)
@@ -62,7 +63,7 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
     needed = _NEEDS.get(tag)
     if needed is not None and not call.decide(needed, target).allowed:
         raise KmipError(
-            ResultReason.PERMISSION_DENIED, f"to change {tag.title} you need the permission to {needed.title}"
+            ResultReason.PERMISSION_DENIED, f"to change {name_of(tag)} you need the permission to {needed.title}"
         )
     if tag in DATES_IN_ORDER:
         check_dates(attributes)
@@ -78,7 +79,7 @@ def find(target: ManagedObject, reference: AttributeReference) -> tuple[Instance
     """The instances of an attribute. Raises Attribute Not Found if there are none."""
     instances = instances_of(target.attributes, reference)
     if not instances:
-        raise KmipError(ResultReason.ATTRIBUTE_NOT_FOUND, f"the object has no {reference}; Add Attribute adds it")
+        raise KmipError(ResultReason.ATTRIBUTE_NOT_FOUND, f"the object has no {reference.named}; Add Attribute adds it")
     return instances
 
 
@@ -88,7 +89,7 @@ def find_value(call: Call, target: ManagedObject, current: AttributeValue) -> In
     for instance in find(target, reference):
         if instance.value == wanted:
             return instance
-    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference} of the object has this value")
+    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference.named} of the object has this value")
 
 
 def find_index(target: ManagedObject, reference: AttributeReference, index: int) -> Instance:
@@ -96,4 +97,4 @@ def find_index(target: ManagedObject, reference: AttributeReference, index: int)
     for instance in find(target, reference):
         if instance.attribute_index == index:
             return instance
-    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference} of the object has index {index}")
+    raise KmipError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no {reference.named} of the object has index {index}")

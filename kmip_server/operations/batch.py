@@ -84,11 +84,14 @@ class Batch:
                         return found[0]
                     break
             raise KmipError(
-                ResultReason.OBJECT_NOT_FOUND, f"{given.title} does not mean exactly one object in this batch"
+                ResultReason.OBJECT_NOT_FOUND,
+                f"the Unique Identifier (420094) {given.title} does not mean exactly one object in this batch",
             )
         every = [identifier for item in self.produced for identifier in item.identifiers]
         if not -len(every) <= given < len(every):
-            raise KmipError(ResultReason.OBJECT_NOT_FOUND, "this batch has not answered so many Unique Identifiers")
+            raise KmipError(
+                ResultReason.OBJECT_NOT_FOUND, "this batch has not answered a Unique Identifier (420094) so many times"
+            )
         return every[given]
 
     def resolved(self, attribute: AttributeValue) -> AttributeValue:

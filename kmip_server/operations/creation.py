@@ -15,7 +15,7 @@ from typing import Any, Final
 from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload
-from kmip_server.messages.kinds import DATE_TIME
+from kmip_server.messages.kinds import DATE_TIME, name_of
 from kmip_server.messages.structures import (
     ApplicationSpecificInformation,
     Digest,
@@ -83,13 +83,15 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
     for tag in attributes.tags:
         row, values = ATTRIBUTES[tag], attributes.all(tag)
         if row.set_by is SetBy.SERVER and tag not in _DESCRIBED:
-            raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, f"{row.name} is set by the server alone (KMIP 2.1 s4)")
+            raise KmipError(
+                ResultReason.ATTRIBUTE_READ_ONLY, f"{name_of(row.tag)} is set by the server alone (KMIP 2.1 s4)"
+            )
         if len(values) > 1 and not row.multiple:
-            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
+            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{name_of(row.tag)} has one value only")
         if len(values) > most:
-            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
+            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {name_of(row.tag)}")
         if object_type not in row.objects:
-            raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {row.name}")
+            raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {name_of(row.tag)}")
         for value in values:
             check_value(call, tag, value)
     return attributes
@@ -106,14 +108,14 @@ def check_value(call: Call, tag: Tag, value: Any, holder: ManagedObject | None =
 def check_bounds(tag: Tag, value: Any) -> None:
     """Refuse text that is too long, and a date that no calendar has. Raises Server Limit Exceeded, Invalid Field."""
     if tag in _DATES and not FIRST_DATE <= value <= LAST_DATE:
-        raise KmipError(ResultReason.INVALID_FIELD, f"{tag.title} is not in the years 1 to 9999")
+        raise KmipError(ResultReason.INVALID_FIELD, f"{name_of(tag)} is not in the years 1 to 9999")
     if isinstance(value, Payload):
         longest = max([len(part) for part in vars(value).values() if isinstance(part, str)], default=0)
     else:
         longest = len(value) if isinstance(value, str) else 0
     if longest > _MAXIMUM_TEXT:
         raise KmipError(
-            ResultReason.SERVER_LIMIT_EXCEEDED, f"{tag.title} is longer than the {_MAXIMUM_TEXT} characters allowed"
+            ResultReason.SERVER_LIMIT_EXCEEDED, f"{name_of(tag)} is longer than the {_MAXIMUM_TEXT} characters allowed"
         )
 
 
@@ -132,12 +134,16 @@ def _check_name(call: Call, name: Name, holder: ManagedObject | None) -> None:
     # What is destroyed keeps its Name, which Locate does not find: the next object may have it.
     alive = Search(owner=owner, index=((int(Tag.NAME), name.name_value),), archived=True)
     if any(row.unique_identifier != own for row in call.unit.search(alive)):
-        raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name already")
+        raise KmipError(
+            ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "another object of yours has this Name (420053) already"
+        )
 
 
 def _check_policy(call: Call, policy: str, _: ManagedObject | None) -> None:
     if policy not in call.policies:
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no operation policy of this name")
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no policy with this Operation Policy Name (42005D)"
+        )
 
 
 def _check_application(_: Call, value: ApplicationSpecificInformation, __: ManagedObject | None) -> None:
@@ -160,7 +166,7 @@ def _check_length(_: Call, length: int, __: ManagedObject | None) -> None:
 
 def _check_vendor_attribute(_: Call, value: VendorAttribute, __: ManagedObject | None) -> None:
     if value.vendor_identification == "y":
-        raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (s4.60)')
+        raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (KMIP 2.1 s4.60)')
     if value.attribute_value is None:
         raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
     if not _VENDOR.fullmatch(value.vendor_identification) or not value.attribute_name:
@@ -176,7 +182,8 @@ def _check_link(call: Call, link: Link, _: ManagedObject | None) -> None:
         call.object(call.batch.identifier(link.linked_object_identifier), Operation.GET_ATTRIBUTES)
     except KmipError:
         raise KmipError(
-            ResultReason.INVALID_ATTRIBUTE_VALUE, "a Link leads to an object that exists and that you may see (s4.31)"
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            "a Link leads to an object that exists and that you may see (KMIP 2.1 s4.31)",
         ) from None
 
 
@@ -217,7 +224,7 @@ def new_object(
         value = object_type if tag is Tag.OBJECT_TYPE else facts.get(tag)
         if value is not None and first(tag) != value:
             raise KmipError(
-                ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s} and not what the request states"
+                ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name_of(tag)} is {value!s} and not what the request states"
             )
     if first(Tag.QUANTUM_SAFE) and not _quantum_safe(object_type, facts):
         raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (KMIP 2.1 s4.45)")
@@ -309,5 +316,5 @@ def refuse_legacy(call: Call, algorithm: CryptographicAlgorithm) -> None:
     if is_legacy(algorithm) and not call.services.legacy_algorithms:
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE,
-            f"{algorithm.title} is a legacy algorithm, and this server's policy does not allow those",
+            f"{algorithm.title} is a legacy Cryptographic Algorithm (420028): this server's policy allows none",
         )

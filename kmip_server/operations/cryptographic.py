@@ -143,7 +143,10 @@ def algorithm_of(target: ManagedObject) -> CryptographicAlgorithm | None:
 
 def wrong_type(target: ManagedObject) -> KmipError:
     """The error for an object of a type that the operation does not take."""
-    return KmipError(ResultReason.INVALID_OBJECT_TYPE, f"a {target.object_type.title} cannot be used in this operation")
+    return KmipError(
+        ResultReason.INVALID_OBJECT_TYPE,
+        f"an object of the Object Type (420057) {target.object_type.title} cannot be used in this operation",
+    )
 
 
 def symmetric_key(call: Call, target: ManagedObject) -> bytes:

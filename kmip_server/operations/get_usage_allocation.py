@@ -42,7 +42,10 @@ def get_usage_allocation(call: Call, request: GetUsageAllocationRequest) -> GetU
     if units <= 0:
         raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is above 0")
     if not (target.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0) & PROTECTING_BITS:
-        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "this object cannot be used to apply protection")
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE,
+            "an object of this Object Type (420057) cannot be used to apply protection",
+        )
     if Tag.USAGE_LIMITS not in target.attributes:
         raise KmipError(ResultReason.ATTRIBUTE_NOT_FOUND, "the object has no Usage Limits (420095)")
     try:

@@ -11,6 +11,7 @@ from typing import Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, boolean, enumeration, text
+from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import Digest, UsageLimits
 from kmip_server.objects.attribute_fields import attribute_list
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
@@ -103,7 +104,7 @@ def _value(call: Call, request: ImportRequest) -> ObjectStructure:
     """The object, unwrapped if it is not to be stored wrapped."""
     value = request.managed_object
     if value is None:
-        raise KmipError(ResultReason.INVALID_MESSAGE, "there is no object in the request")
+        raise KmipError(ResultReason.INVALID_MESSAGE, "there is no object in the request (KMIP 2.1 s6.1.25)")
     if request.object_type not in (None, TYPE_OF[type(value)]):
         raise KmipError(
             ResultReason.INVALID_FIELD, f"the object is not of the Object Type (420057) {request.object_type.title}"
@@ -133,7 +134,9 @@ def _replaced(call: Call, request: ImportRequest) -> ManagedObject | None:
     except KmipError as error:
         if error.reason is ResultReason.PERMISSION_DENIED and not request.replace_existing:
             raise _already_exists() from None
-        raise KmipError(ResultReason.PERMISSION_DENIED, "you may not import under this Unique Identifier") from None
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED, "you may not import under this Unique Identifier (420094)"
+        ) from None
     if not request.replace_existing:
         raise _already_exists()
     call.unit.remove(identifier)
@@ -143,16 +146,21 @@ def _replaced(call: Call, request: ImportRequest) -> ManagedObject | None:
 def _already_exists() -> KmipError:
     return KmipError(
         ResultReason.OBJECT_ALREADY_EXISTS,
-        "there is an object with this Unique Identifier; Replace Existing is not set",
+        "there is an object with this Unique Identifier (420094); Replace Existing is not set",
     )
 
 
 def _check_identity(supplied: AttributeSet, unique_identifier: str, object_type: ObjectType) -> None:
     for tag, value in ((Tag.UNIQUE_IDENTIFIER, unique_identifier), (Tag.OBJECT_TYPE, object_type)):
         if supplied.first(tag) not in (None, value):
-            raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is {value!s}, and not what is supplied")
+            raise KmipError(
+                ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name_of(tag)} is {value!s}, and not what is supplied"
+            )
     if supplied.first(Tag.STATE) in DESTROYED:
-        raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "an object that is destroyed has no value to import")
+        raise KmipError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            f"an object in the State (42008D) {supplied.first(Tag.STATE).title} has no value to import",
+        )
 
 
 def _template(call: Call, object_type: ObjectType, supplied: AttributeSet) -> AttributeSet:
@@ -161,9 +169,9 @@ def _template(call: Call, object_type: ObjectType, supplied: AttributeSet) -> At
         row, values = ATTRIBUTES[tag], supplied.all(tag)
         count = len(values)
         if count > 1 and not row.multiple:
-            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{row.name} has one value only")
+            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{name_of(row.tag)} has one value only")
         if count > call.services.limits.attribute_instances:
-            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {row.name}")
+            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"too many instances of {name_of(row.tag)}")
         for value in values:
             check_bounds(tag, value)
     servers = {tag for tag in supplied.tags if ATTRIBUTES[tag].set_by is SetBy.SERVER} - _STATED

@@ -98,7 +98,9 @@ def clear_value(block: KeyBlock) -> KeyValue:
     if block.key_value is None:
         raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
     if isinstance(block.key_value, bytes):
-        raise KmipError(ResultReason.FEATURE_NOT_SUPPORTED, "the key is stored wrapped, as it was registered")
+        raise KmipError(
+            ResultReason.FEATURE_NOT_SUPPORTED, "the Key Value is stored wrapped, as it was registered (KMIP 2.1 s3.2)"
+        )
     return block.key_value
 
 

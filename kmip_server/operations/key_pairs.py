@@ -13,6 +13,7 @@ from kmip_server.cryptography.generation import generate_key_pair
 from kmip_server.cryptography.key_formats import convert, default_key_formats
 from kmip_server.cryptography.transparent import KeyMaterial
 from kmip_server.errors import KmipError
+from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import CryptographicDomainParameters, Digest
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES
@@ -96,7 +97,8 @@ def pair_wanted(private: Iterable[AttributeValue], public: Iterable[AttributeVal
         values = [half.first(tag) for half in halves if tag in half]
         if any(value != values[0] for value in values):
             raise KmipError(
-                ResultReason.INVALID_ATTRIBUTE_VALUE, f"{tag.title} is the same for both keys of a pair (s6.1.9)"
+                ResultReason.INVALID_ATTRIBUTE_VALUE,
+                f"{name_of(tag)} is the same for both keys of a pair (KMIP 2.1 s6.1.9)",
             )
         wanted[tag] = values[0] if values else None
     domain = wanted[Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS]

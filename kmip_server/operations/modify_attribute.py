@@ -59,9 +59,11 @@ def _meant(call: Call, target: ManagedObject, request: ModifyAttributeRequest) -
         if len(instances) > 1:
             raise KmipError(
                 ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND,
-                f"the object has several of {reference}; name one as Current Attribute (42013C)",
+                f"the object has several of {reference.named}; name one as Current Attribute (42013C)",
             )
         return instances[0]
     if reference_to(current) != reference:
-        raise KmipError(ResultReason.INVALID_FIELD, "Current Attribute and New Attribute are not the same attribute")
+        raise KmipError(
+            ResultReason.INVALID_FIELD, "Current Attribute (42013C) and New Attribute are not the same attribute"
+        )
     return find_value(call, target, current)

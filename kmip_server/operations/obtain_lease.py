@@ -37,7 +37,10 @@ def obtain_lease(call: Call, request: ObtainLeaseRequest) -> ObtainLeaseResponse
     """An object that nobody should use any more gets no lease: its copies end with the leases they have."""
     target = call.target(request.unique_identifier)
     if target.state in _NOT_LEASED:
-        raise KmipError(ResultReason.PERMISSION_DENIED, f"there are no leases on a {target.state.title} object")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            f"there are no leases on an object in the State (42008D) {target.state.title}",
+        )
     return ObtainLeaseResponse(
         unique_identifier=target.unique_identifier,
         lease_time=target.first(Tag.LEASE_TIME) or 0,

@@ -74,4 +74,4 @@ def _linked(call: Call, one: ManagedObject, link_type: LinkType) -> ManagedObjec
 
 
 def _unlinked(why: str) -> KmipError:
-    return KmipError(ResultReason.INVALID_FIELD, f"this cannot be given as PKCS#12: {why}")
+    return KmipError(ResultReason.INVALID_FIELD, f"this cannot be given in the Key Format Type (420042) PKCS#12: {why}")

@@ -27,4 +27,7 @@ def check_protection(
     """Refuse a request that no storage of this server can satisfy (s7.33)."""
     masks = wanted.protection_storage_mask if wanted is not None else ()
     if masks and all(alternative & ~STORED_IN for alternative in masks):
-        raise KmipError(reason, "this server protects its storage by Software; no alternative in the request allows it")
+        raise KmipError(
+            reason,
+            "storage is protected by Software here; no Protection Storage Mask (42015E) in the request allows it",
+        )

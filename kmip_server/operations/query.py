@@ -128,7 +128,7 @@ class QueryResponse(Payload):
 def query(call: Call, request: QueryRequest) -> QueryResponse:
     """Answer each Query Function once. Raises Unknown Object Group: no group has defaults of its own (s6.1.40)."""
     if request.object_groups is not None and request.object_groups.object_group:
-        raise KmipError(ResultReason.UNKNOWN_OBJECT_GROUP, "this server has no defaults for Object Groups")
+        raise KmipError(ResultReason.UNKNOWN_OBJECT_GROUP, "this server has no defaults for Object Groups (420166)")
     answers: dict[str, Any] = {}
     for function in request.query_function:
         if function in _ANSWERS:

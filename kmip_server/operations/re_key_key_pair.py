@@ -79,4 +79,6 @@ def _public_key(call: Call, private_key: ManagedObject) -> ManagedObject:
     for link in private_key.attributes.all(Tag.LINK):
         if link.link_type is LinkType.PUBLIC_KEY_LINK:
             return call.target(link.linked_object_identifier)
-    raise KmipError(ResultReason.PERMISSION_DENIED, "the private key has no Link to its public key, to re-key both")
+    raise KmipError(
+        ResultReason.PERMISSION_DENIED, "the private key has no Link (42004A) to its public key, to re-key both"
+    )

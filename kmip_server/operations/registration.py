@@ -61,7 +61,9 @@ class Examined:
 def announced(object_type: ObjectType, value: ObjectStructure | None) -> ObjectStructure:
     """The object of a request, which must be there and of the type that the request names (KMIP 1.4 s11.4)."""
     if value is None:
-        raise KmipError(ResultReason.INVALID_MESSAGE, f"there is no {object_type.title} in the request")
+        raise KmipError(
+            ResultReason.INVALID_MESSAGE, f"there is no {object_type.title} in the request (KMIP 2.1 s6.1.43)"
+        )
     if TYPE_OF[type(value)] is not object_type:
         raise KmipError(
             ResultReason.INVALID_OBJECT_TYPE,
@@ -174,7 +176,10 @@ def _stated(
     if algorithm is None or object_type is ObjectType.SECRET_DATA:
         return algorithm, length
     if (algorithm in _ASYMMETRIC) is not (object_type in _KEY_PAIRS):
-        raise KmipError(ResultReason.INVALID_FIELD, f"a {object_type.title} is no key for {algorithm.title}")
+        raise KmipError(
+            ResultReason.INVALID_FIELD,
+            f"a {object_type.title} is no key for the Cryptographic Algorithm (420028) {algorithm.title}",
+        )
     return algorithm, length
 
 

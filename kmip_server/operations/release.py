@@ -75,12 +75,15 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     """
     material = _stored(call, target)
     if target.first(Tag.EXTRACTABLE) is False:
-        raise KmipError(ResultReason.NOT_EXTRACTABLE, "the object's Extractable attribute is False (s4.23)")
+        raise KmipError(ResultReason.NOT_EXTRACTABLE, "the object's Extractable attribute is False (KMIP 2.1 s4.23)")
     specification = request.key_wrapping_specification
     wrapped = _is_wrapped(target, material)
     stays_wrapped = wrapped and request.key_wrap_type is not KeyWrapType.NOT_WRAPPED
     if target.first(Tag.SENSITIVE) and specification is None and not stays_wrapped:
-        raise KmipError(ResultReason.SENSITIVE, "the object is Sensitive; give a Key Wrapping Specification (s4.54)")
+        raise KmipError(
+            ResultReason.SENSITIVE,
+            "the object is Sensitive (KMIP 2.1 s4.55); give a Key Wrapping Specification (420047)",
+        )
     tag, wanted, compression = STRUCTURES[target.object_type][0], request.key_format_type, request.key_compression_type
     if not wrapped and specification is None and compression is None and _is_as_wanted(target, wanted, call.version):
         return Item(tag, Type.STRUCTURE, material[binary.HEADER_BYTES :])
@@ -94,7 +97,7 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     elif wanted not in (None, block.key_format_type) or compression is not None:
         raise KmipError(
             ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED,
-            "the key is stored wrapped; ask for Key Wrap Type Not Wrapped to have it in another format",
+            "the key is stored wrapped; ask for Key Wrap Type (4200F8) Not Wrapped to have it in another format",
         )
     if specification is not None:
         block = wrap_block(call, target, block, specification)
@@ -135,11 +138,13 @@ def _check_no_key(
     target: ManagedObject, wanted: KeyFormatType | None, specification: KeyWrappingSpecification | None
 ) -> None:
     if specification is not None:
-        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, f"a {target.object_type.title} has no Key Block to wrap")
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE, f"a {target.object_type.title} has no Key Block (420040) to wrap"
+        )
     if wanted not in (None, target.first(Tag.KEY_FORMAT_TYPE)):
         raise KmipError(
             ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED,
-            f"{wanted.title} is no format for this {target.object_type.title}",
+            f"{wanted.title} is no Key Format Type (420042) for this {target.object_type.title}",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmip_server.errors import KmipError
+from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
@@ -35,14 +36,16 @@ def check_replaceable(call: Call, existing: ManagedObject, object_type: ObjectTy
     if existing.object_type is not object_type:
         raise KmipError(
             ResultReason.INVALID_OBJECT_TYPE,
-            f"{call.spec.operation.title} replaces a {object_type.title}, not a {existing.object_type.title}",
+            f"{call.spec.operation.title} replaces no object of the Object Type (420057) {existing.object_type.title}",
         )
     if existing.destroyed:
-        raise KmipError(ResultReason.PERMISSION_DENIED, "a destroyed key is not replaced")
+        raise KmipError(ResultReason.PERMISSION_DENIED, "a destroyed key is not replaced (KMIP 2.1 s4.57)")
     if existing.first(Tag.KEY_VALUE_PRESENT) is False:
         raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
     if _is_replaced(call, existing):
-        raise KmipError(ResultReason.PERMISSION_DENIED, "the key has a replacement already: Re-key that one")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED, "the key has a Replacement Object Link (42004A) already: Re-key that one"
+        )
 
 
 def _is_replaced(call: Call, existing: ManagedObject) -> bool:
@@ -104,7 +107,7 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
         if before is None:
             raise KmipError(
                 ResultReason.INVALID_FIELD,
-                f"an Offset (420058) does not move {tag.title}: the key has no Activation Date",
+                f"an Offset (420058) does not move {name_of(tag)}: the key has no Activation Date",
             )
         check_bounds(tag, date + activation - before)
         template = template.with_value(tag, date + activation - before)

@@ -51,7 +51,8 @@ def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
         target.set(Tag.COMPROMISE_OCCURRENCE_DATE, target.first(Tag.INITIAL_DATE) if occurred is None else occurred)
     elif occurred is not None:
         raise KmipError(
-            ResultReason.INVALID_FIELD, "Compromise Occurrence Date (420021) goes with a compromise only (s6.1.44)"
+            ResultReason.INVALID_FIELD,
+            "Compromise Occurrence Date (420021) goes with a compromise only (KMIP 2.1 s6.1.44)",
         )
     else:
         target.transition(Event.DEACTIVATE)

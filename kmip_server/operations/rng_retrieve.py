@@ -37,6 +37,6 @@ def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveResponse
     if request.data_length > call.services.limits.random_bytes:
         raise KmipError(
             ResultReason.SERVER_LIMIT_EXCEEDED,
-            f"this server gives at most {call.services.limits.random_bytes} random bytes at a time",
+            f"this server gives a Data Length (4200C4) of at most {call.services.limits.random_bytes} at a time",
         )
     return RNGRetrieveResponse(data=random_bytes(request.data_length))

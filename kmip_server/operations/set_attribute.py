@@ -46,7 +46,7 @@ def set_value(call: Call, target: ManagedObject, new: AttributeValue) -> None:
     reference = reference_to(new)
     instances = instances_of(target.attributes, reference)
     if len(instances) > 1:
-        raise KmipError(ResultReason.MULTI_VALUED_ATTRIBUTE, f"the object has several of {reference}")
+        raise KmipError(ResultReason.MULTI_VALUED_ATTRIBUTE, f"the object has several of {reference.named}")
     if not instances:
         check_add(target.attributes, reference)
         add(call, target, new.tag, checked(call, target, new))

@@ -79,7 +79,7 @@ def check_time(call: Call, target: ManagedObject, *, protects: bool) -> None:
         state is State.DEACTIVATED and not protects and target.owner == call.caller.name
     ):
         raise _wrong_time(
-            f"an object in the state {state.title} cannot {'apply' if protects else 'process'} protection"
+            f"an object in the State (42008D) {state.title} cannot {'apply' if protects else 'process'} protection"
         )
     stop, start = target.first(Tag.PROTECT_STOP_DATE), target.first(Tag.PROCESS_START_DATE)
     if protects and stop is not None and stop <= call.now:

@@ -59,7 +59,10 @@ def wrap_block(call: Call, target: ManagedObject, block: KeyBlock, specification
     """
     information = _information(specification)
     if information.unique_identifier == target.unique_identifier:
-        raise KmipError(ResultReason.WRAPPING_OBJECT_NOT_FOUND, "a key does not wrap itself")
+        raise KmipError(
+            ResultReason.WRAPPING_OBJECT_NOT_FOUND,
+            "a key does not wrap itself: another Unique Identifier (420094) is needed",
+        )
     clear = _encoded(target, block, specification, call.version)
     key = _wrapping_key(call, information.unique_identifier, WRAP_KEY, len(clear))
     parameters = _parameters(key, information.cryptographic_parameters)
@@ -115,7 +118,8 @@ def can_unwrap(call: Call, data: KeyWrappingData) -> bool:
 def _information(of: KeyWrappingSpecification | KeyWrappingData) -> KeyInformation:
     if of.wrapping_method is not WrappingMethod.ENCRYPT:
         raise KmipError(
-            ResultReason.FEATURE_NOT_SUPPORTED, f"the Wrapping Method {of.wrapping_method.title} is not supported"
+            ResultReason.FEATURE_NOT_SUPPORTED,
+            f"the Wrapping Method (42009E) {of.wrapping_method.title} is not supported",
         )
     if of.encryption_key_information is None:
         raise KmipError(ResultReason.INVALID_FIELD, "to encrypt a key takes an Encryption Key Information (420036)")
@@ -132,9 +136,11 @@ def _found(call: Call, unique_identifier: str) -> ManagedObject:
             ResultReason.WRAPPING_OBJECT_NOT_FOUND, "there is no wrapping key with this Unique Identifier (420094)"
         ) from None
     if key.destroyed:
-        raise KmipError(ResultReason.WRAPPING_OBJECT_DESTROYED, "the wrapping key is destroyed")
+        raise KmipError(ResultReason.WRAPPING_OBJECT_DESTROYED, "the wrapping key is destroyed (KMIP 2.1 s4.57)")
     if key.archived:
-        raise KmipError(ResultReason.WRAPPING_OBJECT_ARCHIVED, "the wrapping key is archived; Recover it first")
+        raise KmipError(
+            ResultReason.WRAPPING_OBJECT_ARCHIVED, "the wrapping key is archived; Recover it first (KMIP 2.1 s6.1.42)"
+        )
     return key
 
 
@@ -142,7 +148,8 @@ def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose, size: in
     key = _found(call, unique_identifier)
     if key.object_type not in _OBJECT_TYPES[purpose]:
         raise KmipError(
-            ResultReason.INVALID_OBJECT_TYPE, f"a {key.object_type.title} does not serve here as a wrapping key"
+            ResultReason.INVALID_OBJECT_TYPE,
+            f"an object of the Object Type (420057) {key.object_type.title} does not serve here as a wrapping key",
         )
     try:
         use(call, key, purpose, size)
@@ -230,7 +237,8 @@ def _encoded(
     if specification.encoding_option is EncodingOption.NO_ENCODING:
         if specification.attribute_name:
             raise KmipError(
-                ResultReason.ENCODING_OPTION_ERROR, "with No Encoding, no attributes are wrapped with the key (s7.18)"
+                ResultReason.ENCODING_OPTION_ERROR,
+                "with No Encoding, no attributes are wrapped with the key (KMIP 2.1 s7.18)",
             )
         if material.type != Type.BYTE_STRING:
             raise KmipError(

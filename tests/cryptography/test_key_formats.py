@@ -210,7 +210,7 @@ def test_the_primes_of_a_very_long_key_are_not_searched_for() -> None:
     d = pow(65537, -1, math.lcm(p - 1, q - 1))
     complete = TransparentRSA(modulus=p * q, p=p, q=q, private_exponent=d, public_exponent=65537)
     assert load_private_key(Format.TRANSPARENT_RSA_PRIVATE_KEY, complete)
-    with pytest.raises(KmipError, match="needs its P and Q"):
+    with pytest.raises(KmipError, match=r"needs its P .* and Q"):
         load_private_key(Format.TRANSPARENT_RSA_PRIVATE_KEY, replace(complete, p=None, q=None))
 
 

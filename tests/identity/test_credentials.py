@@ -105,7 +105,7 @@ def test_a_user_with_the_name_of_a_client_is_that_clients_alone() -> None:
 )
 def test_every_other_password_and_user_gets_the_same_refusal(given: Credential) -> None:
     assert refusal(BOB, given) == (
-        "Authentication: the user name or the password is wrong, or the user is another client's"
+        "Authentication (42000C): the user name or the password is wrong, or the user is another client's"
     )
 
 

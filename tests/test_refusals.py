@@ -1,0 +1,148 @@
+"""A refusal says where to look: it names a tag, as "Name (420053)", or a section, as "KMIP 2.1 s4.32".
+
+Every message with which these rooms make a KmipError is read from the source, whether or not a test raises it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import kmip_server
+from kmip_server.objects.attribute_fields import AttributeReference
+from kmip_server.ttlv.tags import Tag
+
+ROOMS: Final = ("operations", "objects", "cryptography", "identity")
+PLACE: Final = Path(kmip_server.__file__).parent
+
+NUMBERED: Final = re.compile(r"\((42[0-9A-F]{4})\)")
+SECTION: Final = re.compile(r"\(.*\bs(\d+(\.\d+)*|\{section\})\)")
+COMPUTED: Final = re.compile(r"\{[^}]+:06X\}|\{name_of\([^}]+\}|\.named\}")
+"""Expressions that write a tag with its number."""
+PASSED_ON: Final = "{error.message}"
+
+EXCEPTIONS: Final = {
+    "the object's operation policy does not allow this": "access: no field of the request is wrong",
+    "you may not use {self.spec.operation.title} here": "access: no field of the request is wrong",
+    "this server's policy does not allow legacy algorithms": "the operator's choice; the field may be the key's own",
+    "an object's attributes have at most {most} bytes here": "a limit of the server on all attributes together",
+    "a message re-keys at most {_MOST_RSA_PAIRS} RSA key pair": "a limit of the server on a whole message",
+    "Create makes no {object_type.title}; Register takes other objects": "about the operation that is asked for",
+    "Derive Key makes Symmetric Keys and Secret Data": "about the operation that is asked for",
+    "nothing is derived like this from a {base.object_type.title}": "about an object that is named, not a field",
+    "no Derivation Method takes more than two objects": "about the objects that are named, not a field",
+    "the objects to derive from are different objects": "about the objects that are named, not a field",
+    "the second object holds Derivation Data: it is Secret Data": "about an object that is named, not a field",
+    "Asymmetric Key derives from one Private Key and one Public Key": "about the objects that are named, not a field",
+    "no operation is outstanding under this Correlation Value": "it has one name and one field",
+}
+"""Refusals that name neither, and why."""
+
+
+class Refusal:
+    """A message in the source, and where it is; what is not known before it is said stands in braces."""
+
+    def __init__(self, place: str, message: str) -> None:
+        self.place, self.message = place, message
+
+    def __repr__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+    @property
+    def says_where(self) -> bool:
+        return PASSED_ON in self.message or any(sign.search(self.message) for sign in (NUMBERED, SECTION, COMPUTED))
+
+
+def words(node: ast.expr) -> str | None:
+    """The text of a literal; None for what is no literal."""
+    match node:
+        case ast.Constant(str(text)):
+            return text
+        case ast.JoinedStr(parts):
+            return "".join([words(part) or "" for part in parts])
+        case ast.FormattedValue(value, _, form):
+            return "{" + ast.unparse(value) + (f":{words(form)}" if form is not None else "") + "}"
+    return None
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node
+
+
+def makers(tree: ast.Module) -> dict[str, int]:
+    """Functions that make a KmipError with the message they are given, and which of their arguments it is."""
+    found = {}
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        given = [argument.arg for argument in function.args.args]
+        for name, call in calls(function):
+            if name == "KmipError" and isinstance(call.args[1], ast.Name) and call.args[1].id in given:
+                found[function.name] = given.index(call.args[1].id)
+    return found
+
+
+def refusals(place: str, tree: ast.Module) -> list[Refusal]:
+    which = {"KmipError": 1} | FAILURES | makers(tree)
+    return [
+        Refusal(f"{place}:{call.lineno}", said)
+        for name, call in calls(tree)
+        if name in which and (said := words(call.args[which[name]])) is not None
+    ]
+
+
+TREES: Final = {
+    f"{room}/{path.name}": ast.parse(path.read_text()) for room in ROOMS for path in sorted((PLACE / room).glob("*.py"))
+}
+FAILURES: Final = makers(TREES["cryptography/failures.py"])
+
+
+REFUSALS: Final = [refusal for place, tree in TREES.items() for refusal in refusals(place, tree)]
+
+
+def test_a_refusal_names_a_tag_or_a_section() -> None:
+    silent = {refusal.message: refusal.place for refusal in REFUSALS if not refusal.says_where}
+    assert silent.keys() == EXCEPTIONS.keys(), {
+        message: silent.get(message) for message in silent.keys() ^ EXCEPTIONS.keys()
+    }
+
+
+def test_a_number_is_that_of_the_tag_before_it() -> None:
+    for refusal in REFUSALS:
+        for number in NUMBERED.finditer(refusal.message):
+            title = Tag(int(number[1], 16)).title
+            assert refusal.message[: number.start()].endswith((f"{title} ", f"{title}s ")), refusal
+
+
+def test_every_room_and_every_way_to_refuse_is_read() -> None:
+    """The negative control: a module whose refusals are all found, silent ones too."""
+    module = ast.parse(
+        """
+def late(why):
+    return KmipError(R.PERMISSION_DENIED, why)
+def refuse(name, tag):
+    raise KmipError(R.INVALID_FIELD, "it is empty")
+    raise bad_parameters(f"{tag.title} is empty")
+    raise late("too late")
+    raise late(f"{name_of(tag)} is empty")
+    raise late("Name (420053) is empty")
+    raise late("it is empty (KMIP 2.1 s4.32)")
+"""
+    )
+    found = refusals("here", module)
+    assert [refusal.message for refusal in found if not refusal.says_where] == [
+        "it is empty",
+        "{tag.title} is empty",
+        "too late",
+    ]
+    assert len(found) == 6
+    for room in ROOMS:
+        assert any(refusal.place.startswith(room) for refusal in REFUSALS), room
+
+
+def test_a_vendor_s_attribute_is_named_by_its_vendor_and_its_name() -> None:
+    assert AttributeReference(Tag.NAME).named == "Name (420053)"
+    assert AttributeReference(Tag.ATTRIBUTE, "acme", "colour").named == "acme-colour (420008)"
