@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from support import requests as ask
-from support.bad import INVALID_FIELD, INVALID_MESSAGE, LIMIT, assert_alive, assert_refused
+from support.bad import INVALID_FIELD, INVALID_MESSAGE, LIMIT, UNKNOWN_ENUMERATION, assert_alive, assert_refused
 from support.numbers import Operation, Reason, Tag
 from support.server import Client
 from support.wire import (
@@ -121,11 +121,11 @@ REFUSED: dict[str, tuple[Callable[[Version], bytes], frozenset[Reason]]] = {
                 enumeration(Tag.ASYNCHRONOUS_INDICATOR, 1) if v < (2, 0) else boolean(Tag.ASYNCHRONOUS_INDICATOR, True),
             ),
         ),
-        INVALID_MESSAGE | INVALID_FIELD,
+        INVALID_MESSAGE,
     ),
     "B48 no credential": (
         lambda v: message(v, discover(), fields=(structure(Tag.AUTHENTICATION),)),
-        INVALID_MESSAGE | {Reason.AUTHENTICATION_NOT_SUCCESSFUL},
+        INVALID_MESSAGE,
     ),
     "B48 unknown user": (
         lambda v: message(v, discover(), fields=(credential("nobody", "nothing"),)),
@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[Callable[[Version], bytes], frozenset[Reason]]] = {
                 ),
             ),
         ),
-        frozenset({Reason.UNKNOWN_ENUMERATION, Reason.INVALID_FIELD, Reason.AUTHENTICATION_NOT_SUCCESSFUL}),
+        UNKNOWN_ENUMERATION,
     ),
     "B49 attestation of garbage": (
         lambda v: message(v, discover(), fields=(attestation(),)),
@@ -203,7 +203,7 @@ def test_b45_a_response_that_may_not_be_sent_leaves_no_effect(client: Client, ve
     wanted = a_name()
     with client.session(version) as session:
         result = session.do(ask.create_aes(version, wanted), fields=(integer(Tag.MAXIMUM_RESPONSE_SIZE, size),))
-        assert_refused(result, version, frozenset({Reason.RESPONSE_TOO_LARGE}) | INVALID_FIELD)
+        assert_refused(result, version, frozenset({Reason.RESPONSE_TOO_LARGE}))
         assert session.located(wanted) == []
 
 
@@ -273,7 +273,7 @@ def test_b47_mandatory_asynchrony_is_granted_to_every_operation_but_poll(client:
 def test_b47_an_unknown_asynchronous_indicator_is_refused(client: Client, value: int) -> None:
     with client.session((2, 1)) as session:
         result = session.do(ask.discover_versions(), fields=(enumeration(Tag.ASYNCHRONOUS_INDICATOR, value),))
-        assert_refused(result, (2, 1), frozenset({Reason.UNKNOWN_ENUMERATION, Reason.INVALID_FIELD}))
+        assert_refused(result, (2, 1), UNKNOWN_ENUMERATION)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
@@ -307,11 +307,11 @@ def test_b50_an_unknown_continuation_option_is_refused_before_the_first_item(
     with client.session(version) as session:
         option = (enumeration(Tag.BATCH_ERROR_CONTINUATION_OPTION, value),)
         result = session.do(ask.create_aes(version, wanted), fields=option)
-        assert_refused(result, version, frozenset({Reason.UNKNOWN_ENUMERATION, Reason.INVALID_FIELD}))
+        assert_refused(result, version, UNKNOWN_ENUMERATION)
         assert session.located(wanted) == []
 
 
 def test_a_correlation_value_of_a_later_version_is_refused(client: Client) -> None:
     with client.session((1, 2)) as session:
         result = session.do(ask.discover_versions(), fields=(text(Tag.CLIENT_CORRELATION_VALUE, "x"),))
-        assert_refused(result, (1, 2), INVALID_FIELD | INVALID_MESSAGE | {Reason.UNKNOWN_TAG})
+        assert_refused(result, (1, 2), INVALID_MESSAGE)

@@ -18,7 +18,7 @@ from support.requests import Session
 from support.server import RunningServer
 
 VERSION = (2, 1)
-UNAVAILABLE = frozenset({Reason.GENERAL_FAILURE, Reason.INTERNAL_SERVER_ERROR, Reason.SERVER_LIMIT_EXCEEDED})
+UNAVAILABLE = frozenset({Reason.GENERAL_FAILURE})
 DISK_MIB = 24
 
 

@@ -14,7 +14,7 @@ from support.attributes import deactivation, process_start, protect_stop
 from support.bad import INVALID_FIELD, INVALID_VALUE, assert_refused
 from support.engine import EngineClient, EngineHarness
 from support.keys import DERIVE, SHA_256, cryptographic_parameters, re_key
-from support.numbers import Operation, Tag
+from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request
 from support.wire import Version, date_time, enumeration, octets, structure
 
@@ -70,22 +70,31 @@ def import_(client: EngineClient, *dates: Attribute) -> Request:
     return Request(Operation.IMPORT, ask.identifier("imported") + kind + listed + body)
 
 
-WAYS = (create, create_key_pair, register, derive_key, rekey, import_)
+WAYS = {
+    create: INVALID_VALUE,
+    create_key_pair: INVALID_VALUE,
+    register: INVALID_VALUE,
+    derive_key: INVALID_FIELD,
+    rekey: INVALID_FIELD,
+    import_: INVALID_VALUE,
+}
+"""Ways to make an object, and the word that the operation's table has for a wrong value (KMIP 2.1 s6.1)."""
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 @pytest.mark.parametrize("dates", WRONG.values(), ids=WRONG.keys())
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(("way", "reasons"), WAYS.items(), ids=[way.__name__ for way in WAYS])
 def test_no_object_is_made_with_dates_out_of_order(
     engine: EngineHarness,
     way: Callable[..., Request],
+    reasons: frozenset[Reason],
     dates: tuple[Attribute, ...],
     version: Version,
 ) -> None:
     client = engine.client(version)
     if way is import_ and version < (1, 4):
         return
-    assert_refused(client.do(way(client, *dates)), version, INVALID_VALUE)
+    assert_refused(client.do(way(client, *dates)), version, reasons)
     client.do(way(client, *RIGHT)).expect_success()
 
 
@@ -100,7 +109,7 @@ def test_no_date_that_is_set_later_is_out_of_order_with_one_that_is_there(
 ) -> None:
     client = engine.client(version)
     key = client.do(ask.create_aes(version, has)).unique_identifier
-    assert_refused(client.do(ask.add_attribute(version, key, then)), version, INVALID_VALUE)
+    assert_refused(client.do(ask.add_attribute(version, key, then)), version, INVALID_FIELD)
     other = client.do(ask.create_aes(version, *RIGHT)).unique_identifier
     for changed in (has, then):
         result = client.do(ask.modify_attribute(version, other, changed))
@@ -110,6 +119,20 @@ def test_no_date_that_is_set_later_is_out_of_order_with_one_that_is_there(
         new = structure(Tag.NEW_ATTRIBUTE, then.item)
         refused = client.do(Request(Operation.SET_ATTRIBUTE, ask.identifier(key) + new))
         assert_refused(refused, version, INVALID_VALUE)
+
+
+def test_a_date_is_not_adjusted_beyond_its_neighbour(engine: EngineHarness) -> None:
+    client = engine.client()
+    key = client.do(ask.create_aes((2, 1), protect_stop(SOON), deactivation(SOON + 1))).unique_identifier
+    adjusted = Request(
+        Operation.ADJUST_ATTRIBUTE,
+        ask.identifier(key)
+        + enumeration(Tag.ATTRIBUTE_REFERENCE, Tag.PROTECT_STOP_DATE)
+        + enumeration(Tag.ADJUSTMENT_TYPE, 1),
+    )
+    client.do(adjusted).expect_success()
+    assert_refused(client.do(adjusted), (2, 1), INVALID_FIELD)
+    assert date(client, key, Tag.PROTECT_STOP_DATE) == SOON + 1
 
 
 def test_an_attribute_that_is_no_date_is_changed_whatever_the_dates_are(engine: EngineHarness) -> None:
@@ -152,4 +175,4 @@ def test_re_key_moves_no_date_out_of_the_calendar(engine: EngineHarness) -> None
     client = engine.client()
     last = 253_402_300_799
     key = client.do(ask.create_aes((2, 1), ask.activation_date(1), deactivation(last))).unique_identifier
-    assert_refused(client.do(re_key((2, 1), key, offset=5)), (2, 1), INVALID_VALUE)
+    assert_refused(client.do(re_key((2, 1), key, offset=5)), (2, 1), INVALID_FIELD)
