@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(error_tables.tables() is None, reason=f"{error_t
 
 OPERATIONS = [Operation(int(operation)) for operation in REGISTRY]
 FOLDER = Path(kmip_server.operations.__file__).parent
+DECISION = Path(__file__).parents[2] / "docs" / "decisions" / "result-reasons.md"
 
 
 def answered(operation: Operation, reason: Reason) -> Reason:
@@ -63,6 +64,14 @@ def test_an_exception_is_one_that_most_tables_lack() -> None:
         assert len(having) < len(OPERATIONS) / 2, reason.name
     for operation, reason in EXCEPTIONS_FOR:
         assert not in_table(operation, reason)
+
+
+def test_every_exception_is_written_down() -> None:
+    """In docs/decisions/result-reasons.md, and no other."""
+    text = " ".join(DECISION.read_text().split())
+    (listed,) = re.findall(r"Beside its table an operation answers only: (.*?)\. \*Tests", text)
+    named = {enums.ResultReason(reason).title for reason in [*EXCEPTIONS, *[reason for _, reason in EXCEPTIONS_FOR]]}
+    assert set(re.findall(r"\*([^*]+)\*", listed)) == named
 
 
 def test_an_answer_that_is_not_in_its_table_fails_the_test_that_gets_it(
