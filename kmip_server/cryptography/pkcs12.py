@@ -16,10 +16,16 @@ from kmip_server.ttlv.enumerations import ResultReason
 
 
 def to_pkcs12(
-    key: PrivateKey, password: bytes, *, certificate: bytes | None = None, chain: Sequence[bytes] = ()
+    key: PrivateKey,
+    password: bytes,
+    *,
+    friendly_name: str,
+    certificate: bytes | None = None,
+    chain: Sequence[bytes] = (),
 ) -> bytes:
     """Return the key, its certificate and that certificate's issuers, sealed with a password of at least one byte.
 
+    `friendly_name` is under which key and certificate are found (s4.39).
     Certificates are DER. Raises Bad Password for an empty password, Invalid Field for certificates that are malformed
     or not of this key.
     """
@@ -32,7 +38,7 @@ def to_pkcs12(
         )
     try:
         return serialize_key_and_certificates(
-            None,
+            friendly_name.encode(),
             key,
             None if certificate is None else x509.load_der_x509_certificate(certificate),
             [x509.load_der_x509_certificate(issuer) for issuer in chain] or None,

@@ -10,7 +10,7 @@ from kmip_server.cryptography.certificates import certificate_public_key
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey, load_private_key, load_public_key
 from kmip_server.cryptography.parameters import NO_PARAMETERS, CryptographicParameters
 from kmip_server.cryptography.signing import SIGNATURE_ALGORITHMS
-from kmip_server.cryptography.transparent import TransparentSymmetricKey
+from kmip_server.cryptography.transparent import KeyMaterial, TransparentSymmetricKey
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import DataReference
 from kmip_server.objects import key_block
@@ -18,12 +18,13 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.key_material import clear_material
 from kmip_server.operations.usage import Purpose, use
-from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ResultReason
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, KeyFormatType, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_4
 
 Result = TypeVar("Result")
 Context = TypeVar("Context")
+Loaded = TypeVar("Loaded")
 
 
 class Parts(Protocol):
@@ -163,21 +164,34 @@ def symmetric_key(call: Call, target: ManagedObject) -> bytes:
 
 
 def private_key(call: Call, target: ManagedObject) -> PrivateKey:
-    """A private key, ready to compute with. Raises Invalid Object Type."""
+    """A private key, ready to compute with. Raises Invalid Object Type, Feature Not Supported."""
     value = call.value(target)
     if not isinstance(value, key_block.PrivateKey):
         raise wrong_type(target)
-    block = value.key_block
-    return load_private_key(block.key_format_type, clear_material(block), algorithm_of(target))
+    return _loaded(load_private_key, value.key_block, target)
 
 
 def public_key(call: Call, target: ManagedObject) -> PublicKey:
-    """A public key, ready to compute with. Raises Invalid Object Type."""
+    """A public key, ready to compute with. Raises Invalid Object Type, Feature Not Supported."""
     value = call.value(target)
     if not isinstance(value, key_block.PublicKey):
         raise wrong_type(target)
-    block = value.key_block
-    return load_public_key(block.key_format_type, clear_material(block), algorithm_of(target))
+    return _loaded(load_public_key, value.key_block, target)
+
+
+def _loaded(
+    load: Callable[[KeyFormatType, KeyMaterial, CryptographicAlgorithm | None], Loaded],
+    block: key_block.KeyBlock,
+    target: ManagedObject,
+) -> Loaded:
+    """The key of a Key Block; one in a format that is kept here as it came (Opaque, PKCS#12) computes nothing."""
+    try:
+        return load(block.key_format_type, clear_material(block), algorithm_of(target))
+    except KmipError as error:
+        if error.reason is not ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED:
+            raise
+        # A reason that the tables of these operations have (s6.1).
+        raise KmipError(ResultReason.FEATURE_NOT_SUPPORTED, error.message) from None
 
 
 def verifying_key(call: Call, target: ManagedObject) -> PublicKey:

@@ -10,10 +10,11 @@ from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import ObjectStructure, managed_object
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, linked, new_object
+from kmip_server.operations.pkcs12_container import check_password
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registration import announced, encapsulated, examine
 from kmip_server.operations.registry import operation
-from kmip_server.ttlv.enumerations import LinkType, ObjectType, Operation
+from kmip_server.ttlv.enumerations import KeyFormatType, LinkType, ObjectType, Operation
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
@@ -55,6 +56,8 @@ def register(call: Call, request: RegisterRequest) -> RegisterResponse:
     made = new_object(call, request.object_type, template, facts=found.facts, digest=found.digest, generated=False)
     for attribute in found.more:
         made.attributes = made.attributes.with_added(attribute.tag, attribute.value)
+    if made.first(Tag.KEY_FORMAT_TYPE) is KeyFormatType.PKCS12:
+        check_password(call, made)
     if found.wrapped_by is not None:
         linked(made, LinkType.WRAPPING_KEY_LINK, found.wrapped_by)
     call.add(made, found.stored)

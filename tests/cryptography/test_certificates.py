@@ -214,7 +214,7 @@ def test_the_public_key_of_a_certificate_verifies() -> None:
 
 def test_pkcs12_holds_the_key_its_certificate_and_the_chain() -> None:
     own, other = certificate(), certificate(RSA_KEY)
-    sealed = to_pkcs12(EC_KEY, b"password", certificate=own, chain=[other])
+    sealed = to_pkcs12(EC_KEY, b"password", friendly_name="alias", certificate=own, chain=[other])
     key, leaf, chain = pkcs12.load_key_and_certificates(sealed, b"password")
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert key.private_numbers() == EC_KEY.private_numbers()
@@ -227,17 +227,17 @@ def test_pkcs12_holds_the_key_its_certificate_and_the_chain() -> None:
 
 def test_pkcs12_holds_no_key_agreement_keys() -> None:
     with pytest.raises(KmipError) as refused:
-        to_pkcs12(x25519.X25519PrivateKey.generate(), b"password")
+        to_pkcs12(x25519.X25519PrivateKey.generate(), b"password", friendly_name="alias")
     assert refused.value.reason is ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED
 
 
 def test_pkcs12_without_a_password_or_with_what_is_no_certificate_is_refused() -> None:
     with pytest.raises(KmipError) as refused:
-        to_pkcs12(EC_KEY, b"", certificate=certificate())
+        to_pkcs12(EC_KEY, b"", friendly_name="alias", certificate=certificate())
     assert refused.value.reason is ResultReason.BAD_PASSWORD
     with pytest.raises(KmipError) as refused:
-        to_pkcs12(EC_KEY, b"password", certificate=b"x")
+        to_pkcs12(EC_KEY, b"password", friendly_name="alias", certificate=b"x")
     assert refused.value.reason is ResultReason.INVALID_FIELD
     with pytest.raises(KmipError) as refused:
-        to_pkcs12(RSA_KEY, b"password", certificate=certificate())
+        to_pkcs12(RSA_KEY, b"password", friendly_name="alias", certificate=certificate())
     assert refused.value.reason is ResultReason.INVALID_FIELD

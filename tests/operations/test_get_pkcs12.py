@@ -17,7 +17,7 @@ from support.engine import EngineClient, EngineHarness
 from support.keys import block, block_of, get_as, key_bytes, material
 from support.numbers import Operation, Reason, Tag
 from support.requests import CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, Attribute, Request
-from support.wire import Version, enumeration, octets, structure
+from support.wire import Version, enumeration, octets, structure, text
 
 PKCS12, ECDSA = 0x16, 6
 CERTIFICATE_LINK, PUBLIC_KEY_LINK, PKCS12_CERTIFICATE, PKCS12_PASSWORD = 0x101, 0x102, 0x10C, 0x10D
@@ -35,6 +35,7 @@ def certificate(subject: str, key: ec.EllipticCurvePrivateKey) -> bytes:
     return builder.sign(AUTHORITY, SHA256()).public_bytes(Encoding.DER)
 
 
+FRIENDLY = Attribute("PKCS#12 Friendly Name", text(Tag.PKCS_12_FRIENDLY_NAME, "web server"))
 LEAF, ISSUER = certificate("leaf", KEY), certificate("authority", AUTHORITY)
 
 
@@ -79,6 +80,18 @@ def test_the_container_holds_the_key_and_its_certificate_chain(engine: EngineHar
     assert opened.cert is not None
     assert opened.cert.certificate.public_bytes(Encoding.DER) == LEAF
     assert [one.certificate.public_bytes(Encoding.DER) for one in opened.additional_certs] == [ISSUER]
+
+
+@pytest.mark.parametrize(("given", "alias"), [((), b"alias"), ((FRIENDLY,), b"web server")])
+def test_the_container_has_the_friendly_name_of_the_key(
+    engine: EngineHarness, given: tuple[Attribute, ...], alias: bytes
+) -> None:
+    client = engine.client()
+    half = public(client, ask.link(certified(client, LEAF), PKCS12_CERTIFICATE))
+    made = private(client, password(client), ask.link(half, PUBLIC_KEY_LINK), *given)
+    opened = load_pkcs12(key_bytes(client.do(get_as(made, PKCS12))), b"a password")
+    assert opened.cert is not None
+    assert opened.cert.friendly_name == alias
 
 
 def test_a_key_without_a_certificate_leaves_alone(engine: EngineHarness) -> None:
