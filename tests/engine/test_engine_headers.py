@@ -211,8 +211,8 @@ def test_who_sends_none_gets_none(client: Client, version: Version) -> None:
         assert server_value(connection, ask.one(version, ask.query(1))) is None
 
 
-def test_an_answer_that_refuses_has_it_too(client: Client) -> None:
-    with client.connect() as connection:
+def test_an_answer_that_refuses_has_it_too(fresh: Client) -> None:
+    with fresh.connect() as connection:
         wrong = ask.one((2, 1), ask.get("nothing"), fields=(correlated("mine"),))
         assert server_value(connection, wrong) is not None
         unsatisfied = (correlated("mine"), credential("nobody", "nothing"))
@@ -394,8 +394,8 @@ def test_the_groups_of_a_user_are_the_callers_for_that_request(
         assert_refused(session.do(ask.get(key)), (2, 1), frozenset({Reason.OBJECT_NOT_FOUND}))
 
 
-def test_a_password_is_never_logged(client: Client, server: RunningServer, users: tuple[str, str]) -> None:
-    with client.connect() as connection:
+def test_a_password_is_never_logged(fresh: Client, server: RunningServer, users: tuple[str, str]) -> None:
+    with fresh.connect() as connection:
         given = credentials(password(users[0], "a secret that is wrong"), password(users[1]))
         connection.exchange(request((2, 1), Operation.QUERY, fields=(given,)))
     assert "a secret that is wrong" not in logged(server)
