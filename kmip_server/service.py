@@ -250,12 +250,14 @@ class Service:
                 return
             if isinstance(error, WrongPassword):
                 yield self._record_guess(caller, error)
+            else:
+                _log.info("authentication refused", caller=caller.name, detail=error.message)
             self._refuse_all(exchange, error)
             return
         self._carry_out(_Attempt(exchange, verified, directory, prepared))
 
     def _record_guess(self, caller: Caller, error: WrongPassword) -> Deferred[None]:
-        """Put a wrong password on record before it is answered. Who has to wait after some of them adds none."""
+        """Put a wrong password on record before it is answered. Who has to wait adds to the log, and no commit."""
         _log.warning("wrong password", caller=caller.name, user=error.user)
         detail = f"{error.reason.title}: {error.message} (user {error.user})"
         entry = AuditEntry(self._now(), caller.name, "Authentication", None, "failed", detail)

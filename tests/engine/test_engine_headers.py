@@ -402,20 +402,42 @@ def test_a_password_is_never_logged(fresh: Client, server: RunningServer, users:
     assert PASSWORD not in logged(server)
 
 
+def guesses(server: RunningServer, of: Client) -> list[tuple[str, str]]:
+    """Outcome and detail of a client's failed authentications that are on record."""
+    engine = create_engine(f"sqlite:///{server.database}")
+    asked = sql("SELECT outcome, detail FROM audit WHERE caller = :name AND operation = 'Authentication'")
+    with engine.connect() as connection:
+        found = connection.execute(asked, {"name": of.name}).all()
+    engine.dispose()
+    return [(outcome, detail) for outcome, detail in found]
+
+
 def test_a_wrong_password_is_on_record_and_in_the_log_without_the_password(
     fresh: Client, server: RunningServer, users: tuple[str, str]
 ) -> None:
     with fresh.session((2, 1)) as session:
         given = credentials(password(users[0], "a guess that is wrong"))
         assert_refused(session.do(ask.create_aes((2, 1)), fields=(given,)), (2, 1), REFUSED)
-    with create_engine(f"sqlite:///{server.database}").connect() as connection:
-        asked = sql("SELECT outcome, detail FROM audit WHERE caller = :name AND operation = 'Authentication'")
-        ((outcome, detail),) = connection.execute(asked, {"name": fresh.name}).all()
+    ((outcome, detail),) = guesses(server, fresh)
     assert outcome == "failed"
     assert users[0] in detail
     lines = [line for line in logged(server).splitlines() if "wrong password" in line]
     assert any(fresh.name in line and users[0] in line for line in lines)
     assert "a guess that is wrong" not in detail + "".join(lines)
+
+
+def test_who_has_to_wait_is_in_the_log_and_adds_no_record(
+    fresh: Client, server: RunningServer, users: tuple[str, str]
+) -> None:
+    wrong = credentials(password(users[0], "not the password"))
+    with fresh.session((2, 1)) as session:
+        answers = [str(session.do(ask.query(1), fields=(wrong,)).message) for _ in range(9)]
+    waiting = [answer for answer in answers if "wait a minute" in answer]
+    assert waiting
+    assert len(guesses(server, fresh)) == len(answers) - len(waiting)
+    lines = [line for line in logged(server).splitlines() if "authentication refused" in line and fresh.name in line]
+    assert len(lines) == len(waiting)
+    assert all("wait a minute" in line for line in lines)
 
 
 def test_after_some_failures_a_caller_waits_though_the_password_is_right(fresh: Client, users: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from kmip_server.errors import KmipError
 from kmip_server.identity import credentials
 from kmip_server.identity.caller import Caller
-from kmip_server.identity.credentials import CredentialVerifier, hash_password
+from kmip_server.identity.credentials import CredentialVerifier, WrongPassword, hash_password
 from kmip_server.identity.directory import Directory, User
 from kmip_server.messages.headers import Authentication, Credential
 from kmip_server.ttlv.enumerations import CredentialType, ResultReason
@@ -107,6 +107,17 @@ def test_every_other_password_and_user_gets_the_same_refusal(given: Credential) 
     assert refusal(BOB, given) == (
         "Authentication (42000C): the user name or the password is wrong, or the user is another client's"
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "\x1b[31mred", "\u202ebackwards", "\ud800", "x" * 100_000, "\U0010ffff" * 64]
+)
+def test_the_user_name_of_a_guess_is_shown_on_one_line_of_bounded_length(name: str) -> None:
+    with pytest.raises(WrongPassword) as error:
+        verify(BOB, credential(name))
+    assert error.value.user.isascii()
+    assert error.value.user.isprintable()
+    assert len(error.value.user) <= 64 * len(r"\U0010ffff") + 2
 
 
 def test_an_empty_password_never_matches_the_user_who_does_not_exist() -> None:
