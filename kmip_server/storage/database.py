@@ -7,6 +7,7 @@ turned off. Both are verified for every connection: SQLite's settings belong to 
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -165,8 +166,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        # The error's own text may repeat parameters.
-        said = type(error.orig).__name__
+        # The text of PostgreSQL may repeat parameters. That of SQLite does not: "database is locked".
+        said = str(error.orig) if isinstance(error.orig, sqlite3.Error) else type(error.orig).__name__
         if getattr(error.orig, "sqlstate", "") is None:
             said += ": PostgreSQL cannot be reached, or lets nobody in by this URL"
         raise StorageUnavailable(f"the database says: {said}") from error

@@ -67,6 +67,19 @@ def test_an_upgrade_that_fails_halfway_has_changed_nothing(
     assert "remark" not in str(asked(directory, "SELECT sql FROM sqlite_schema"))
 
 
+def test_a_database_to_which_another_program_writes_is_refused_and_left_as_it_is(
+    run, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer_version(tmp_path, monkeypatch)
+    monkeypatch.setitem(database._SQLITE_SETTINGS, "busy_timeout", ("0", 0))
+    with closing(sqlite3.connect(directory / "kmip.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ran = run("upgrade", directory)
+    assert ran.code == 1
+    assert "database is locked" in ran.err
+    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
 def test_the_database_of_a_newer_version_is_refused(run, directory: Path) -> None:
     asked(directory, "UPDATE alembic_version SET version_num = '0042'")
     ran = run("upgrade", directory)
