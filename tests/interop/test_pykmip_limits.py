@@ -5,7 +5,9 @@ A row that no longer fails is a row to be removed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,10 +19,12 @@ from kmip.core.messages import payloads
 from kmip.pie import objects
 from kmip.pie.client import ProxyKmipClient
 from kmip.pie.exceptions import KmipOperationFailure
-from pykmip_support import AES, PYKMIP_VERSIONS, RSA, Mask, OpenClient
+from pykmip_support import AES, PYKMIP_VERSIONS, RSA, Mask, OpenClient, registered_objects
 from replaying import unique
+from support.server import RunningServer
 from support.wire import Version
 
+DOCUMENTS = Path(__file__).parents[2] / "docs"
 GCM = {"block_cipher_mode": enums.BlockCipherMode.GCM, "random_iv": True, "tag_length": 16}
 
 
@@ -215,3 +219,21 @@ def test_pykmip_cannot_do_this_and_goes_on(pykmip_client: OpenClient, limit: Lim
         with pytest.raises(limit.error):
             CALLS[limit.call](client, key)
         assert len(client.get(key).value) == 32
+
+
+def test_with_the_setting_of_the_documents_pykmip_lists_all_attributes_in_1_4(tmp_path: Path) -> None:
+    (setting,) = re.findall(r"^short_listings = .*$", (DOCUMENTS / "clients.md").read_text(), re.MULTILINE)
+    server = RunningServer(tmp_path)
+    configuration = server.data / "server.toml"
+    configuration.write_text(re.sub(r"(?m)^short_listings = .*$", setting, configuration.read_text()))
+    server.start()
+    try:
+        with server.add_client("pykmip").pykmip((1, 4)) as client:
+            keys = [client.create(AES, 128), *client.create_key_pair(RSA, 2048)]
+            keys += [client.register(made) for made in registered_objects("listed")]
+            for key in keys:
+                identifier, listed = client.get_attributes(key)
+                assert identifier == key
+                assert {each.attribute_name.value for each in listed} >= {"Unique Identifier", "Object Type", "State"}
+    finally:
+        server.kill()
