@@ -41,6 +41,12 @@ EXCEPTIONS: Final = {
 }
 """Refusals that name neither, and why."""
 
+UNREAD: Final = {
+    "cryptography/failures.py: DECRYPTION_FAILED": "one answer for every failed decryption: it names no field",
+    "operations/check.py: message": "the messages of its denials, which are read, one after the other",
+}
+"""Messages that are no text where the KmipError is made, and why."""
+
 
 class Refusal:
     """A message in the source, and where it is; what is not known before it is said stands in braces."""
@@ -74,24 +80,34 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             yield node.func.id, node
 
 
-def makers(tree: ast.Module) -> dict[str, int]:
-    """Functions that make a KmipError with the message they are given, and which of their arguments it is."""
-    found = {}
+def handed(tree: ast.Module) -> Iterator[tuple[str, int, ast.expr]]:
+    """Functions that make a KmipError with a message they are given, which of their arguments it is, and its name."""
     for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
         given = [argument.arg for argument in function.args.args]
         for name, call in calls(function):
             if name == "KmipError" and isinstance(call.args[1], ast.Name) and call.args[1].id in given:
-                found[function.name] = given.index(call.args[1].id)
-    return found
+                yield function.name, given.index(call.args[1].id), call.args[1]
+
+
+def makers(tree: ast.Module) -> dict[str, int]:
+    return {function: argument for function, argument, _ in handed(tree)}
+
+
+def messages(tree: ast.Module) -> list[ast.expr]:
+    which = {"KmipError": 1, "_Denial": 2} | FAILURES | makers(tree)
+    return [call.args[which[name]] for name, call in calls(tree) if name in which]
 
 
 def refusals(place: str, tree: ast.Module) -> list[Refusal]:
-    which = {"KmipError": 1} | FAILURES | makers(tree)
-    return [
-        Refusal(f"{place}:{call.lineno}", said)
-        for name, call in calls(tree)
-        if name in which and (said := words(call.args[which[name]])) is not None
-    ]
+    read = [(message.lineno, words(message)) for message in messages(tree)]
+    return [Refusal(f"{place}:{line}", said) for line, said in read if said is not None]
+
+
+def unread(place: str, tree: ast.Module) -> set[str]:
+    """Messages that are neither a text, nor another error's, nor given to the function that makes the KmipError."""
+    given = [name for _, _, name in handed(tree)]
+    rest = [message for message in messages(tree) if words(message) is None and message not in given]
+    return {f"{place}: {ast.unparse(message)}" for message in rest} - {f"{place}: error.message"}
 
 
 TREES: Final = {
@@ -108,6 +124,10 @@ def test_a_refusal_names_a_tag_or_a_section() -> None:
     assert silent.keys() == EXCEPTIONS.keys(), {
         message: silent.get(message) for message in silent.keys() ^ EXCEPTIONS.keys()
     }
+
+
+def test_a_message_that_is_made_elsewhere_is_a_known_one() -> None:
+    assert set().union(*(unread(place, tree) for place, tree in TREES.items())) == UNREAD.keys()
 
 
 def test_a_number_is_that_of_the_tag_before_it() -> None:
@@ -130,8 +150,11 @@ def refuse(name, tag):
     raise late(f"{name_of(tag)} is empty")
     raise late("Name (420053) is empty")
     raise late("it is empty (KMIP 2.1 s4.32)")
+    raise KmipError(R.INVALID_FIELD, error.message)
+    raise KmipError(R.INVALID_FIELD, "; ".join(found))
 """
     )
+    assert unread("here", module) == {"here: '; '.join(found)"}
     found = refusals("here", module)
     assert [refusal.message for refusal in found if not refusal.says_where] == [
         "it is empty",
