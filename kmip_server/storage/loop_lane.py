@@ -104,9 +104,9 @@ class LoopLane:
             self._call_soon(self._next)
 
     def _next(self) -> None:
-        """Take the next group, unless one is under way."""
+        """Take the next group, unless one is under way, or close() has taken the last one."""
         self._called = False
-        if self._under_way:
+        if self._under_way or not self._waiting:
             return
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_limit))]
         self._under_way = group

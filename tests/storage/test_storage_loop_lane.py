@@ -198,6 +198,15 @@ def test_close_finishes_what_was_taken(lane: LoopLane, loop: Loop, make_row: Mak
         submit(lane, lambda unit: 1, writes=False)
 
 
+def test_a_call_that_is_left_after_close_opens_nothing_again(lane: LoopLane, loop: Loop, make_row: MakeRow) -> None:
+    future = submit(lane, inserting(make_row()), writes=True)
+    lane.close()
+    assert future.exception(0) is None
+    while not loop.calls.empty():
+        loop.calls.get()()
+    assert lane._group._connection.lost
+
+
 def test_a_store_gives_an_event_loop_this_lane_on_sqlite_only(
     sqlite_store: Store, postgres_store: Store, loop: Loop
 ) -> None:
