@@ -123,8 +123,8 @@ class Asynchrony:
 
         if now - self._forgotten_at >= KEPT_SECONDS // 24:
             self._forgotten_at = now
-            self._in_storage(forget, writes=True).addErrback(_report)
-        self._in_storage(find, writes=False).addCallbacks(begin).addErrback(_report)
+            in_storage(self._lanes, forget, writes=True).addErrback(_report)
+        in_storage(self._lanes, find, writes=False).addCallbacks(begin).addErrback(_report)
 
     @inlineCallbacks
     def _carry_out(self, jobs: Sequence[Job]) -> Generator[Deferred[Any], Any, None]:
@@ -132,7 +132,7 @@ class Asynchrony:
         prepared = yield self._in_thread(self._engine.prepare, request)
         for _ in range(_ATTEMPTS):
             try:
-                yield self._in_storage(self._work(jobs, request, prepared), writes=True)
+                yield in_storage(self._lanes, self._work(jobs, request, prepared), writes=True)
             except StaleDirectory:
                 yield self._read_directory()
             else:
@@ -157,20 +157,22 @@ class Asynchrony:
 
         return work
 
-    def _in_storage(self, work: Callable[[Unit], _T], *, writes: bool) -> Deferred[_T]:
-        deferred: Deferred[_T] = Deferred()
 
-        def done(outcome: Outcome) -> None:
-            if outcome.error is None:
-                deferred.callback(outcome.value)
-            else:
-                deferred.errback(outcome.error)
+def in_storage(lanes: Lanes, work: Callable[[Unit], _T], *, writes: bool) -> Deferred[_T]:
+    """The value of a piece of work after its commit, or the exception that it ended with."""
+    deferred: Deferred[_T] = Deferred()
 
-        try:
-            self._lanes.submit(work, done, writes=writes)
-        except StorageUnavailable as error:
-            deferred.errback(error)
-        return deferred
+    def done(outcome: Outcome) -> None:
+        if outcome.error is None:
+            deferred.callback(outcome.value)
+        else:
+            deferred.errback(outcome.error)
+
+    try:
+        lanes.submit(work, done, writes=writes)
+    except StorageUnavailable as error:
+        deferred.errback(error)
+    return deferred
 
 
 def _report(failure: Failure) -> None:

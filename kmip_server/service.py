@@ -22,7 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from kmip_server.asynchrony import Asynchrony
+from kmip_server.asynchrony import Asynchrony, in_storage
 from kmip_server.engine import Answer, Engine, Plan
 from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
@@ -261,16 +261,7 @@ class Service:
         _log.warning("wrong password", caller=caller.name, user=error.user)
         detail = f"{error.reason.title}: {error.message} (user {error.user})"
         entry = AuditEntry(self._now(), caller.name, "Authentication", None, "failed", detail)
-        recorded: Deferred[None] = Deferred()
-
-        def done(outcome: Outcome) -> None:
-            if outcome.error is None:
-                recorded.callback(None)
-            else:
-                recorded.errback(outcome.error)
-
-        self._lanes.submit(lambda unit: unit.audit(entry), done, writes=True)
-        return recorded
+        return in_storage(self._lanes, lambda unit: unit.audit(entry), writes=True)
 
     def _carry_out(self, attempt: _Attempt) -> None:
         exchange, caller, directory, _ = attempt

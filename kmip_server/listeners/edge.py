@@ -1,4 +1,4 @@
-"""Both listeners of one process: their factories, open connections, budgets, the sweep, and the graceful stop."""
+"""Both listeners of one process: their open connections, budgets, the sweep, and the graceful stop."""
 
 # twisted.internet's transports are not annotated.
 # mypy: allow-untyped-calls
