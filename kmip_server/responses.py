@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from kmip_server.errors import KmipError
+from kmip_server.messages.citations import cited
 from kmip_server.messages.headers import (
     BatchItemError,
     ExplainedError,
@@ -78,7 +79,7 @@ def failure(
         unique_batch_item_id=item.unique_batch_item_id if item is not None else None,
         result_status=ResultStatus.OPERATION_FAILED,
         result_reason=reason_in(version, operation, error.reason),
-        result_message=error.message,
+        result_message=cited(error.message, version, operation),
         response_payload=payload,
     )
 

@@ -31,6 +31,7 @@ from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.credentials import CredentialVerifier, WrongPassword
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
 from kmip_server.listeners.handler import Answered, Encoding, Reply
+from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS, Remembered
@@ -83,6 +84,10 @@ def _sayable_in_xml(payload: Item) -> None:
 
 _SAYABLE: Final[dict[Encoding, Callable[[Item], None]]] = {Encoding.XML: _sayable_in_xml}
 """What an encoding cannot express is found before an operation's effect is accepted."""
+
+
+def _unreadable(message: str) -> KmipError:
+    return KmipError(ResultReason.CODEC_ERROR, f"{message} [{ENCODING}]")
 
 
 class _Exchange(NamedTuple):
@@ -160,7 +165,7 @@ class Service:
 
     def framing_error(self, message: str) -> Reply:
         """The answer to bytes that are no message; the connection is closed after it (KMIP 2.1 s11.46)."""
-        return self._refuse(KmipError(ResultReason.CODEC_ERROR, message), None, Encoding.TTLV, close=True)
+        return self._refuse(_unreadable(message), None, Encoding.TTLV, close=True)
 
     def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         """Answer one request message, now or later, once. Never fails."""
@@ -174,8 +179,7 @@ class Service:
             message = _DECODE[encoding](data, self._limits)
             plan = self._engine.read(message, now)
         except CodecError as error:
-            fault = KmipError(ResultReason.CODEC_ERROR, str(error))
-            answer(self._refuse(fault, message, encoding, close=encoding is Encoding.TTLV))
+            answer(self._refuse(_unreadable(str(error)), message, encoding, close=encoding is Encoding.TTLV))
             return
         except KmipError as error:
             answer(self._refuse(error, message, encoding))
@@ -357,8 +361,9 @@ class Service:
         exchange.answer(self._reply(exchange, refused, close=close))
 
     def _refuse(self, error: KmipError, message: Item | None, encoding: Encoding, *, close: bool = False) -> Reply:
-        _log.info("message refused", reason=error.reason.title, detail=error.message)
-        return self._encoded(refusal(error, message, self._now()), encoding, close=close)
+        refused = refusal(error, message, self._now())
+        _log.info("message refused", reason=error.reason.title, detail=refused.items[0].result_message)
+        return self._encoded(refused, encoding, close=close)
 
     def _reply(self, exchange: _Exchange, message: ResponseMessage, *, close: bool = False) -> Reply:
         if self._trace:

@@ -118,9 +118,12 @@ def derive_shared(private_key: PrivateKey, public_key: PublicKey, length: int) -
                 return _cut(private_key.exchange(public_key), length // 8)
     except ValueError:
         raise KmipError(
-            ResultReason.CRYPTOGRAPHIC_FAILURE, "the two keys do not agree on a secret (KMIP 2.1 s7.12)"
+            ResultReason.CRYPTOGRAPHIC_FAILURE,
+            "by the Derivation Method (420031) Asymmetric Key, the two keys do not agree on a secret (KMIP 2.1 s7.12)",
         ) from None
-    raise unsupported("key agreement needs a private and a public key of one curve (KMIP 2.1 s7.12)")
+    raise unsupported(
+        "the Derivation Method (420031) Asymmetric Key needs a private and a public key of one curve (KMIP 2.1 s7.12)"
+    )
 
 
 def _cut(derived: bytes, length: int) -> bytes:

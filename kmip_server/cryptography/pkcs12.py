@@ -30,7 +30,9 @@ def to_pkcs12(
     or not of this key.
     """
     if not password:
-        raise KmipError(ResultReason.BAD_PASSWORD, "the PKCS#12 password is empty (KMIP 2.1 s4.31)")
+        raise KmipError(
+            ResultReason.BAD_PASSWORD, "the password of the PKCS#12 Password Link (42004A) is empty (KMIP 2.1 s4.31)"
+        )
     if isinstance(key, x25519.X25519PrivateKey | x448.X448PrivateKey):
         raise KmipError(
             ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED,

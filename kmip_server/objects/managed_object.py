@@ -87,7 +87,7 @@ class ManagedObject:
         if state is None:
             raise KmipError(
                 ResultReason.WRONG_KEY_LIFECYCLE_STATE,
-                f"an object in the state {self.state.title} cannot {event.name.lower()} (KMIP 2.1 s4.57)",
+                f"an object in the State (42008D) {self.state.title} cannot {event.name.lower()} (KMIP 2.1 s4.57)",
             )
         self.set(Tag.STATE, state)
 

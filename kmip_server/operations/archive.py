@@ -37,7 +37,7 @@ def archive(call: Call, request: ArchiveRequest) -> ArchiveResponse:
     if target.destroyed:
         raise KmipError(
             ResultReason.PERMISSION_DENIED,
-            "the object is destroyed, and nothing of it is left to archive (KMIP 2.1 s4.57)",
+            "State (42008D): the object is destroyed, and nothing of it is left to archive (KMIP 2.1 s4.57)",
         )
     target.set(Tag.ARCHIVE_DATE, call.now)
     call.change(target)

@@ -29,7 +29,9 @@ def checked(call: Call, target: ManagedObject, attribute: AttributeValue, old: I
         for instance in target.attributes.instances(Tag.NAME)
         if instance != old
     ):
-        raise KmipError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the object has this Name already (KMIP 2.1 s4.32)")
+        raise KmipError(
+            ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the object has this Name (420053) already (KMIP 2.1 s4.32)"
+        )
     check_value(call, tag, value, target)
     check_new_value(target.attributes, tag, value)
     return replace(value, usage_limits_count=value.usage_limits_total) if tag is Tag.USAGE_LIMITS else value
@@ -69,7 +71,9 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
         check_dates(attributes)
     size, most = len(attributes.to_bytes()), call.services.limits.attribute_bytes
     if size > most and size > len(target.attributes.to_bytes()):
-        raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"an object's attributes have at most {most} bytes here")
+        raise KmipError(
+            ResultReason.SERVER_LIMIT_EXCEEDED, f"an object's Attributes (420125) have at most {most} bytes here"
+        )
     target.attributes = attributes
     target.settle(call.now)
     call.change(target)

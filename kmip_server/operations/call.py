@@ -54,7 +54,10 @@ class Call:
         self.touched = unique_identifier[:128]
         found = self.object(unique_identifier)
         if found.archived and not self.spec.archived:
-            raise KmipError(ResultReason.OBJECT_ARCHIVED, "the object is archived; Recover it first (KMIP 2.1 s6.1.42)")
+            raise KmipError(
+                ResultReason.OBJECT_ARCHIVED,
+                "the object with this Unique Identifier (420094) is archived; Recover it first (KMIP 2.1 s6.1.42)",
+            )
         return found
 
     def object(self, unique_identifier: str, operation: Operation | None = None) -> ManagedObject:
@@ -69,7 +72,10 @@ class Call:
         decision = self.decide(operation or self.spec.operation, found)
         if not decision.allowed:
             if any(self.decide(Operation[name], found).allowed for name in OBJECT_OPERATIONS):
-                raise KmipError(ResultReason.PERMISSION_DENIED, "the object's operation policy does not allow this")
+                raise KmipError(
+                    ResultReason.PERMISSION_DENIED,
+                    "the policy of the object with this Unique Identifier (420094) does not allow this",
+                )
             raise self.not_found()
         if row.next_transition is not None and row.next_transition <= self.now and found.settle(self.now):
             self.save(found)
@@ -107,7 +113,10 @@ class Call:
             server_resource(self.caller.name),
         )
         if not decision.allowed:
-            raise KmipError(ResultReason.PERMISSION_DENIED, f"you may not use {self.spec.operation.title} here")
+            raise KmipError(
+                ResultReason.PERMISSION_DENIED,
+                f"you may not use the Operation (42005C) {self.spec.operation.title} here",
+            )
 
     # Changes. ---------------------------------------------------------------------------------------------------------
 
@@ -133,10 +142,15 @@ class Call:
     def value(self, target: ManagedObject) -> ObjectStructure:
         """The object with its key bytes, unsealed. Raises Object Destroyed, Key Value Not Present."""
         if target.destroyed:
-            raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed (KMIP 2.1 s4.57)")
+            raise KmipError(
+                ResultReason.OBJECT_DESTROYED,
+                "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
+            )
         material = self.unit.material(target.row) if target.row is not None else None
         if material is None:
-            raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+            raise KmipError(
+                ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
+            )
         return from_material(target.object_type, material)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kmip_server.messages.citations import cited
 from kmip_server.messages.fields import Payload, byte_string, enumeration
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.operations.call import Call
@@ -43,11 +44,12 @@ def cancel(call: Call, request: CancelRequest) -> CancelResponse:
     result = CancellationResult.COMPLETED
     if job.response is None:
         result = CancellationResult.CANCELED
+        canceled = Operation(job.operation)
         answer = ResponseBatchItem(
-            operation=Operation(job.operation),
+            operation=canceled,
             result_status=ResultStatus.OPERATION_FAILED,
             result_reason=ResultReason.OPERATION_CANCELED_BY_REQUESTER,
-            result_message="canceled by its requester",
+            result_message=cited("canceled by its requester", call.version, canceled),
         )
         call.unit.update_job(completed(job, answer))
     return CancelResponse(

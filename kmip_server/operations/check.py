@@ -66,7 +66,10 @@ def _check(target: ManagedObject, request: CheckRequest, version: ProtocolVersio
     so in 2.1, in whose published answers a failed Check has no payload (BL-M-2-21).
     """
     if target.destroyed:
-        raise KmipError(ResultReason.PERMISSION_DENIED, "the object is destroyed (KMIP 2.1 s4.57)")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
+        )
     if request.usage_limits_count is not None and request.usage_limits_count < 0:
         raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is not negative")
     denials = tuple(_denials(target, request))

@@ -56,7 +56,8 @@ def create(call: Call, request: CreateRequest) -> CreateResponse:
     maker = _MAKERS.get(object_type)
     if maker is None or call.version < maker.since:
         raise KmipError(
-            ResultReason.INVALID_OBJECT_TYPE, f"Create makes no {object_type.title}; Register takes other objects"
+            ResultReason.INVALID_OBJECT_TYPE,
+            f"Create makes no Object Type (420057) {object_type.title}; Register takes other objects",
         )
     check_protection(request.protection_storage_masks)
     made = maker.make(call, check_template(call, object_type, request.attributes))

@@ -166,7 +166,9 @@ def _check_length(_: Call, length: int, __: ManagedObject | None) -> None:
 
 def _check_vendor_attribute(_: Call, value: VendorAttribute, __: ManagedObject | None) -> None:
     if value.vendor_identification == "y":
-        raise KmipError(ResultReason.ATTRIBUTE_READ_ONLY, 'attributes of vendor "y" are the server\'s (KMIP 2.1 s4.60)')
+        raise KmipError(
+            ResultReason.ATTRIBUTE_READ_ONLY, 'Vendor Identification (42009D) "y" is the server\'s (KMIP 2.1 s4.60)'
+        )
     if value.attribute_value is None:
         raise KmipError(ResultReason.INVALID_MESSAGE, "a vendor attribute has an Attribute Value (42000B)")
     if not _VENDOR.fullmatch(value.vendor_identification) or not value.attribute_name:
@@ -183,7 +185,7 @@ def _check_link(call: Call, link: Link, _: ManagedObject | None) -> None:
     except KmipError:
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE,
-            "a Link leads to an object that exists and that you may see (KMIP 2.1 s4.31)",
+            "a Link (42004A) leads to an object that exists and that you may see (KMIP 2.1 s4.31)",
         ) from None
 
 
@@ -227,7 +229,7 @@ def new_object(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name_of(tag)} is {value!s} and not what the request states"
             )
     if first(Tag.QUANTUM_SAFE) and not _quantum_safe(object_type, facts):
-        raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (KMIP 2.1 s4.45)")
+        raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (420147) (KMIP 2.1 s4.45)")
     common = _common(
         object_type,
         first(Tag.OPERATION_POLICY_NAME) or DEFAULT,

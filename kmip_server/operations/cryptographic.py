@@ -111,7 +111,8 @@ def parameters_for(call: Call, target: ManagedObject, given: CryptographicParame
     )
     if not call.services.legacy_algorithms and any(is_legacy(algorithm) for algorithm in algorithms):
         raise KmipError(
-            ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "this server's policy does not allow legacy algorithms"
+            ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
+            "this server's policy does not allow a legacy Cryptographic Algorithm (420028)",
         )
     return parameters
 

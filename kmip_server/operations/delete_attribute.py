@@ -44,7 +44,9 @@ def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttri
     current = request.current_attribute
     deleted = request.attribute_reference if current is None else reference_to(current)
     if deleted is None:
-        raise KmipError(ResultReason.INVALID_MESSAGE, "Delete Attribute names no attribute (KMIP 2.1 s6.1.13)")
+        raise KmipError(
+            ResultReason.INVALID_MESSAGE, "Delete Attribute has no Attribute Reference (42013B) (KMIP 2.1 s6.1.13)"
+        )
     check_delete(target.attributes, deleted)
     gone = _meant(call, target, request, deleted)
     attributes = target.attributes

@@ -125,7 +125,9 @@ def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
 
 def _wanted(call: Call, object_type: ObjectType, template: AttributeSet) -> tuple[CryptographicAlgorithm | None, int]:
     if object_type not in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA):
-        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "Derive Key makes Symmetric Keys and Secret Data")
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE, "Derive Key makes the Object Type (420057) Symmetric Key or Secret Data"
+        )
     algorithm, bits = template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), template.first(Tag.CRYPTOGRAPHIC_LENGTH)
     if bits not in SECRET_LENGTHS:
         raise KmipError(
@@ -165,12 +167,17 @@ def _parameters(call: Call, request: DeriveKeyRequest) -> Parameters:
 
 def _bases(call: Call, given: tuple[Identifier, ...]) -> list[ManagedObject]:
     if any(identifier is UniqueIdentifier.ID_PLACEHOLDER for identifier in given):
-        raise KmipError(ResultReason.INVALID_FIELD, "Derive Key does not take the ID Placeholder (s6.1.14)")
+        raise KmipError(
+            ResultReason.INVALID_FIELD,
+            "Derive Key has a Unique Identifier (420094), and does not take the ID Placeholder (KMIP 2.1 s6.1.14)",
+        )
     if len(given) > 2:
-        raise KmipError(ResultReason.INVALID_FIELD, "no Derivation Method takes more than two objects")
+        raise KmipError(ResultReason.INVALID_FIELD, "no Derivation Method (420031) takes more than two objects")
     bases = [call.target(identifier) for identifier in given]
     if len({base.unique_identifier for base in bases}) < len(bases):
-        raise KmipError(ResultReason.INVALID_FIELD, "the objects to derive from are different objects")
+        raise KmipError(
+            ResultReason.INVALID_FIELD, "the objects to derive from have each another Unique Identifier (420094)"
+        )
     for base in bases:
         if base.object_type not in _BASES:
             raise _not_derivable(base)
@@ -178,7 +185,10 @@ def _bases(call: Call, given: tuple[Identifier, ...]) -> list[ManagedObject]:
 
 
 def _not_derivable(base: ManagedObject) -> KmipError:
-    return KmipError(ResultReason.INVALID_OBJECT_TYPE, f"nothing is derived like this from a {base.object_type.title}")
+    return KmipError(
+        ResultReason.INVALID_OBJECT_TYPE,
+        f"nothing is derived like this from an Object Type (420057) {base.object_type.title}",
+    )
 
 
 def _use(call: Call, base: ManagedObject, size: int) -> None:
@@ -209,7 +219,8 @@ def _derived(
         is_legacy(one) for one in (algorithm, named.hashing_algorithm, named.cryptographic_algorithm)
     ):
         raise KmipError(
-            ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "this server's policy does not allow legacy algorithms"
+            ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
+            "this server's policy does not allow a legacy Cryptographic Algorithm (420028)",
         )
     # It is computed while others wait: so one message has so many iterations, however many items it has.
     left = call.services.limits.pbkdf2_iterations - call.batch.pbkdf2_iterations
@@ -222,7 +233,9 @@ def _derived(
 def _with_data(call: Call, method: DerivationMethod, parameters: Parameters, holder: ManagedObject) -> Parameters:
     """The parameters with the Derivation Data that a Secret Data object holds (s7.12)."""
     if holder.object_type is not ObjectType.SECRET_DATA:
-        raise KmipError(ResultReason.INVALID_OBJECT_TYPE, "the second object holds Derivation Data: it is Secret Data")
+        raise KmipError(
+            ResultReason.INVALID_OBJECT_TYPE, "the second object holds Derivation Data (420030): it is Secret Data"
+        )
     if parameters.derivation_data or method is DerivationMethod.PBKDF2:
         raise KmipError(
             ResultReason.INVALID_FIELD,
@@ -247,7 +260,8 @@ def _agreed(call: Call, bases: list[ManagedObject], bits: int) -> bytes:
     keys = {base.object_type: base for base in bases}
     if keys.keys() != {ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY}:
         raise KmipError(
-            ResultReason.INVALID_OBJECT_TYPE, "Asymmetric Key derives from one Private Key and one Public Key"
+            ResultReason.INVALID_OBJECT_TYPE,
+            "the Derivation Method (420031) Asymmetric Key takes one Private Key and one Public Key",
         )
     return derive_shared(
         private_key(call, keys[ObjectType.PRIVATE_KEY]), public_key(call, keys[ObjectType.PUBLIC_KEY]), bits

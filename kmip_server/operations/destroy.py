@@ -33,7 +33,10 @@ def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
     """Transitions 2, 7 and 9 of s4.57: the sealed material and its data key are erased."""
     target = call.target(request.unique_identifier)
     if target.destroyed:
-        raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed already (KMIP 2.1 s4.57)")
+        raise KmipError(
+            ResultReason.OBJECT_DESTROYED,
+            "the object with this Unique Identifier (420094) is destroyed already (KMIP 2.1 s4.57)",
+        )
     target.transition(Event.DESTROY)
     target.set(Tag.DESTROY_DATE, call.now)
     call.change(target)

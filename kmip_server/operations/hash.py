@@ -49,7 +49,10 @@ def hash_data(call: Call, request: HashRequest) -> HashResponse:
     """Hash in one part or in several. No key and no object is involved."""
     algorithm = request.cryptographic_parameters.hashing_algorithm
     if is_legacy(algorithm) and not call.services.legacy_algorithms:
-        raise KmipError(ResultReason.CRYPTOGRAPHIC_FAILURE, "this server's policy does not allow legacy algorithms")
+        raise KmipError(
+            ResultReason.CRYPTOGRAPHIC_FAILURE,
+            "this server's policy does not allow a legacy Hashing Algorithm (420038)",
+        )
     data = required_data(call, request.data, request)
     if not is_in_parts(request):
         return HashResponse(data=macs.digest(algorithm, data))

@@ -104,7 +104,10 @@ def _value(call: Call, request: ImportRequest) -> ObjectStructure:
     """The object, unwrapped if it is not to be stored wrapped."""
     value = request.managed_object
     if value is None:
-        raise KmipError(ResultReason.INVALID_MESSAGE, "there is no object in the request (KMIP 2.1 s6.1.25)")
+        raise KmipError(
+            ResultReason.INVALID_MESSAGE,
+            "there is no object of the Object Type (420057) in the request (KMIP 2.1 s6.1.25)",
+        )
     if request.object_type not in (None, TYPE_OF[type(value)]):
         raise KmipError(
             ResultReason.INVALID_FIELD, f"the object is not of the Object Type (420057) {request.object_type.title}"

@@ -96,10 +96,13 @@ def item_of(key_format: KeyFormatType, material: KeyMaterial) -> Item:
 def clear_value(block: KeyBlock) -> KeyValue:
     """The Key Value of a block that is not wrapped. Raises Key Value Not Present, or Feature Not Supported."""
     if block.key_value is None:
-        raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
+        )
     if isinstance(block.key_value, bytes):
         raise KmipError(
-            ResultReason.FEATURE_NOT_SUPPORTED, "the Key Value is stored wrapped, as it was registered (KMIP 2.1 s3.2)"
+            ResultReason.FEATURE_NOT_SUPPORTED,
+            "the Key Value (420045) is stored wrapped, as it was registered (KMIP 2.1 s3.2)",
         )
     return block.key_value
 

@@ -52,7 +52,8 @@ def check_password(call: Call, made: ManagedObject) -> None:
         raise KmipError(ResultReason.BAD_PASSWORD, error.message) from None
     if call.version >= V2_0 and linked.state is not State.ACTIVE:
         raise KmipError(
-            ResultReason.BAD_PASSWORD, "the Secret Data of the PKCS#12 Password Link is not Active (KMIP 2.1 s4.57)"
+            ResultReason.BAD_PASSWORD,
+            "the Secret Data of the PKCS#12 Password Link (42004A) is not Active (KMIP 2.1 s4.57)",
         )
 
 

@@ -70,7 +70,9 @@ _MOST_RSA_PAIRS: Final = 1
 def _within_limits(call: Call, wanted: PairWanted) -> PairWanted:
     if wanted.algorithm is CryptographicAlgorithm.RSA:
         if call.batch.rsa_pairs >= _MOST_RSA_PAIRS:
-            raise KmipError(ResultReason.INVALID_FIELD, f"a message re-keys at most {_MOST_RSA_PAIRS} RSA key pair")
+            raise KmipError(
+                ResultReason.INVALID_FIELD, f"a Request Message (420078) re-keys at most {_MOST_RSA_PAIRS} RSA key pair"
+            )
         call.batch.rsa_pairs += 1
     return wanted
 

@@ -62,7 +62,8 @@ def announced(object_type: ObjectType, value: ObjectStructure | None) -> ObjectS
     """The object of a request, which must be there and of the type that the request names (KMIP 1.4 s11.4)."""
     if value is None:
         raise KmipError(
-            ResultReason.INVALID_MESSAGE, f"there is no {object_type.title} in the request (KMIP 2.1 s6.1.43)"
+            ResultReason.INVALID_MESSAGE,
+            f"there is no object of the Object Type (420057) {object_type.title} in the request (KMIP 2.1 s6.1.43)",
         )
     if TYPE_OF[type(value)] is not object_type:
         raise KmipError(

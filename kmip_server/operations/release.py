@@ -75,7 +75,9 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     """
     material = _stored(call, target)
     if target.first(Tag.EXTRACTABLE) is False:
-        raise KmipError(ResultReason.NOT_EXTRACTABLE, "the object's Extractable attribute is False (KMIP 2.1 s4.23)")
+        raise KmipError(
+            ResultReason.NOT_EXTRACTABLE, "the object's Extractable (420122) attribute is False (KMIP 2.1 s4.23)"
+        )
     specification = request.key_wrapping_specification
     wrapped = _is_wrapped(target, material)
     stays_wrapped = wrapped and request.key_wrap_type is not KeyWrapType.NOT_WRAPPED
@@ -107,10 +109,15 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
 def _stored(call: Call, target: ManagedObject) -> bytes:
     """The object as Call.value has it, and not taken apart."""
     if target.destroyed:
-        raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed (KMIP 2.1 s4.57)")
+        raise KmipError(
+            ResultReason.OBJECT_DESTROYED,
+            "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
+        )
     material = call.unit.material(target.row) if target.row is not None else None
     if material is None:
-        raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
+        )
     return material
 
 

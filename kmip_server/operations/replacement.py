@@ -39,9 +39,14 @@ def check_replaceable(call: Call, existing: ManagedObject, object_type: ObjectTy
             f"{call.spec.operation.title} replaces no object of the Object Type (420057) {existing.object_type.title}",
         )
     if existing.destroyed:
-        raise KmipError(ResultReason.PERMISSION_DENIED, "a destroyed key is not replaced (KMIP 2.1 s4.57)")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "the key with this Unique Identifier (420094) is destroyed, and is not replaced (KMIP 2.1 s4.57)",
+        )
     if existing.first(Tag.KEY_VALUE_PRESENT) is False:
-        raise KmipError(ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value is not on this server (KMIP 2.1 s4.28)")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
+        )
     if _is_replaced(call, existing):
         raise KmipError(
             ResultReason.PERMISSION_DENIED, "the key has a Replacement Object Link (42004A) already: Re-key that one"

@@ -85,7 +85,8 @@ class Streams:
             or (stream.finished and stream.last_request is not request)
         ):
             raise KmipError(
-                ResultReason.INVALID_CORRELATION_VALUE, "no operation is outstanding under this Correlation Value"
+                ResultReason.INVALID_CORRELATION_VALUE,
+                "no operation is outstanding under this Correlation Value (4200D6)",
             )
         if stream.last_request is not request:
             stream.last_request, stream.finished = None, True

@@ -61,7 +61,7 @@ def use(call: Call, target: ManagedObject, purpose: Purpose, size: int = 0, *, f
     if not allows(target, purpose.bit):
         raise KmipError(
             ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
-            f"the object's Cryptographic Usage Mask does not have {purpose.bit.title} (KMIP 2.1 s4.17)",
+            f"the object's Cryptographic Usage Mask (42002C) does not have {purpose.bit.title} (KMIP 2.1 s4.17)",
         )
     limits = target.first(Tag.USAGE_LIMITS)
     if purpose.protects and limits is not None:
@@ -83,9 +83,9 @@ def check_time(call: Call, target: ManagedObject, *, protects: bool) -> None:
         )
     stop, start = target.first(Tag.PROTECT_STOP_DATE), target.first(Tag.PROCESS_START_DATE)
     if protects and stop is not None and stop <= call.now:
-        raise _wrong_time("the object's Protect Stop Date has passed (KMIP 2.1 s4.41)")
+        raise _wrong_time("the object's Protect Stop Date (420068) has passed (KMIP 2.1 s4.41)")
     if not protects and start is not None and start > call.now:
-        raise _wrong_time("the object's Process Start Date is not reached yet (KMIP 2.1 s4.40)")
+        raise _wrong_time("the object's Process Start Date (420067) is not reached yet (KMIP 2.1 s4.40)")
 
 
 def _wrong_time(why: str) -> KmipError:
@@ -99,7 +99,7 @@ def allows(target: ManagedObject, bits: int) -> bool:
 
 
 def left(target: ManagedObject) -> int | None:
-    """How many units the object's Usage Limits leave (s4.59), or None if it has no limits."""
+    """How many units the object's Usage Limits (420095) leave (s4.59), or None if it has no limits."""
     limits = target.first(Tag.USAGE_LIMITS)
     if limits is None:
         return None
@@ -115,7 +115,7 @@ def spend(call: Call, target: ManagedObject, units: int) -> None:
     if units > available:
         raise KmipError(
             ResultReason.USAGE_LIMIT_EXCEEDED,
-            f"the object's Usage Limits leave {available}, and {units} are needed (KMIP 2.1 s4.59)",
+            f"the object's Usage Limits (420095) leave {available}, and {units} are needed (KMIP 2.1 s4.59)",
         )
     limits = target.first(Tag.USAGE_LIMITS)
     target.set(Tag.USAGE_LIMITS, replace(limits, usage_limits_count=available - units))

@@ -136,10 +136,14 @@ def _found(call: Call, unique_identifier: str) -> ManagedObject:
             ResultReason.WRAPPING_OBJECT_NOT_FOUND, "there is no wrapping key with this Unique Identifier (420094)"
         ) from None
     if key.destroyed:
-        raise KmipError(ResultReason.WRAPPING_OBJECT_DESTROYED, "the wrapping key is destroyed (KMIP 2.1 s4.57)")
+        raise KmipError(
+            ResultReason.WRAPPING_OBJECT_DESTROYED,
+            "the wrapping key's Unique Identifier (420094) is that of a destroyed one (KMIP 2.1 s4.57)",
+        )
     if key.archived:
         raise KmipError(
-            ResultReason.WRAPPING_OBJECT_ARCHIVED, "the wrapping key is archived; Recover it first (KMIP 2.1 s6.1.42)"
+            ResultReason.WRAPPING_OBJECT_ARCHIVED,
+            "the wrapping key with this Unique Identifier (420094) is archived; Recover it first (KMIP 2.1 s6.1.42)",
         )
     return key
 
@@ -238,7 +242,7 @@ def _encoded(
         if specification.attribute_name:
             raise KmipError(
                 ResultReason.ENCODING_OPTION_ERROR,
-                "with No Encoding, no attributes are wrapped with the key (KMIP 2.1 s7.18)",
+                "with the Encoding Option (4200A3) No Encoding, no attributes are wrapped (KMIP 2.1 s7.18)",
             )
         if material.type != Type.BYTE_STRING:
             raise KmipError(

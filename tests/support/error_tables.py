@@ -1,12 +1,13 @@
-"""The Result Reasons with which an operation of 2.1 may fail: its error table in KMIP 2.1 s6.1, and named exceptions.
+"""What holds for every refusal that any test gets: its Result Reason and its Result Message.
 
-`wire.read_response` asks it about every answer that any test gets in 2.1. The tables are in ../shared; where that is
-absent, nothing is asked.
+The Result Reasons with which an operation of 2.1 may fail are its error table in KMIP 2.1 s6.1, and named exceptions;
+`wire.read_response` asks about every answer. The tables are in ../shared: where that is absent, reasons are not asked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,15 @@ EXCEPTIONS_FOR: Final[Mapping[tuple[Operation, Reason], str]] = {
     (Operation.GET, Reason.OBJECT_DESTROYED): "the object is there, and its value is not",
 }
 """Reasons that one operation may fail with."""
+
+
+_TAG: Final = re.compile(r"\b(42|54)[0-9A-F]{4}\b")
+_SECTION: Final = re.compile(r"KMIP (1\.4|2\.1) s\d+(\.\d+)*")
+
+
+def says_where(message: str | None) -> bool:
+    """Whether a Result Message names a tag, and a section of the specification."""
+    return message is not None and _TAG.search(message) is not None and _SECTION.search(message) is not None
 
 
 @cache

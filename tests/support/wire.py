@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from support.error_tables import assert_allowed
+from support.error_tables import assert_allowed, says_where
 from support.numbers import Operation, Reason, Tag
 
 STRUCTURE, INTEGER, LONG_INTEGER, BIG_INTEGER, ENUMERATION, BOOLEAN = 1, 2, 3, 4, 5, 6
@@ -297,7 +297,9 @@ def _result(item: Node) -> Result:
         payload=item.find(Tag.RESPONSE_PAYLOAD),
     )
     assert result.status is not None, item
-    assert result.status != OPERATION_FAILED or result.reason is not None, item
+    if result.status == OPERATION_FAILED:
+        assert result.reason is not None, item
+        assert says_where(result.message), result.message
     assert result.status != SUCCESS or (result.reason is None and result.message is None), item
     return result
 

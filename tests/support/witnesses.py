@@ -56,7 +56,7 @@ class Witnesses:
             raise
         if result.ok:
             self.made[name] = result.unique_identifier
-        elif result.message == UNKNOWN:
+        elif result.message.startswith(UNKNOWN):
             self.unknown.append(name)
         else:
             self.refused.append(name)
