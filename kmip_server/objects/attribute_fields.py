@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.errors import KmipError
@@ -22,10 +21,13 @@ from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumeration import Enumeration
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.memory import remembered, weight
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0, ProtocolVersion
 
 _REMEMBERED: Final = 4096
+_SMALL: Final = 512
+"""Attributes are remembered up to this many bytes."""
 _TAG: Final = Primitive(Type.ENUMERATION)
 
 CUSTOM_VENDORS: Final = ("x", "y")
@@ -70,8 +72,8 @@ def _custom(name: str) -> tuple[str, str] | None:
     return (vendor, rest) if dash and rest and vendor in CUSTOM_VENDORS else None
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def read_named(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
+@remembered(_REMEMBERED, lambda arguments, _: weight(arguments[0]) <= _SMALL)
+def read_named(item: Item, version: ProtocolVersion, partial: bool = False) -> AttributeValue:
     """A 1.x Attribute structure: name, index, value (KMIP 1.4 s2.1.1). A `partial` value is one to compare with."""
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
@@ -117,8 +119,8 @@ def write_named(attribute: AttributeValue, version: ProtocolVersion) -> bytes | 
     return binary.structure(Tag.ATTRIBUTE, TEXT.write(Tag.ATTRIBUTE_NAME, name, version) + place + content)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def read_tagged(item: Item, version: ProtocolVersion, *, partial: bool = False) -> AttributeValue:
+@remembered(_REMEMBERED, lambda arguments, _: weight(arguments[0]) <= _SMALL)
+def read_tagged(item: Item, version: ProtocolVersion, partial: bool = False) -> AttributeValue:
     """An attribute under its own tag, as since 2.0. A `partial` value is one to compare with."""
     try:
         row = ATTRIBUTES[Tag(item.tag)]
@@ -162,14 +164,14 @@ def read_template(item: Item, version: ProtocolVersion, *, partial: bool = False
             raise KmipError(
                 ResultReason.INVALID_MESSAGE, f"{name_of(child.tag)} does not belong in {name_of(item.tag)}"
             )
-    return tuple([read_named(child, version, partial=partial) for child in item.value])
+    return tuple([read_named(child, version, partial) for child in item.value])
 
 
 def read_attributes(item: Item, version: ProtocolVersion, *, partial: bool = False) -> tuple[AttributeValue, ...]:
     """An Attributes structure, as since 2.0 (KMIP 2.1 s5.1)."""
     if item.type != Type.STRUCTURE:
         raise wrong_type(item, Type.STRUCTURE)
-    return tuple([read_tagged(child, version, partial=partial) for child in item.value])
+    return tuple([read_tagged(child, version, partial) for child in item.value])
 
 
 def _named(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> bytes:
@@ -180,7 +182,7 @@ def _tagged(attributes: Iterable[AttributeValue], version: ProtocolVersion) -> b
     return b"".join([part for attribute in attributes if (part := write_tagged(attribute, version)) is not None])
 
 
-_written_named = lru_cache(maxsize=_REMEMBERED)(write_named)
+_written_named = remembered(_REMEMBERED, lambda _, written: len(written or b"") <= _SMALL)(write_named)
 """As write_named: most values are the same in many objects."""
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from kmip_server.messages.kinds import INTEGER
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.item import Limits
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26, depth=32, nodes=1 << 20)
 _MOST_REMEMBERED: Final = 4096
+_SMALL: Final = 512
+"""Instances are remembered up to this many bytes."""
 _UNSHARED: Final = frozenset({Tag.UNIQUE_IDENTIFIER, Tag.SHORT_UNIQUE_IDENTIFIER, Tag.DIGEST})
 """What no two objects have in common."""
 _TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}
@@ -167,9 +169,10 @@ _remembered: Final[dict[bytes, AttributeValue]] = {}
 
 
 def _remember(part: bytes, attribute: AttributeValue) -> AttributeValue:
-    if len(_remembered) >= _MOST_REMEMBERED:
-        _remembered.clear()
-    _remembered[part] = attribute
+    if len(part) <= _SMALL:
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[part] = attribute
     return attribute
 
 
@@ -184,7 +187,7 @@ def _encoded(tag: Tag, value: Any, index: int | None) -> bytes:
     return part
 
 
-_stored = lru_cache(maxsize=_MOST_REMEMBERED)(_encoded)
+_stored = remembered(_MOST_REMEMBERED, lambda _, part: len(part) <= _SMALL)(_encoded)
 """As _encoded: most values are the same in many objects."""
 
 

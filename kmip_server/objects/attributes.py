@@ -256,7 +256,8 @@ _ROWS: Final = (
     _client(Tag.PROTECTION_PERIOD, INTERVAL, since=V2_0),
     _server(Tag.PROTECTION_STORAGE_MASK, MaskKind(enums.ProtectionStorageMask), since=V2_0),
     _client(Tag.QUANTUM_SAFE, BOOLEAN, since=V2_0),
-    _server(Tag.SHORT_UNIQUE_IDENTIFIER, BYTES, since=V2_0, index=bytes.hex),
+    # Not indexed: hashes would fall all over the index, a page each, and nobody looks for one.
+    _server(Tag.SHORT_UNIQUE_IDENTIFIER, BYTES, since=V2_0),
     _either(Tag.ROTATE_AUTOMATIC, BOOLEAN, since=V2_1, modify=When.NEVER, delete=When.NEVER),
     _server(Tag.ROTATE_DATE, DATE_TIME, since=V2_1),
     _server(Tag.ROTATE_GENERATION, INTEGER, since=V2_1),

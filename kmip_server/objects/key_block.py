@@ -28,6 +28,7 @@ from kmip_server.ttlv import binary
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.enumerations import ObjectType
 from kmip_server.ttlv.item import Item, Limits, Type
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION, V1_0, V1_1, ProtocolVersion
 
@@ -163,6 +164,8 @@ STRUCTURES: Final[dict[ObjectType, tuple[Tag, type[ObjectStructure]]]] = {
 TYPE_OF: Final[dict[type[Payload], ObjectType]] = {row[1]: object_type for object_type, row in STRUCTURES.items()}
 
 _STORAGE_LIMITS: Final = Limits(message_bytes=1 << 26)
+_SMALL: Final = 8192
+"""Objects are kept up to this many bytes."""
 
 
 def to_material(value: ObjectStructure) -> bytes:
@@ -208,9 +211,9 @@ def _around_raw_key(algorithm: enums.CryptographicAlgorithm, bits: int, size: in
     return whole[:start], whole[start + size :]
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, lambda arguments, _: len(arguments[1]) <= _SMALL)
 def from_material(object_type: ObjectType, material: bytes) -> ObjectStructure:
-    """The object that `to_material` wrote. The last ones used are kept, as the storage keeps what it unsealed."""
+    """The object that `to_material` wrote. Small ones are kept, as the storage keeps what it unsealed."""
     structure_type = STRUCTURES[object_type][1]
     return structure_type.decode(binary.decode(material, _STORAGE_LIMITS).value, STORAGE_VERSION)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
@@ -12,13 +11,16 @@ from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.objects.lifecycle import Event
 from kmip_server.storage.port import ObjectRow
 from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 
 _COLUMNS: Final = {int(tag): row.column for tag, row in ATTRIBUTES.items() if row.column is not None}
 _NO_COLUMNS: Final[dict[str, Any]] = dict.fromkeys(_COLUMNS.values())
+_SMALL: Final = 4096
+"""Rows' attributes are remembered up to this many bytes."""
 _INDEXED: Final = {int(tag): row.index for tag, row in ATTRIBUTES.items() if row.index is not None}
 
-_parsed = lru_cache(maxsize=2048)(AttributeSet.from_bytes)
+_parsed = remembered(2048, lambda arguments, _: len(arguments[0]) <= _SMALL)(AttributeSet.from_bytes)
 
 
 class ManagedObject:

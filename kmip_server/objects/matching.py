@@ -154,7 +154,7 @@ class PatternsField:
         if version >= V2_0:
             return (_slot(name, Tag.ATTRIBUTES, False, lambda items: read_attributes(items[0], version, partial=True)),)
         return (
-            _slot(name, Tag.ATTRIBUTE, True, lambda items: [read_named(item, version, partial=True) for item in items]),
+            _slot(name, Tag.ATTRIBUTE, True, lambda items: [read_named(item, version, True) for item in items]),
             _slot(name, Tag.TEMPLATE_ATTRIBUTE, False, lambda items: read_template(items[0], version, partial=True)),
         )
 

@@ -317,11 +317,11 @@ def test_a_template_that_does_not_exist_is_not_found() -> None:
 
 def test_values_to_compare_with_may_lack_required_fields_and_nothing_else_may() -> None:
     name = Item(Tag.NAME, Type.STRUCTURE, (Item(Tag.NAME_VALUE, Type.TEXT_STRING, "a"),))
-    assert read_tagged(name, V2_1, partial=True).value == s.Name(name_value="a", name_type=None)  # type: ignore[arg-type]
+    assert read_tagged(name, V2_1, True).value == s.Name(name_value="a", name_type=None)  # type: ignore[arg-type]
     with pytest.raises(KmipError):
         read_tagged(name, V2_1)
     empty = Item(Tag.ATTRIBUTE_VALUE, Type.STRUCTURE, ())
-    assert read_named(named("Usage Limits", value=empty), V1_4, partial=True).value.usage_limits_total is None
+    assert read_named(named("Usage Limits", value=empty), V1_4, True).value.usage_limits_total is None
     strange = Item(Tag.NAME, Type.STRUCTURE, (Item(Tag.BATCH_COUNT, Type.INTEGER, 1),))
     with pytest.raises(KmipError):
-        read_tagged(strange, V2_1, partial=True)
+        read_tagged(strange, V2_1, True)
