@@ -36,6 +36,5 @@ def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
         raise KmipError(ResultReason.OBJECT_DESTROYED, "the object is destroyed already (KMIP 2.1 s4.57)")
     target.transition(Event.DESTROY)
     target.set(Tag.DESTROY_DATE, call.now)
-    call.change(target)
-    call.unit.drop_material(target.unique_identifier)
+    call.change(target, erased=True)
     return DestroyResponse(unique_identifier=target.unique_identifier)
