@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kmip_server.cli.backup import File
-from kmip_server.cli.output import Json, print_json, progress
+from kmip_server.cli.output import CommandError, Json, print_json, progress
 from kmip_server.cli.staging import refuse_initialised, staged
 
 
@@ -21,10 +21,13 @@ def restore(
 ) -> None:
     """Make a server directory out of a backup. The backup is verified first, and nothing that exists is overwritten.
 
-    A PostgreSQL database must be empty; KMIP_STORAGE__URL restores into another one than the backup came from.
+    A PostgreSQL database must be empty; KMIP_STORAGE__URL restores into another one than the backup came from. A backup
+    of an older version is brought up to date with its master key; KMIP_MASTER_KEY__FILE says where that is, if it is
+    not in the backup.
 
     Example: kmip-server restore /backup/kmip-monday /var/lib/kmip
     """
+    from kmip_server.cli.master_key import open_master_key
     from kmip_server.config import Settings
     from kmip_server.storage.backup import open_backup
 
@@ -33,11 +36,16 @@ def restore(
     with progress("Verifying and restoring ..."), open_backup(file) as opened, staged(directory) as stage:
         opened.restore_files(stage)
         settings = Settings.load(stage)
-        opened.restore_store(settings.storage.url)
-        for folder in ("clients", "policies"):
-            (stage / folder).mkdir(mode=0o700, exist_ok=True)
         master_key = settings.master_key.file
         needs_master_key = not master_key.exists()
+        if needs_master_key and not opened.current:
+            raise CommandError(
+                "the backup is of an older version, so that its keys have to be wrapped anew, and has no master key:"
+                " say in KMIP_MASTER_KEY__FILE where it is"
+            )
+        opened.restore_store(settings.storage.url, None if opened.current else open_master_key(settings))
+        for folder in ("clients", "policies"):
+            (stage / folder).mkdir(mode=0o700, exist_ok=True)
     facts = opened.facts
     if as_json:
         print_json({"directory": str(directory), "needs_master_key": needs_master_key, **asdict(facts)})

@@ -15,15 +15,17 @@ def upgrade(directory: Directory) -> None:
     """Bring the database to the schema that this version needs. Make a backup and stop the server first.
 
     It is done as a whole or not at all: one that was interrupted is run again. Objects, records and keys stay what they
-    are. A database that is up to date is left as it is.
+    are. The master key is opened, as keys may have to be wrapped anew. A database that is up to date is left as it is.
 
     Example: kmip-server upgrade /var/lib/kmip
     """
     from alembic.util.exc import CommandError as UnknownRevision
 
+    from kmip_server.cli.master_key import open_master_key
     from kmip_server.config import Settings
     from kmip_server.storage.database import Database
     from kmip_server.storage.migrations import upgrade as migrate
+    from kmip_server.storage.schema import REVISION
 
     settings = Settings.load(directory)
     database = Database(settings.storage.url)
@@ -32,9 +34,10 @@ def upgrade(directory: Directory) -> None:
         before = _schema(database)
         if before is None:
             raise CommandError("the database is not that of a server: nothing was ever stored in it")
+        master_key = None if before == REVISION else open_master_key(settings)
         try:
             with progress("Upgrading the database ..."):
-                migrate(settings.storage.url)
+                migrate(settings.storage.url, master_key=master_key)
         except UnknownRevision:
             raise CommandError(
                 f"the database has schema {before}, which this version does not know: a newer one has used it"

@@ -19,7 +19,7 @@ from kmip_server.operations.batch import Batch
 from kmip_server.operations.registry import OperationSpec
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import ObjectRow, Unit
+from kmip_server.storage.port import ObjectRow, SealBroken, Unit
 from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
@@ -77,8 +77,8 @@ class Call:
                     "the policy of the object with this Unique Identifier (420094) does not allow this",
                 )
             raise self.not_found()
-        if row.next_transition is not None and row.next_transition <= self.now and found.settle(self.now):
-            self.save(found)
+        if row.next_transition is not None and row.next_transition <= self.now:
+            self.settle(found)
         return found
 
     @staticmethod
@@ -120,16 +120,31 @@ class Call:
 
     # Changes. ---------------------------------------------------------------------------------------------------------
 
-    def save(self, changed: ManagedObject) -> None:
-        """Store a changed object as its next version."""
+    def settle(self, found: ManagedObject) -> bool:
+        """Make and store the transitions that time has brought; False if they are not stored, as the seal is broken.
+
+        They are true all the same: what fails is a request that changes or uses the object, and not Destroy.
+        """
+        found.settle(self.now)
+        try:
+            self.save(found)
+        except SealBroken:
+            return False
+        return True
+
+    def save(self, changed: ManagedObject, *, erased: bool = False) -> None:
+        """Store a changed object as its next version. If it is `erased`, its key material is gone for good."""
         row = changed.to_row()
-        self.unit.update(row)
+        if erased:
+            self.unit.update_material(row, None)
+        else:
+            self.unit.update(row)
         changed.row = row
 
-    def change(self, changed: ManagedObject) -> None:
-        """Store an object that the caller's request changed: its Last Change Date is now (s4.29)."""
+    def change(self, changed: ManagedObject, *, erased: bool = False) -> None:
+        """As save(), for an object that the caller's request changed: its Last Change Date is now (s4.29)."""
         changed.set(Tag.LAST_CHANGE_DATE, self.now)
-        self.save(changed)
+        self.save(changed, erased=erased)
 
     def add(self, made: ManagedObject, value: ObjectStructure | bytes | None) -> None:
         """Store a new object with its material, which may be given as `to_material` makes it."""

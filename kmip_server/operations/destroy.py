@@ -39,6 +39,5 @@ def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
         )
     target.transition(Event.DESTROY)
     target.set(Tag.DESTROY_DATE, call.now)
-    call.change(target)
-    call.unit.drop_material(target.unique_identifier)
+    call.change(target, erased=True)
     return DestroyResponse(unique_identifier=target.unique_identifier)

@@ -86,12 +86,15 @@ def _storage(given: int | None) -> int:
 
 
 def _settle_due(call: Call) -> None:
-    """Make every transition that time has brought, so that a search by State finds what is true now (s4.57)."""
-    while due := call.unit.due(call.now, _DUE_AT_ONCE):
-        for row in due:
-            target = ManagedObject.of(row)
-            target.settle(call.now)
-            call.save(target)
+    """Make every transition that time has brought, so that a search by State finds what is true now (s4.57).
+
+    An object whose seal is broken is left as it is: those who look for others need not suffer from it.
+    """
+    left: set[str] = set()
+    while due := [
+        row for row in call.unit.due(call.now, _DUE_AT_ONCE + len(left)) if row.unique_identifier not in left
+    ]:
+        left.update(row.unique_identifier for row in due if not call.settle(ManagedObject.of(row)))
 
 
 def _visible(call: Call, wanted: Patterns, storage: int) -> Iterator[ObjectRow]:

@@ -30,6 +30,7 @@ from sqlalchemy import func, insert, inspect, select
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database
+from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.migrations import upgrade
 
 _MAGIC = b"kmip-server backup 1\n"
@@ -94,16 +95,23 @@ class OpenBackup:
     store: Path
     files: Mapping[str, Path]
 
-    def restore_store(self, url: str) -> None:
+    @property
+    def current(self) -> bool:
+        """Whether the store has the schema of this version; restoring one of an older version needs its master key."""
+        return self.facts.schema_revision == schema.REVISION
+
+    def restore_store(self, url: str, master_key: MasterKey | None = None) -> None:
         """Put the store into an empty database, and bring its schema up to date. Raises BackupError if it is not empty.
 
-        The directory of an SQLite file is made if there is none.
+        The directory of an SQLite file is made if there is none. Raises MasterKeyError if keys have to be wrapped anew.
         """
         database = Database(url)
         _refuse_used(database)
+        # The unpacked copy: nothing is put anywhere before it is known to be of use.
+        upgrade(f"sqlite:///{self.store}", master_key=master_key)
         if database.sqlite:
+            _make_one_file(self.store)
             _place(self.store, database.path, 0o600)
-            upgrade(url)
         else:
             _copy_rows_to_database(self.store, database, url)
         database.close()
@@ -126,14 +134,15 @@ def open_backup(source: Path) -> Iterator[OpenBackup]:
         yield OpenBackup(facts, Path(scratch, _STORE), {name: Path(scratch, _FILES, name) for name in facts.files})
 
 
-def restore(source: Path, url: str, directory: Path) -> BackupFacts:
+def restore(source: Path, url: str, directory: Path, master_key: MasterKey | None = None) -> BackupFacts:
     """Verify a backup, then put its store into the empty database at `url` and its other files under `directory`.
 
-    Nothing that exists is overwritten. Raises BackupError if the backup is damaged or the target is not empty.
+    Nothing that exists is overwritten. Raises BackupError if the backup is damaged or the target is not empty;
+    MasterKeyError as OpenBackup.restore_store().
     """
     with open_backup(source) as opened:
         _refuse_existing(opened.files, directory)
-        opened.restore_store(url)
+        opened.restore_store(url, master_key)
         opened.restore_files(directory)
         return opened.facts
 
@@ -150,8 +159,13 @@ def _copy_sqlite(source: Path, copy: Path) -> None:
     _create(copy)
     with closing(sqlite3.connect(source, timeout=10)) as reader, closing(sqlite3.connect(copy)) as writer:
         reader.backup(writer)
-        # The copy is a single file from here on, without a write-ahead log beside it.
-        writer.execute("PRAGMA journal_mode=DELETE")
+    _make_one_file(copy)
+
+
+def _make_one_file(copy: Path) -> None:
+    """Leave an SQLite database without a write-ahead log beside it."""
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def _copy_rows_to_file(database: Database, copy: Path) -> None:
@@ -160,13 +174,11 @@ def _copy_rows_to_file(database: Database, copy: Path) -> None:
     target = Database(url)
     _copy_rows(database, target)
     target.close()
-    with closing(sqlite3.connect(copy)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
+    _make_one_file(copy)
 
 
 def _copy_rows_to_database(copy: Path, database: Database, url: str) -> None:
     source = Database(f"sqlite:///{copy}")
-    upgrade(f"sqlite:///{copy}")
     upgrade(url)
     _copy_rows(source, database)
     source.close()
@@ -265,7 +277,8 @@ def _unpack_members(tar: tarfile.TarFile, scratch: Path) -> BackupFacts:
             digest = _digest_stream(_content(tar, member), out.write)[1]
         if digest != expected["sha256"]:
             raise BackupError(f"{member.name} is damaged: its digest is another one")
-        target.chmod(int(expected["mode"], 8) & 0o700 | int(expected["mode"], 8) & 0o044)
+        if member.name != _STORE:
+            target.chmod(int(expected["mode"], 8) & 0o700 | int(expected["mode"], 8) & 0o044)
         names.append(member.name)
     if described or _STORE not in names:
         raise ValueError("a member is missing")

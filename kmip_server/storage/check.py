@@ -70,6 +70,8 @@ class _Checker:
             yield f"its version is {row.version}"
         if row.destroyed and row.material_id is not None:
             yield "it is destroyed and has key material"
+        if row.wrapped_key is not None and row.material_id is None:
+            yield "it has a data key and no key material"
         if not row.destroyed and row.destroy_date is not None:
             yield "it has a Destroy Date and is not destroyed"
         try:

@@ -18,8 +18,8 @@ class ObjectRow(NamedTuple):
 
     `attributes` is opaque to the storage; the columns repeat those attributes that Locate filters by. `indexed` holds
     (tag, canonical value) of every other attribute instance that Locate can match exactly; it is None in a row that was
-    read, and `Unit.update` takes None as "the stored entries stay". `material_id` is the storage's own: it names the
-    sealing of the key material, and is None when there is none.
+    read, and `Unit.update` takes None as "the stored entries stay". `material_id` and `wrapped_key` are the storage's
+    own: they name the sealing of the key material and open it in this version, and are None when there is none.
     """
 
     unique_identifier: str
@@ -46,6 +46,7 @@ class ObjectRow(NamedTuple):
     archive_date: int | None = None
     fresh: bool = False
     material_id: bytes | None = None
+    wrapped_key: bytes | None = None
     indexed: tuple[tuple[int, str], ...] | None = None
 
     def next_version(self) -> ObjectRow:
@@ -142,16 +143,20 @@ class Unit(Protocol):
         """Add an object; its key material, if any, is sealed before it is stored."""
 
     def update(self, row: ObjectRow) -> None:
-        """Replace a row by its next version. Raises StorageConflict if the stored version is not the one before."""
+        """Replace a row by its next version; the key material stays.
+
+        Raises StorageConflict if the stored version is not the one before; SealBroken if the key material does not
+        belong to that one, and nothing is written then.
+        """
+
+    def update_material(self, row: ObjectRow, material: bytes | None) -> None:
+        """As update(), with other key material, or none (Destroy): the sealed bytes and data key before are erased.
+
+        The seal before may be broken. Raises StorageConflict.
+        """
 
     def material(self, row: ObjectRow) -> bytes | None:
         """The object's unsealed key material, or None if there is none (any more). Raises SealBroken on tampering."""
-
-    def replace_material(self, row: ObjectRow, material: bytes) -> None:
-        """Seal and store other material for an object (Import with Replace Existing)."""
-
-    def drop_material(self, unique_identifier: str) -> None:
-        """Erase the object's sealed material and its data key (Destroy)."""
 
     def remove(self, unique_identifier: str) -> None:
         """Remove an object wholly (Import with Replace Existing of another type)."""

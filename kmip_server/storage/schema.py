@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -47,7 +47,9 @@ objects = Table(
     Column("compromise_date", BigInteger),
     Column("archive_date", BigInteger),
     Column("fresh", Boolean, nullable=False),
+    # The key material's sealing, and its data key: wrapped by the master key, and bound to this version of the row.
     Column("material_id", LargeBinary),
+    Column("wrapped_key", LargeBinary),
     # What object_index holds for this object, as JSON: its rows are found by it, and need no second index of their own.
     Column("entries", Text, nullable=False),
 )
@@ -85,7 +87,6 @@ material = Table(
     metadata,
     Column("material_id", LargeBinary, primary_key=True),
     Column("master_key_id", Text, nullable=False),
-    Column("wrapped_key", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -5,10 +5,11 @@ Both layers are AES-256-GCM, and both bind what the bytes belong to as associate
     "material" or "data key"        which of the two layers
     kind, identifier, owner         each after its length
     up to three numbers             each with a mark that tells "none" from zero
+    version                         8 bytes, only in the data key of an object: the version of its row
     sealing identifier              16 bytes, new with every sealing: the time in ms (6 bytes), then 10 random ones
 
 so that sealed bytes open only in their own row, with that row's columns unchanged, and an older sealing of the same row
-does not open in place of a newer one.
+does not open in place of a newer one. A new version of a row has its data key wrapped anew, and the material stays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,11 +31,17 @@ from kmip_server.storage.port import Job, ObjectRow, SealBroken
 SEALING_ID_SIZE = 16
 
 _HEAD = struct.Struct(">BII?q?q?q")
+_VERSION = struct.Struct(">q")
 _WRAPPED = struct.Struct(">H")
 
 _OBJECT, _JOB_REQUEST, _JOB_RESPONSE = 1, 2, 3
+_NOTHING: tuple[tuple[Any, ...], bytes] = ((), b"")
 
-CacheKey = tuple[str, bytes, str, int, int | None, int | None]
+_BOUND = ("unique_identifier", "owner", "object_type", "cryptographic_algorithm", "cryptographic_length")
+bound_columns = attrgetter(*_BOUND)
+"""The columns that an object's key material is bound to; its data key is bound to the version too."""
+
+_opened_with = attrgetter("material_id", "wrapped_key", "version", *_BOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,11 @@ class Sealed:
     master_key_id: str
     wrapped_key: bytes
     ciphertext: bytes
+
+
+def sealed_in(row: ObjectRow, master_key_id: str, ciphertext: bytes) -> Sealed:
+    """An object's sealed material, with the row that names it."""
+    return Sealed(row.material_id or b"", master_key_id, row.wrapped_key or b"", ciphertext)
 
 
 def binding(kind: int, identifier: bytes, owner: str, numbers: tuple[int | None, int | None, int | None]) -> bytes:
@@ -72,14 +86,14 @@ def object_binding(row: ObjectRow) -> bytes:
 class Sealer:
     """Seals and opens under one master key, and remembers a bounded amount of opened key material.
 
-    What is remembered is immutable: it is found only by the unique identifier of its sealing together with every bound
-    column, all read from the object's row in the transaction that uses them. A destroyed object's row has no such
-    identifier any more. Thread-safe.
+    What is remembered of an object is found only with everything that it was opened with: the sealing's identifier, the
+    wrapped data key and every bound column, all read from the object's row in the transaction that uses them. So it is
+    served for no row that would not open by itself. A destroyed object's row has no sealing any more. Thread-safe.
     """
 
     def __init__(self, master_key: MasterKey, *, cache_entries: int = 4096, cache_bytes: int = 8 << 20) -> None:
         self._master_key = master_key
-        self._cache: dict[CacheKey, bytes] = {}
+        self._cache: dict[str, tuple[tuple[Any, ...], bytes]] = {}
         self._cache_entries = cache_entries
         self._cache_room = cache_bytes
         self._lock = threading.Lock()
@@ -89,45 +103,74 @@ class Sealer:
         """The name of the master key in use."""
         return self._master_key.key_id
 
-    def seal(self, bound: bytes, content: bytes) -> Sealed:
-        """Seal bytes under a new data key."""
+    def seal(self, row: ObjectRow, material: bytes) -> Sealed:
+        """Seal an object's material under a new data key, for this version of its row."""
+        bound = object_binding(row)
+        return self._seal(bound, bound + _VERSION.pack(row.version), material)
+
+    def open(self, row: ObjectRow, sealed: Sealed) -> bytes:
+        """An object's material, opened and not remembered. Raises SealBroken."""
+        bound = object_binding(row)
+        return self._open(bound, bound + _VERSION.pack(row.version), sealed)
+
+    def rewrap(self, row: ObjectRow, version: int) -> bytes:
+        """The data key of a row that names its sealing, wrapped for another version of it. Raises SealBroken."""
+        bound, sealing_id = object_binding(row), row.material_id or b""
+        before = b"data key" + bound + _VERSION.pack(row.version) + sealing_id
+        data_key = self._master_key.unwrap(row.wrapped_key or b"", before)
+        return self._master_key.wrap(data_key, b"data key" + bound + _VERSION.pack(version) + sealing_id)
+
+    def _seal(self, bound: bytes, key_bound: bytes, content: bytes) -> Sealed:
         fresh = os.urandom(KEY_SIZE + NONCE_SIZE + 10)
         data_key, nonce = fresh[:KEY_SIZE], fresh[KEY_SIZE : KEY_SIZE + NONCE_SIZE]
         sealing_id = (time.time_ns() // 1_000_000).to_bytes(6) + fresh[KEY_SIZE + NONCE_SIZE :]
         ciphertext = nonce + AESGCM(data_key).encrypt(nonce, content, b"material" + bound + sealing_id)
-        wrapped = self._master_key.wrap(data_key, b"data key" + bound + sealing_id)
+        wrapped = self._master_key.wrap(data_key, b"data key" + key_bound + sealing_id)
         return Sealed(sealing_id, self._master_key.key_id, wrapped, ciphertext)
 
-    def open(self, bound: bytes, sealed: Sealed) -> bytes:
-        """The bytes that were sealed. Raises SealBroken."""
+    def _open(self, bound: bytes, key_bound: bytes, sealed: Sealed) -> bytes:
         if sealed.master_key_id != self._master_key.key_id:
             raise SealBroken(f"sealed under another master key ({sealed.master_key_id})")
-        data_key = self._master_key.unwrap(sealed.wrapped_key, b"data key" + bound + sealed.sealing_id)
+        data_key = self._master_key.unwrap(sealed.wrapped_key, b"data key" + key_bound + sealed.sealing_id)
         nonce, ciphertext = sealed.ciphertext[:NONCE_SIZE], sealed.ciphertext[NONCE_SIZE:]
         try:
             return AESGCM(data_key).decrypt(nonce, ciphertext, b"material" + bound + sealed.sealing_id)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("the sealed bytes or what they are bound to were changed") from error
 
+    # What was opened
+
     def cached(self, row: ObjectRow) -> bytes | None:
-        """The object's material if it was opened before, for exactly this sealing and these bound columns."""
-        return self._cache.get(_cache_key(row))
+        """The object's material if it was opened before, for exactly this sealing, version and bound columns."""
+        key, content = self._cache.get(row.unique_identifier, _NOTHING)
+        return content if key == _opened_with(row) else None
 
     def open_material(self, row: ObjectRow, sealed: Sealed) -> bytes:
         """An object's material, remembered for the next time. Raises SealBroken."""
-        content = self.open(object_binding(row), sealed)
-        key = _cache_key(row)
+        content = self.open(row, sealed)
         with self._lock:
-            self._cache_room += len(self._cache.pop(key, b"")) - len(content)
-            self._cache[key] = content
+            self._cache_room += self._forgotten(row.unique_identifier) - len(content)
+            self._cache[row.unique_identifier] = (_opened_with(row), content)
             while self._cache and (len(self._cache) > self._cache_entries or self._cache_room < 0):
-                self._cache_room += len(self._cache.pop(next(iter(self._cache))))
+                self._cache_room += self._forgotten(next(iter(self._cache)))
         return content
 
-    def forget(self, row: ObjectRow) -> None:
+    def carry_over(self, before: ObjectRow, after: ObjectRow) -> None:
+        """Remember for the next version of a row what is remembered for the one before: the material is the same."""
+        with self._lock:
+            content = self.cached(before)
+            if content is not None:
+                self._cache[after.unique_identifier] = (_opened_with(after), content)
+
+    def forget(self, unique_identifier: str) -> None:
         """Remember an object's material no longer: it was destroyed or replaced."""
         with self._lock:
-            self._cache_room += len(self._cache.pop(_cache_key(row), b""))
+            self._cache_room += self._forgotten(unique_identifier)
+
+    def _forgotten(self, unique_identifier: str) -> int:
+        return len(self._cache.pop(unique_identifier, _NOTHING)[1])
+
+    # Jobs
 
     def seal_job(self, job: Job) -> tuple[bytes, bytes | None]:
         """A job's request and response, sealed and packed into one byte string each."""
@@ -141,7 +184,7 @@ class Sealer:
         return Job(job.correlation_value, job.owner, job.submitted_at, job.operation, request, job.stage, response)
 
     def _packed(self, bound: bytes, content: bytes) -> bytes:
-        sealed = self.seal(bound, content)
+        sealed = self._seal(bound, bound, content)
         return sealed.sealing_id + _WRAPPED.pack(len(sealed.wrapped_key)) + sealed.wrapped_key + sealed.ciphertext
 
     def _unpacked(self, bound: bytes, packed: bytes) -> bytes:
@@ -150,18 +193,8 @@ class Sealer:
             raise SealBroken("the sealed bytes are cut off")
         end = start + _WRAPPED.unpack_from(packed, SEALING_ID_SIZE)[0]
         sealing_id = packed[:SEALING_ID_SIZE]
-        return self.open(bound, Sealed(sealing_id, self._master_key.key_id, packed[start:end], packed[end:]))
-
-
-def _cache_key(row: ObjectRow) -> CacheKey:
-    return (
-        row.unique_identifier,
-        row.material_id or b"",
-        row.owner,
-        row.object_type,
-        row.cryptographic_algorithm,
-        row.cryptographic_length,
-    )
+        sealed = Sealed(sealing_id, self._master_key.key_id, packed[start:end], packed[end:])
+        return self._open(bound, bound, sealed)
 
 
 def _job_binding(job: Job, kind: int) -> bytes:

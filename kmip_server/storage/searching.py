@@ -100,7 +100,7 @@ def _kind(wanted: int | str | bool | Range) -> str:
 
 
 def _column_values(name: str, wanted: int | str | bool | Range) -> list[Any]:
-    if name not in COLUMNS or name in ("attributes", "material_id"):
+    if name not in COLUMNS or name in ("attributes", "material_id", "wrapped_key"):
         raise ValueError(f"{name} is not a column to search by")
     if isinstance(wanted, Range):
         return [value for value in (wanted.low, wanted.high) if value is not None]

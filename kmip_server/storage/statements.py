@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Table, bindparam, delete, insert, literal_
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database, Sql
-from kmip_server.storage.rows import COLUMNS, WRITTEN
+from kmip_server.storage.rows import COLUMNS
 
 _JOB = tuple(column.name for column in schema.jobs.columns)
 _ROW = [schema.objects.c[name] for name in COLUMNS]
@@ -21,9 +21,8 @@ class Statements:
 
     get: str
     get_locked: str
-    insert_object: str  # the columns of WRITTEN, material_id, entries
-    update_object: str  # the columns of WRITTEN, then the identifier and the version before
-    set_material_id: str  # material_id, unique_identifier
+    insert_object: str  # the columns of COLUMNS, entries
+    update_object: str  # the columns of COLUMNS, then the identifier and the version before
     get_material_id: str
     set_entries: str  # entries, unique_identifier
     get_entries: str
@@ -75,18 +74,17 @@ def build_statements(database: Database) -> Statements:
     whole_entry = [column == bindparam(f"at_{column.name}") for column in entries.columns]
     every_entry = tuple(f"at_{column.name}" for column in entries.columns)
     of_tag = (entries.c.tag == bindparam("a"), entries.c.value == bindparam("b"), entries.c.owner == bindparam("c"))
-    new: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in WRITTEN}
+    new: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in COLUMNS}
     return Statements(
         get=text(get, "key"),
         get_locked=text(get.with_for_update(), "key"),
-        insert_object=insertion(objects, *WRITTEN, "material_id", "entries"),
+        insert_object=insertion(objects, *COLUMNS, "entries"),
         update_object=text(
             update(objects).where(of_key, objects.c.version == bindparam("before")).values(new),
-            *(f"new_{name}" for name in WRITTEN),
+            *(f"new_{name}" for name in COLUMNS),
             "key",
             "before",
         ),
-        set_material_id=text(update(objects).where(of_key).values(material_id=bindparam("new")), "new", "key"),
         get_material_id=text(select(objects.c.material_id).where(of_key), "key"),
         set_entries=text(update(objects).where(of_key).values(entries=bindparam("new")), "new", "key"),
         get_entries=text(select(objects.c.entries, objects.c.owner, objects.c.initial_date).where(of_key), "key"),
@@ -95,12 +93,10 @@ def build_statements(database: Database) -> Statements:
         delete_entry=text(delete(entries).where(*whole_entry), *every_entry),
         has_entry=text(select(literal_column("1")).where(*whole_entry), *every_entry),
         get_material=text(
-            select(material.c.master_key_id, material.c.wrapped_key, material.c.sealed).where(
-                material.c.material_id == bindparam("key")
-            ),
+            select(material.c.master_key_id, material.c.sealed).where(material.c.material_id == bindparam("key")),
             "key",
         ),
-        insert_material=insertion(material, "material_id", "master_key_id", "wrapped_key", "sealed"),
+        insert_material=insertion(material, "material_id", "master_key_id", "sealed"),
         delete_material=text(delete(material).where(material.c.material_id == bindparam("key")), "key"),
         indexed=text(select(entries.c.unique_identifier).where(*of_tag), "a", "b", "c"),
         due=database.compile(

@@ -17,7 +17,7 @@ from kmip_server.storage.loop_lane import LoopLane
 from kmip_server.storage.master_key import MasterKey, MasterKeyError
 from kmip_server.storage.port import ObjectRow, SealBroken
 from kmip_server.storage.rows import COLUMNS
-from kmip_server.storage.sealing import Sealed, Sealer, object_binding
+from kmip_server.storage.sealing import Sealed, Sealer, sealed_in
 from kmip_server.storage.unit import Access, SqlUnit
 
 _POSTGRESQL_LANES = 3
@@ -46,7 +46,7 @@ class Store:
         """Make the schema, or bring it up to date, and open the store."""
         from kmip_server.storage.migrations import upgrade  # a worker that only opens a store does not load Alembic
 
-        upgrade(url)
+        upgrade(url, master_key=master_key)
         return cls.open(url, master_key)
 
     @classmethod
@@ -108,7 +108,6 @@ class Store:
                 *(table.c[name] for name in COLUMNS),
                 table.c.entries,
                 material.c.master_key_id,
-                material.c.wrapped_key,
                 material.c.sealed,
             )
             .select_from(table.outerjoin(material, table.c.material_id == material.c.material_id))
@@ -123,10 +122,9 @@ class Store:
             after = found[-1][_IDENTIFIER]
 
     def _stored(self, values: tuple[Any, ...]) -> StoredObject:
-        entries, master_key_id, wrapped_key, ciphertext = values[len(COLUMNS) :]
+        entries, master_key_id, ciphertext = values[len(COLUMNS) :]
         row = self.access.row(values[: len(COLUMNS)])
-        sealed = None if wrapped_key is None else Sealed(row.material_id or b"", master_key_id, wrapped_key, ciphertext)
-        return StoredObject(row, entries, sealed)
+        return StoredObject(row, entries, None if ciphertext is None else sealed_in(row, master_key_id, ciphertext))
 
     def open_material(self, stored: StoredObject) -> bytes | None:
         """A stored object's material, opened without the cache; None if it has none. Raises SealBroken."""
@@ -134,7 +132,7 @@ class Store:
             raise SealBroken("the sealed bytes are gone")
         if stored.sealed is None:
             return None
-        return self.access.sealer.open(object_binding(stored.row), stored.sealed)
+        return self.access.sealer.open(stored.row, stored.sealed)
 
     def close(self) -> None:
         """Close the store; lanes are closed by their users first."""

@@ -26,8 +26,9 @@ from kmip_server.storage.rows import (
     storable_key,
     stored_entries,
     stored_value,
+    with_sealing,
 )
-from kmip_server.storage.sealing import Sealed, Sealer, object_binding
+from kmip_server.storage.sealing import Sealed, Sealer, bound_columns, sealed_in
 from kmip_server.storage.searching import Searcher
 from kmip_server.storage.statements import build_statements
 from kmip_server.storage.writes import Kind, Write, send
@@ -110,7 +111,7 @@ class SqlUnit:
         stored = self._connection.first(self._access.statements.get_material, (row.material_id,))
         if stored is None:
             raise SealBroken("the sealed bytes are gone")
-        return Sealed(row.material_id or b"", *stored)
+        return sealed_in(row, *stored)
 
     def search(self, search: Search) -> Iterator[ObjectRow]:
         steps = self._access.searcher.steps(self._connection, search)
@@ -174,31 +175,52 @@ class SqlUnit:
             raise StorageConflict("an object with this Unique Identifier exists already")
         if identifier in self._removed:
             self._send_all()
-        sealed = None if material is None else self._access.sealer.seal(object_binding(row), material)
-        entries = self._noted_entries(row)
-        self._write((Kind.INSERT, identifier, row, entries, sealed))
-        self._remember(self._rows, identifier, row)
+        sealed = None if material is None else self._access.sealer.seal(row, material)
+        self._put(None, _sealed_row(row, sealed), sealed)
         self._remember(self._materials, identifier, material)
 
     def update(self, row: ObjectRow) -> None:
-        identifier = row.unique_identifier
-        previous = self.get(identifier)
-        if previous is None or row.version != previous.version + 1:
+        before = self._before(row)
+        row = self._with_index(row, before)
+        if bound_columns(row) != bound_columns(before) and (material := self.material(before)) is not None:
+            self.update_material(row, material)
+        elif before.material_id is None:
+            self._put(before, _sealed_row(row, None), None)
+        else:
+            sealer = self._access.sealer
+            row = with_sealing(row, before.material_id, sealer.rewrap(before, row.version))
+            self._put(before, row, None)
+            sealer.carry_over(before, row)
+
+    def update_material(self, row: ObjectRow, material: bytes | None) -> None:
+        before = self._before(row)
+        row = self._with_index(row, before)
+        sealer = self._access.sealer
+        sealed = None if material is None else sealer.seal(row, material)
+        self._put(before, _sealed_row(row, sealed), sealed)
+        self._remember(self._materials, row.unique_identifier, material)
+        sealer.forget(row.unique_identifier)
+        self.dropped_material = True
+
+    def _before(self, row: ObjectRow) -> ObjectRow:
+        """The row whose next version this is. Raises StorageConflict."""
+        before = self.get(row.unique_identifier)
+        if before is None or row.version != before.version + 1:
             raise StorageConflict("the object was changed by another transaction first")
-        kept: dict[str, Any] = {}
-        if row.material_id != previous.material_id:
-            kept["material_id"] = previous.material_id
-        if row.indexed is None and previous.indexed is not None:
-            kept["indexed"] = previous.indexed
-        elif row.indexed is None and (row.owner, row.initial_date) != (previous.owner, previous.initial_date):
+        return before
+
+    @staticmethod
+    def _with_index(row: ObjectRow, before: ObjectRow) -> ObjectRow:
+        """The row with the index entries of the version before, if it has none of its own and this unit knows those."""
+        if row.indexed is None and before.indexed is not None:
+            return row._replace(indexed=before.indexed)
+        if row.indexed is None and (row.owner, row.initial_date) != (before.owner, before.initial_date):
             raise ValueError("a change of owner or Initial Date needs the index entries")
-        if kept:
-            row = row._replace(**kept)
-        material = self.material(previous) if object_binding(row) != object_binding(previous) else None
-        self._write((Kind.UPDATE, identifier, row, self._noted_entries(row), None))
-        self._remember(self._rows, identifier, row)
-        if material is not None:
-            self.replace_material(row, material)
+        return row
+
+    def _put(self, before: ObjectRow | None, row: ObjectRow, sealed: Sealed | None) -> None:
+        self._write((Kind.OBJECT, row.unique_identifier, row, self._noted_entries(row), (before, sealed)))
+        self._remember(self._rows, row.unique_identifier, row)
 
     def _noted_entries(self, row: ObjectRow) -> tuple[Entry, ...]:
         entries = stored_entries(row)
@@ -206,31 +228,11 @@ class SqlUnit:
             self._named.setdefault((tag, value, row.owner), []).append(row.unique_identifier)
         return entries
 
-    def replace_material(self, row: ObjectRow, material: bytes) -> None:
-        current = self.get(row.unique_identifier)
-        if current is None:
-            raise StorageConflict("the object is gone")
-        self._access.sealer.forget(current)
-        sealed = self._access.sealer.seal(object_binding(current), material)
-        self._put_material(row.unique_identifier, material, sealed)
-
-    def drop_material(self, unique_identifier: str) -> None:
-        current = self.get(unique_identifier)
-        if current is not None:
-            self._access.sealer.forget(current)
-            self._put_material(unique_identifier, None, None)
-
-    def _put_material(self, identifier: str, material: bytes | None, sealed: Sealed | None) -> None:
-        self._write((Kind.MATERIAL, identifier, None, (), sealed))
-        # From here on memory answers for the material; the row's own material_id is right again in the next unit.
-        self._remember(self._materials, identifier, material)
-        self.dropped_material = True
-
     def remove(self, unique_identifier: str) -> None:
         current = self.get(unique_identifier)
         if current is None:
             return
-        self._access.sealer.forget(current)
+        self._access.sealer.forget(unique_identifier)
         self._write((Kind.REMOVE, unique_identifier, None, (), None))
         self._remember(self._rows, unique_identifier, None)
         self._remember(self._materials, unique_identifier, None)
@@ -394,3 +396,8 @@ class SqlUnit:
         self._connection.run(statements.move_audit_head, (sequence, digest, start))
         self._audit.clear()
         return sequence, digest
+
+
+def _sealed_row(row: ObjectRow, sealed: Sealed | None) -> ObjectRow:
+    """The row of an object whose material this is, or that has none."""
+    return with_sealing(row, None, None) if sealed is None else with_sealing(row, sealed.sealing_id, sealed.wrapped_key)

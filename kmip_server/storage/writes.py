@@ -2,18 +2,19 @@
 
 The order of kinds is fixed: objects before what refers to them, removals last. Within a kind the order is kept, and of
 several writes to one object only the last is sent. A removed object is never inserted again within one run (the unit
-sends in between). Rows are updated in the order of their identifiers, so that two transactions that update the same
-rows wait for each other and never in a circle.
+sends in between). Rows are inserted and updated in the order of their identifiers, so that two transactions that write
+the same rows wait for each other and never in a circle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.port import ObjectRow, StorageConflict
-from kmip_server.storage.rows import Entry, entries_from_text, entries_to_text, job_values, written_values
+from kmip_server.storage.rows import Entry, column_values, entries_from_text, entries_to_text, job_values
 from kmip_server.storage.sealing import Sealed
 from kmip_server.storage.statements import Statements
 
@@ -21,9 +22,7 @@ from kmip_server.storage.statements import Statements
 class Kind(Enum):
     """What a pending write does."""
 
-    INSERT = auto()
-    UPDATE = auto()
-    MATERIAL = auto()
+    OBJECT = auto()
     REMOVE = auto()
     NONCE = auto()
     ADD_JOB = auto()
@@ -33,15 +32,23 @@ class Kind(Enum):
 
 
 Write = tuple[Kind, Any, Any, tuple[Entry, ...], Any]
-"""Kind, key (Unique Identifier or Correlation Value), the new row, claim or job, its index entries, its sealed part."""
+"""Kind, key (Unique Identifier or Correlation Value), the new row, claim or job, its index entries, its sealed part.
+
+With a row the last one is the row before, None if the object is new, and the material that was sealed for it, if any.
+"""
 
 
 class _Object(NamedTuple):
-    """The last state of an object within a run, and the version that the database has if it has the object."""
+    """The last state of an object within a run, and the version and sealing that the database has, if any.
+
+    `sealed` is the last material that was sealed within the run: the row names it, unless it was erased again.
+    """
 
     row: ObjectRow
     entries: tuple[Entry, ...]
-    base: int
+    sealed: Sealed | None
+    base: int | None
+    base_material_id: bytes | None
 
 
 class _Run(NamedTuple):
@@ -58,26 +65,10 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
     by_kind: dict[Kind, list[Write]] = {}
     for write in writes:
         by_kind.setdefault(write[0], []).append(write)
-    inserted: dict[str, _Object] = {}
-    materials: dict[str, Sealed | None] = {}
-    for _, key, row, entries, sealed in by_kind.get(Kind.INSERT, ()):
-        inserted[key] = _Object(row, entries, 0)
-        if sealed is not None:
-            materials[key] = sealed
-    updated: dict[str, _Object] = {}
-    for _, key, row, entries, _ in by_kind.get(Kind.UPDATE, ()):
-        if key in inserted:
-            inserted[key] = _Object(row, entries, 0)
-        else:
-            base = updated[key].base if key in updated else row.version - 1
-            updated[key] = _Object(row, entries, base)
-    materials.update({key: sealed for _, key, _, _, sealed in by_kind.get(Kind.MATERIAL, ())})
-    if inserted:
-        _insert_objects(run, inserted, materials)
-    if updated:
-        _update_objects(run, updated)
-    if materials:
-        _store_materials(run, materials, inserted)
+    objects = _last_states(by_kind.get(Kind.OBJECT, ()))
+    _insert_objects(run, [known for known in objects if known.base is None])
+    _update_objects(run, [known for known in objects if known.base is not None])
+    _store_materials(run, objects)
     if Kind.REMOVE in by_kind:
         _remove_objects(run, sorted({write[1] for write in by_kind[Kind.REMOVE]}))
     run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
@@ -85,45 +76,55 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
         _send_jobs(run, by_kind)
 
 
-def _insert_objects(run: _Run, inserted: dict[str, _Object], materials: dict[str, Sealed | None]) -> None:
+def _last_states(writes: Iterable[Write]) -> list[_Object]:
+    """What a run makes of each object, in the order of their identifiers."""
+    states: dict[str, _Object] = {}
+    for _, key, row, entries, (before, sealed) in writes:
+        earlier = states.get(key)
+        if earlier is not None:
+            states[key] = earlier._replace(row=row, entries=entries, sealed=sealed or earlier.sealed)
+        elif before is None:
+            states[key] = _Object(row, entries, sealed, None, None)
+        else:
+            states[key] = _Object(row, entries, sealed, before.version, before.material_id)
+    return [states[key] for key in sorted(states)]
+
+
+def _insert_objects(run: _Run, inserted: list[_Object]) -> None:
     parameters = []
     index: list[tuple[Any, ...]] = []
-    for identifier, (row, entries, _) in inserted.items():
-        sealed = materials.get(identifier)
-        sealing_id = None if sealed is None else sealed.sealing_id
-        parameters.append((*written_values(row), sealing_id, entries_to_text(entries)))
-        index += _index_rows(identifier, row.owner, row.initial_date, entries)
+    for row, entries, *_ in inserted:
+        parameters.append((*column_values(row), entries_to_text(entries)))
+        index += _index_rows(row, entries)
     run.many(run.statements.insert_object, parameters)
     run.many(run.statements.insert_entry, index)
 
 
-def _update_objects(run: _Run, updated: dict[str, _Object]) -> None:
-    ordered = sorted(updated.items())
+def _update_objects(run: _Run, updated: list[_Object]) -> None:
     # An update without index entries leaves the stored ones as they are.
-    reindexed = [(key, row, entries) for key, (row, entries, _) in ordered if row.indexed is not None]
-    before = [index_row for key, _, _ in reindexed for index_row in _stored_index_rows(run, key)]
-    parameters = [(*written_values(row), key, base) for key, (row, _, base) in ordered]
+    reindexed = [(row, entries) for row, entries, *_ in updated if row.indexed is not None]
+    before = [index_row for row, _ in reindexed for index_row in _stored_index_rows(run, row.unique_identifier)]
+    parameters = [(*column_values(row), row.unique_identifier, base) for row, _, _, base, _ in updated]
     if run.many(run.statements.update_object, parameters) != len(parameters):
         raise StorageConflict("an object was changed by another transaction first")
-    wanted: list[tuple[Any, ...]] = []
-    for key, row, entries in reindexed:
-        wanted += _index_rows(key, row.owner, row.initial_date, entries)
+    wanted = [index_row for row, entries in reindexed for index_row in _index_rows(row, entries)]
     kept = set(before) & set(wanted)
     run.many(run.statements.delete_entry, [row for row in before if row not in kept])
     run.many(run.statements.insert_entry, [row for row in wanted if row not in kept])
-    run.many(run.statements.set_entries, [(entries_to_text(entries), key) for key, _, entries in reindexed])
+    run.many(
+        run.statements.set_entries, [(entries_to_text(entries), row.unique_identifier) for row, entries in reindexed]
+    )
 
 
-def _store_materials(run: _Run, materials: dict[str, Sealed | None], inserted: dict[str, _Object]) -> None:
-    known = sorted(key for key in materials if key not in inserted)
-    _delete_materials(run, known)
-    identifiers = [(sealed and sealed.sealing_id, key) for key in known for sealed in (materials[key],)]
-    run.many(run.statements.set_material_id, identifiers)
+def _store_materials(run: _Run, objects: list[_Object]) -> None:
+    """Erase the sealed bytes that no row names any more, and store those that one names now."""
+    erased = [(old,) for row, *_, old in objects if old is not None and old != row.material_id]
     stored = [
-        (sealed.sealing_id, sealed.master_key_id, sealed.wrapped_key, sealed.ciphertext)
-        for sealed in materials.values()
-        if sealed is not None
+        (sealed.sealing_id, sealed.master_key_id, sealed.ciphertext)
+        for row, _, sealed, _, _ in objects
+        if sealed is not None and row.material_id is not None
     ]
+    run.many(run.statements.delete_material, erased)
     run.many(run.statements.insert_material, stored)
 
 
@@ -148,8 +149,8 @@ def _send_jobs(run: _Run, by_kind: dict[Kind, list[Write]]) -> None:
     run.many(run.statements.forget_jobs, [write[1] for write in by_kind.get(Kind.FORGET_JOBS, ())])
 
 
-def _index_rows(identifier: str, owner: str, date: int, entries: tuple[Entry, ...]) -> list[tuple[Any, ...]]:
-    return [(tag, value, owner, date, identifier) for tag, value in entries]
+def _index_rows(row: ObjectRow, entries: tuple[Entry, ...]) -> list[tuple[Any, ...]]:
+    return [(tag, value, row.owner, row.initial_date, row.unique_identifier) for tag, value in entries]
 
 
 def _stored_index_rows(run: _Run, identifier: str) -> list[tuple[Any, ...]]:
@@ -158,4 +159,4 @@ def _stored_index_rows(run: _Run, identifier: str) -> list[tuple[Any, ...]]:
     if found is None:
         return []
     text, owner, date = found
-    return _index_rows(identifier, owner, date, entries_from_text(text))
+    return [(tag, value, owner, date, identifier) for tag, value in entries_from_text(text)]

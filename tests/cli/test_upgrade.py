@@ -8,14 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.old_store import MATERIALS, old_backup, put_old_store
+from support.rows import MASTER_KEY
 
 from kmip_server.storage import database, migrations, schema
+from kmip_server.storage.master_key import LocalMasterKey
+from kmip_server.storage.store import Store
 
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
 
 def upgrade() -> None:
     op.add_column("clients", sa.Column("remark", sa.Text(), nullable=True))
@@ -32,15 +36,82 @@ def newer_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "")
     """Have the code of this process be a version with one migration more."""
     copy = folder / "migrations"
     shutil.copytree(Path(migrations.__file__).parent, copy)
-    (copy / "versions" / "v0002_next.py").write_text(NEXT.format(more=more))
+    (copy / "versions" / "v0003_next.py").write_text(NEXT.format(more=more))
     monkeypatch.setattr(migrations, "__file__", str(copy / "__init__.py"))
     for module in (schema, database):
-        monkeypatch.setattr(module, "REVISION", "0002")
+        monkeypatch.setattr(module, "REVISION", "0003")
+
+
+def older_server(directory: Path) -> Path:
+    """Make the directory that of a server whose database has the first schema."""
+    for name in ("kmip.db", "master.key"):
+        (directory / name).unlink()
+    put_old_store(f"sqlite:///{directory}/kmip.db")
+    (directory / "master.key").touch(0o600)
+    (directory / "master.key").write_bytes(MASTER_KEY)
+    return directory
+
+
+def opened(directory: Path) -> dict[str, bytes | None]:
+    store = Store.open(f"sqlite:///{directory}/kmip.db", LocalMasterKey(MASTER_KEY))
+    with store.unit(writes=False) as unit:
+        rows = {name: unit.get(name) for name in MATERIALS}
+        found = {name: row and unit.material(row) for name, row in rows.items()}
+    store.close()
+    return found
+
+
+def test_a_server_of_the_first_schema_is_upgraded_and_keeps_every_key(run, directory: Path) -> None:
+    older_server(directory)
+    refused = run("check", directory)
+    assert "the database has schema 0001, this server needs 0002: upgrade it" in refused.err
+    ran = run("upgrade", directory)
+    assert (ran.code, ran.out) == (0, "The database had schema 0001 and has 0002 now.\n")
+    assert run("check", directory).out == "Everything is in order\n"
+    assert opened(directory) == MATERIALS
+
+
+def test_an_upgrade_opens_the_master_key_and_takes_no_other(run, directory: Path) -> None:
+    other = (directory / "master.key").read_bytes()
+    older_server(directory)
+    for content, said in ((None, "cannot be opened"), (other, "this store is sealed by master key")):
+        (directory / "master.key").unlink(missing_ok=True)
+        if content is not None:
+            (directory / "master.key").touch(0o600)
+            (directory / "master.key").write_bytes(content)
+        ran = run("upgrade", directory)
+        assert ran.code == 1
+        assert said in ran.err
+        assert asked(directory, "SELECT version_num FROM alembic_version") == [("0001",)]
+    (directory / "master.key").write_bytes(MASTER_KEY)
+    assert run("upgrade", directory).code == 0
+    assert opened(directory) == MATERIALS
+
+
+def test_a_backup_of_the_first_schema_is_restored_with_its_master_key(
+    run, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, options in (("with", ()), ("without", ("--without-master-key",))):
+        assert run("backup", directory, tmp_path / name, *options).code == 0
+    key = directory / "master.key"
+    older_server(directory)
+    for name in ("with", "without"):
+        current = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(old_backup(current, directory / "kmip.db", {"files/master.key": key}))
+    assert run("restore", tmp_path / "with", tmp_path / "one").code == 0
+    assert opened(tmp_path / "one") == MATERIALS
+    assert run("check", tmp_path / "one").code == 0
+    refused = run("restore", tmp_path / "without", tmp_path / "two")
+    assert (refused.code, (tmp_path / "two").exists()) == (1, False)
+    assert "say in KMIP_MASTER_KEY__FILE where it is" in refused.err
+    monkeypatch.setenv("KMIP_MASTER_KEY__FILE", str(key))
+    assert run("restore", tmp_path / "without", tmp_path / "two").code == 0
+    assert opened(tmp_path / "two") == MATERIALS
 
 
 def test_a_database_that_is_up_to_date_is_left_as_it_is(run, directory: Path) -> None:
     ran = run("upgrade", directory)
-    assert (ran.code, ran.out) == (0, "Nothing to do: the database has schema 0001 already.\n")
+    assert (ran.code, ran.out) == (0, "Nothing to do: the database has schema 0002 already.\n")
 
 
 def test_an_older_database_is_upgraded_in_place_and_keeps_what_it_has(
@@ -49,9 +120,9 @@ def test_an_older_database_is_upgraded_in_place_and_keeps_what_it_has(
     run("client", "add", directory, "array7")
     newer_version(tmp_path, monkeypatch)
     refused = run("check", directory)
-    assert "the database has schema 0001, this server needs 0002: upgrade it" in refused.err
+    assert "the database has schema 0002, this server needs 0003: upgrade it" in refused.err
     ran = run("upgrade", directory)
-    assert (ran.code, ran.out) == (0, "The database had schema 0001 and has 0002 now.\n")
+    assert (ran.code, ran.out) == (0, "The database had schema 0002 and has 0003 now.\n")
     assert asked(directory, "SELECT name, remark FROM clients") == [("array7", None)]
     assert run("check", directory).out == "Everything is in order\n"
     assert "Nothing to do" in run("upgrade", directory).out
@@ -63,7 +134,7 @@ def test_an_upgrade_that_fails_halfway_has_changed_nothing(
     newer_version(tmp_path, monkeypatch, more="raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         run("upgrade", directory)
-    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0002",)]
     assert "remark" not in str(asked(directory, "SELECT sql FROM sqlite_schema"))
 
 
@@ -77,7 +148,7 @@ def test_a_database_to_which_another_program_writes_is_refused_and_left_as_it_is
         ran = run("upgrade", directory)
     assert ran.code == 1
     assert "database is locked" in ran.err
-    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0002",)]
 
 
 def test_the_database_of_a_newer_version_is_refused(run, directory: Path) -> None:

@@ -48,7 +48,7 @@ def test_nothing_of_the_sealed_material_is_left_in_the_database(engine: EngineHa
     client.do(ask.destroy(key)).expect_success()
     row = engine.row(key)
     assert row is not None
-    assert row.material_id is None
+    assert (row.material_id, row.wrapped_key) == (None, None)
     with closing(sqlite3.connect(engine.path)) as database:
         assert database.execute("select count(*) from material").fetchone() == (0,)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from support.lanes import submit
+from support.old_store import MATERIALS, old_backup, put_old_store
 from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, NAME, MakeRow, audited
 
@@ -20,7 +21,7 @@ from kmip_server.storage.accounts import add_client, add_user, read_accounts
 from kmip_server.storage.backup import BackupError, backup, open_backup, restore
 from kmip_server.storage.check import check
 from kmip_server.storage.lane import Lane
-from kmip_server.storage.master_key import LocalMasterKey
+from kmip_server.storage.master_key import LocalMasterKey, MasterKeyError
 from kmip_server.storage.port import Job, ObjectRow, StorageConflict, Unit
 from kmip_server.storage.store import Store
 
@@ -224,12 +225,31 @@ def test_a_destroyed_key_does_not_come_back_unannounced(sqlite_store: Store, mak
         unit.audit(audited("Create", row.unique_identifier))
     older = backup(url_of(sqlite_store), tmp_path / "older")
     with sqlite_store.unit(writes=True) as unit:
-        unit.drop_material(row.unique_identifier)
-        unit.update(row._replace(destroyed=True).next_version())
+        unit.update_material(row._replace(destroyed=True).next_version(), None)
         unit.audit(audited("Destroy", row.unique_identifier))
     newer = backup(url_of(sqlite_store), tmp_path / "newer")
     assert newer.audit_sequence == older.audit_sequence + 1
     assert newer.audit_digest != older.audit_digest
+
+
+def test_a_backup_of_the_first_schema_is_brought_up_to_date_with_its_master_key(
+    sqlite_store: Store, other_url: str, tmp_path: Path
+) -> None:
+    put_old_store(f"sqlite:///{tmp_path}/old.db")
+    backup(url_of(sqlite_store), tmp_path / "backup")
+    (tmp_path / "backup").write_bytes(old_backup((tmp_path / "backup").read_bytes(), tmp_path / "old.db"))
+    target = tmp_path / "restored"
+    for key in (None, LocalMasterKey(bytes(32))):
+        with pytest.raises(MasterKeyError):
+            restore(tmp_path / "backup", other_url, target, key)
+        assert not target.exists()
+    assert restore(tmp_path / "backup", other_url, target, LocalMasterKey(MASTER_KEY)).schema_revision == "0001"
+    restored = Store.open(other_url, LocalMasterKey(MASTER_KEY))
+    with restored.unit(writes=False) as unit:
+        rows = {name: unit.get(name) for name in MATERIALS}
+        assert {name: row and unit.material(row) for name, row in rows.items()} == MATERIALS
+    assert check(restored) == []
+    restored.close()
 
 
 def test_a_restored_store_goes_on(filled: Store, make_row: MakeRow, other_url: str, tmp_path: Path) -> None:

@@ -24,10 +24,11 @@ def used(store: Store, make_row: MakeRow) -> Store:
         unit.add_job(Job(b"job", "alice", 1, 1, b"request", 1, b"response"))
     with store.unit(writes=True) as unit:
         unit.update(rows[1]._replace(indexed=((NAME, "renamed"),)).next_version())
-        unit.drop_material("key 2")
-        unit.update(rows[2]._replace(destroyed=True, destroy_date=9, state=State.DESTROYED).next_version())
+        unit.update_material(
+            rows[2]._replace(destroyed=True, destroy_date=9, state=State.DESTROYED).next_version(), None
+        )
         unit.remove("key 3")
-        unit.replace_material(rows[4], b"other bytes")
+        unit.update_material(rows[4].next_version(), b"other bytes")
         unit.audit(audited("Destroy", "key 2"))
     return store
 
@@ -64,7 +65,11 @@ def test_an_empty_store_has_no_findings(store: Store) -> None:
         ("UPDATE object_index SET value = 'forged' WHERE value = 'renamed'", "key 1: its index entry"),
         ("INSERT INTO object_index VALUES (1, 'v', 'alice', 1, 'nobody')", "object nobody: the index has 1 entries"),
         ("DELETE FROM material", "key 0: its key material does not open: the sealed bytes are gone"),
-        ("UPDATE material SET wrapped_key = sealed", "key 4: its key material does not open"),
+        ("UPDATE objects SET version = 2 WHERE unique_identifier = 'key 0'", "key 0: its key material does not open"),
+        ("UPDATE objects SET version = 1 WHERE unique_identifier = 'key 1'", "key 1: its key material does not open"),
+        ("UPDATE objects SET wrapped_key = material_id", "key 4: its key material does not open"),
+        ("UPDATE objects SET wrapped_key = NULL", "key 4: its key material does not open"),
+        ("UPDATE objects SET wrapped_key = attributes", "bare: it has a data key and no key material"),
         ("UPDATE material SET master_key_id = 'x'", "sealed under another master key"),
         ("UPDATE jobs SET owner = 'bob'", "job 6a6f62: it does not open"),
         ("UPDATE audit SET caller = 'bob' WHERE sequence = 3", "audit record 3 was changed"),

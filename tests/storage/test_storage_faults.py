@@ -161,21 +161,20 @@ def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureReq
             unit.insert(row, secret)
         unit.add_job(Job(b"job", "alice", 1, 1, secrets[10], 1, secrets[11]))
         unit.accept()
-        unit.replace_material(rows[0], secrets[9])
-        unit.drop_material(rows[1].unique_identifier)
-        unit.update(rows[1]._replace(destroyed=True).next_version())
+        unit.update_material(rows[0].next_version(), secrets[9])
+        unit.update_material(rows[1]._replace(destroyed=True).next_version(), None)
         unit.update(rows[2]._replace(owner="bob", indexed=()).next_version())
         unit.insert(make_row(), secrets[8])
         assert list(unit.due(2**40, 5)) == []
         unit.discard()
 
     def again(unit: Unit) -> None:
-        unit.drop_material(rows[3].unique_identifier)
+        unit.update_material(rows[3].next_version(), None)
         unit.remove(rows[4].unique_identifier)
         found = unit.get(rows[5].unique_identifier)
         assert found is not None
         assert unit.material(found) == secrets[5]
-        unit.replace_material(found, secrets[0])
+        unit.update_material(found.next_version(), secrets[0])
 
     assert group.carry_out([Work(use, writes=True)])[0].error is None
     assert group.carry_out([Work(again, writes=True)])[0].error is None
@@ -198,11 +197,12 @@ def test_erased_material_leaves_the_write_ahead_log_and_the_free_pages(
     lane = Lane(sqlite_store.access)
     submit(lane, inserting(row).function, writes=True).result(20)
     with sqlite_store.database.reading() as connection:
-        sealed: bytes = connection.exec_driver_sql("SELECT wrapped_key FROM material").scalar_one()
-    assert sealed in files_of(sqlite_store)
-    submit(lane, lambda unit: unit.drop_material(row.unique_identifier), writes=True).result(20)
+        stored = connection.exec_driver_sql("SELECT wrapped_key, sealed FROM objects JOIN material USING (material_id)")
+        sealed: tuple[bytes, bytes] = tuple(stored.one())
+    assert all(part in files_of(sqlite_store) for part in sealed)
+    submit(lane, lambda unit: unit.update_material(row.next_version(), None), writes=True).result(20)
     deadline = time.monotonic() + 20
-    while sealed in files_of(sqlite_store):
+    while any(part in files_of(sqlite_store) for part in sealed):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     lane.close()

@@ -202,6 +202,33 @@ def test_counters_are_never_overspent(store: Store, make_row: MakeRow) -> None:
     assert versions(store, [key]) == [101]
 
 
+def test_who_reads_a_key_while_others_change_its_row_finds_its_seal_whole(store: Store, make_row: MakeRow) -> None:
+    """A data key is that of the version that was read, and never of the one that was committed in between."""
+    key = make_row()
+    lanes = [Lane(store.access) for _ in range(3)]
+    submit(lanes[0], inserting(key, b"key").function, writes=True).result(20)
+
+    def change(unit: Unit) -> None:
+        row = unit.get(key.unique_identifier)
+        assert row is not None
+        unit.update(row.next_version())
+        unit.accept()
+
+    def read(unit: Unit) -> bytes | None:
+        store.access.sealer.forget(key.unique_identifier)
+        row = unit.get(key.unique_identifier)
+        assert row is not None
+        return unit.material(row)
+
+    changes = [submit(lanes[0], change, writes=True) for _ in range(200)]
+    reads = [submit(lanes[1 + number % 2], read, writes=bool(number % 4 // 2)) for number in range(400)]
+    assert {future.result(60) for future in changes} == {None}
+    assert {future.result(60) for future in reads} == {b"key"}
+    for lane in lanes:
+        lane.close()
+    assert versions(store, [key]) == [201]
+
+
 def test_a_name_goes_to_one_of_many_who_want_it(store: Store, make_row: MakeRow) -> None:
     """KMIP 2.1 s4.32: two transactions that look for a name at the same time do not both find it free."""
     lanes = [Lane(store.access) for _ in range(2)]
@@ -264,8 +291,7 @@ def test_destroyed_material_is_gone_from_another_lane_s_cache_at_once(store: Sto
     def destroy(unit: Unit) -> None:
         row = unit.get(key.unique_identifier)
         assert row is not None
-        unit.drop_material(key.unique_identifier)
-        unit.update(row._replace(destroyed=True, state=State.DESTROYED).next_version())
+        unit.update_material(row._replace(destroyed=True, state=State.DESTROYED).next_version(), None)
 
     submit(lanes[0], inserting(key, b"key").function, writes=True).result(20)
     assert submit(lanes[0], read, writes=False).result(20) == b"key"

@@ -79,7 +79,7 @@ def test_a_search_finds_what_matches_every_condition(
 
 
 def test_an_unknown_column_is_a_mistake_of_the_caller(store: Store) -> None:
-    for name in ("attributes", "material_id", "entries", "1=1; --"):
+    for name in ("attributes", "material_id", "wrapped_key", "entries", "1=1; --"):
         with pytest.raises(ValueError, match="column"):
             identifiers(store, Search(owner=None, columns={name: 1}))
 

@@ -40,5 +40,10 @@ def row_maker() -> MakeRow:
     return make
 
 
+def as_given(row: ObjectRow | None) -> ObjectRow | None:
+    """A row as it was given to the storage: without what is the storage's own."""
+    return row and row._replace(material_id=None, wrapped_key=None)
+
+
 def audited(operation: str, unique_identifier: str | None = None) -> AuditEntry:
     return AuditEntry(1_700_000_000, "alice", operation, unique_identifier, "Success")

@@ -8,14 +8,16 @@ from alembic import command
 from alembic.config import Config
 
 from kmip_server.storage.database import Database
+from kmip_server.storage.master_key import MasterKey
 
 _UPGRADE_LOCK = 0x6B6D6970
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(url: str, revision: str = "head", *, master_key: MasterKey | None = None) -> None:
     """Bring a database to a revision, making the SQLite file if there is none. Only one process does it at a time.
 
-    Raises UnsafeDatabaseError if the database may not be used.
+    The master key is for migrations that wrap keys anew. Raises MasterKeyError if one needs it, and it is absent or not
+    the store's; UnsafeDatabaseError if the database may not be used.
     """
     database = Database(url)
     database.create_file()
@@ -26,7 +28,7 @@ def upgrade(url: str, revision: str = "head") -> None:
         with database.writing() as connection:
             if not database.sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, master_key=master_key)
             command.upgrade(config, revision)
     finally:
         database.close()
