@@ -49,7 +49,7 @@ from kmip_server.storage.port import (
 from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
-from policy.operation_policies import PolicyError
+from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
 
@@ -273,7 +273,7 @@ class Service:
         if plan.stateless:
             try:
                 answer = self._engine.process(
-                    STATELESS, caller, plan.request, exchange.now, None, directory.policies, _SAYABLE.get(encoding)
+                    STATELESS, caller, plan.request, exchange.now, None, directory.ruling, _SAYABLE.get(encoding)
                 )
             except WritesNeeded:
                 pass
@@ -310,7 +310,7 @@ class Service:
             exchange.plan.request,
             self._now(),
             prepared,
-            directory.policies,
+            directory.ruling,
             _SAYABLE.get(exchange.encoding),
         )
         return self._encoded(answer.message, exchange.encoding), answer

@@ -7,12 +7,14 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from policy.decision import Compiled, Subject
+from policy.decision import Compiled, Scope, Subject, beyond_own
 from policy.documents import read_document
 from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
 from policy.operation_policies import BUILT_IN, rules_of
 
 _NOBODY: Final = Member()
+_DEFAULT: Final = frozenset({_NOBODY.tenant})
+_REMEMBERED: Final = 1024
 
 ADMINISTRATORS: Final = tuple(
     Rule(
@@ -39,7 +41,7 @@ ADMINISTRATORS: Final = tuple(
 
 
 class Ruling:
-    """A policy that is ready to decide, and knows everyone's tenant, groups and roles. Immutable."""
+    """A policy that is ready to decide, and knows everyone's tenant, groups and roles. Immutable to its users."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -47,6 +49,7 @@ class Ruling:
         tables = [rule for table in self.operation_policies.values() for rule in rules_of(table)]
         named = [rule for name in policy.templates for rule in template(name).rules]
         self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
+        self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,
             Who.USER: policy.users,
@@ -58,9 +61,20 @@ class Ruling:
         member = self._members[kind].get(name, _NOBODY)
         return Subject(name, groups | member.groups, member.roles, member.tenant, kind)
 
-    def tenant(self, owner: str) -> str:
-        """The tenant of what a client owns."""
-        return self.policy.clients.get(owner, _NOBODY).tenant
+    def tenants(self, owner: str) -> frozenset[str]:
+        """The tenant of what a client owns, as resources have it."""
+        member = self.policy.clients.get(owner)
+        return _DEFAULT if member is None else frozenset({member.tenant})
+
+    def beyond_own(self, subject: Subject, action: str) -> frozenset[Scope]:
+        """See decision.beyond_own; the last answers are kept."""
+        key = (subject, action)
+        found = self._beyond.get(key)
+        if found is None:
+            if len(self._beyond) >= _REMEMBERED:
+                self._beyond.clear()
+            found = self._beyond[key] = beyond_own(self.rules, subject, action)
+        return found
 
 
 def templates() -> dict[str, str]:

@@ -74,7 +74,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.storage.port.StorageUnavailable",
         "kmip_server.takeover.pykmip_configuration.PyKmipConfigurationError",
         "kmip_server.takeover.pykmip_database.PyKmipDatabaseError",
-        "policy.operation_policies.PolicyError",
+        "policy.model.PolicyError",
     }
 )
 """The exceptions whose message says everything, by name, so that nothing is loaded for them."""

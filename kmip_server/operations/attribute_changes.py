@@ -63,7 +63,7 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
     Raises Permission Denied, Invalid Attribute Value, Server Limit Exceeded.
     """
     needed = _NEEDS.get(tag)
-    if needed is not None and not call.decide(needed, target).allowed:
+    if needed is not None and target.row is not None and not call.decide(needed, target.row).allowed:
         raise KmipError(
             ResultReason.PERMISSION_DENIED, f"to change {name_of(tag)} you need the permission to {needed.title}"
         )

@@ -6,7 +6,6 @@ this operation on it, in the transaction that will use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +16,16 @@ from kmip_server.objects.key_block import ObjectStructure, from_material, to_mat
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.registry import OperationSpec
+from kmip_server.operations.resource import ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import ObjectRow, Unit
-from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
+from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
-from policy.decision import Decision, OperationPolicy, Resource, Subject, decide
-from policy.operation_policies import OBJECT_OPERATIONS, server_resource
+from policy.actions import OBJECT_OPERATIONS
+from policy.compiling import Ruling
+from policy.decision import Context, Decision, Subject, decide
 
 
 @dataclass(slots=True)
@@ -38,7 +39,8 @@ class Call:
     unit: Unit
     services: Services
     batch: Batch
-    policies: Mapping[str, OperationPolicy]
+    ruling: Ruling
+    subject: Subject
     token: object = None
     """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
     prepared: Any = None
@@ -68,15 +70,15 @@ class Call:
         row = self.unit.get(unique_identifier) if 0 < len(unique_identifier) <= 128 else None
         if row is None:
             raise self.not_found()
-        found = ManagedObject.of(row)
-        decision = self.decide(operation or self.spec.operation, found)
+        decision = self.decide(operation or self.spec.operation, row)
         if not decision.allowed:
-            if any(self.decide(Operation[name], found).allowed for name in OBJECT_OPERATIONS):
+            if any(self.decide(Operation[name], row).allowed for name in OBJECT_OPERATIONS):
                 raise KmipError(
                     ResultReason.PERMISSION_DENIED,
                     "the policy of the object with this Unique Identifier (420094) does not allow this",
                 )
             raise self.not_found()
+        found = ManagedObject.of(row)
         if row.next_transition is not None and row.next_transition <= self.now and found.settle(self.now):
             self.save(found)
         return found
@@ -86,37 +88,24 @@ class Call:
         """The one answer for an object that does not exist, and for one that the caller has nothing to do with."""
         return KmipError(ResultReason.OBJECT_NOT_FOUND, "there is no object with this Unique Identifier (420094)")
 
-    def decide(self, operation: Operation, target: ManagedObject) -> Decision:
-        """Whether the caller may do this to this object."""
-        return decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            operation.name,
-            Resource(target.object_type.name, target.owner, target.policy),
-        )
-
-    def may(self, operation: Operation, row: ObjectRow) -> bool:
-        """Whether the caller may do this to the object in a row that was found by searching."""
-        return decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            operation.name,
-            Resource(ObjectType(row.object_type).name, row.owner, row.operation_policy),
-        ).allowed
+    def decide(self, operation: Operation, row: ObjectRow) -> Decision:
+        """Whether the caller may do this to the object in a row."""
+        resource = ObjectResource(self.ruling, row, self.now)
+        return decide(self.ruling.rules, self.subject, operation.name, resource, self._context())
 
     def permit(self) -> None:
         """Decide an operation that names no existing object. Raises Permission Denied."""
-        decision = decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            self.spec.operation.name,
-            server_resource(self.caller.name),
-        )
+        resource = server_itself(self.subject)
+        decision = decide(self.ruling.rules, self.subject, self.spec.operation.name, resource, self._context())
         if not decision.allowed:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
                 f"you may not use the Operation (42005C) {self.spec.operation.title} here",
+                decision.reason,
             )
+
+    def _context(self) -> Context:
+        return Context(self.now, self.caller.address)
 
     # Changes. ---------------------------------------------------------------------------------------------------------
 

@@ -22,8 +22,8 @@ from kmip_server.storage.port import ObjectRow, WritesNeeded
 from kmip_server.storage.store import Store
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.item import Limits
-from policy.decision import OperationPolicy
-from policy.operation_policies import BUILT_IN
+from policy.compiling import Ruling
+from policy.model import OperationPolicy, Policy
 from support.requests import Request, batch, one
 from support.wire import Response, Result, Version, read_response
 
@@ -31,16 +31,21 @@ _KEY = bytes(range(32))
 _NOON = 1_700_000_000
 
 
+def ruling_of(policies: Mapping[str, OperationPolicy]) -> Ruling:
+    """What decides by these operation policies, and the ones that are built in."""
+    return Ruling(Policy(operation_policies=policies))
+
+
 class EngineHarness:
     """An engine, its store in `folder`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
 
-    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] = BUILT_IN, **services: Any) -> None:
+    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] | None = None, **services: Any) -> None:
         self.path = folder / "kmip.sqlite"
         if not self.path.exists():
             copyfile(_empty_store(), self.path)
             self.path.chmod(0o600)
         self.store = Store.open(f"sqlite:///{self.path}", LocalMasterKey(_KEY))
-        self.engine = Engine(Services(policies=policies, **services))
+        self.engine = Engine(Services(ruling=ruling_of(policies or {}), **services))
         self.now = _NOON
 
     def client(self, version: Version = (2, 1), name: str = "alice", *groups: str) -> EngineClient:
