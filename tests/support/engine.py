@@ -10,6 +10,8 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqlalchemy import Row, select
+
 from kmip_server.engine import Engine
 from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
@@ -17,6 +19,7 @@ from kmip_server.identity.caller import Caller
 from kmip_server.messages.headers import RequestMessage, ResponseMessage
 from kmip_server.operations.services import Services
 from kmip_server.responses import refusal
+from kmip_server.storage import schema
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.port import ObjectRow, WritesNeeded
 from kmip_server.storage.store import Store
@@ -81,6 +84,12 @@ class EngineHarness:
         with self.store.unit(writes=False) as unit:
             row = unit.get(unique_identifier)
             return None if row is None else unit.material(row)
+
+    def audit(self) -> list[Row[Any]]:
+        """The audit records, in their order."""
+        table = schema.audit
+        with self.store.database.reading() as connection:
+            return list(connection.execute(select(table).order_by(table.c.sequence)))
 
 
 @dataclass(frozen=True)
