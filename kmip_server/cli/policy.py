@@ -182,6 +182,34 @@ def explain(
         raise typer.Exit(1)
 
 
+@policy.command()
+def simulate(
+    directory: Directory,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML document: the policy to be tried.")],
+    as_json: Json = False,
+) -> None:
+    """Replay the audit log against another policy, and list what would have been answered otherwise. Changes nothing.
+
+    Exit code 1 if anything would.
+
+    Example: kmip-server policy simulate /var/lib/kmip policy.toml
+    """
+    from kmip_server.cli.simulating import simulated
+    from policy.documents import read_document
+
+    judged, changed = simulated(directory, read_document(_text(file), str(file)))
+    if as_json:
+        print_json({"records": judged, "changed": [one._asdict() for one in changed]})
+    elif changed:
+        columns = ("Caller", "Operation", "Now", "Then", "Times", "Last record")
+        print_table(columns, [(*one[:4], str(one.times), str(one.last)) for one in changed])
+        print(f"{sum(one.times for one in changed)} of {judged} recorded requests would be answered otherwise")
+    else:
+        print(f"All {judged} recorded requests would be answered as they are now")
+    if changed:
+        raise typer.Exit(1)
+
+
 def _steps(steps: list[Step]) -> list[dict[str, str | bool]]:
     return [{"rule": step.rule.name, "effect": step.rule.effect.value, "applies": step.applies} for step in steps]
 

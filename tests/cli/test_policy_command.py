@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from conftest import Run
+from support import requests as ask
+from support.server import RunningServer
 
 DOCUMENT = """
 [tenants]
@@ -123,3 +126,25 @@ def test_a_version_that_was_changed_in_the_database_is_not_used(directory: Path,
 
 def test_every_template_is_listed_with_what_it_achieves(run: Run) -> None:
     assert set(run("policy", "templates", "--json").json) == {"cnsa2", "iot-fleet", "legacy", "strict"}
+
+
+def test_the_audit_log_is_replayed_against_another_policy(fresh_server: RunningServer, tmp_path: Path) -> None:
+    """Two clients make and read keys; a policy under which one of them may not is found out before it is in force."""
+    ann, ben = fresh_server.add_client("ann"), fresh_server.add_client("ben")
+    for client in (ann, ben):
+        with client.session((2, 1)) as session:
+            key = session.create_aes()
+            for _ in range(3):
+                session.do(ask.get(key)).expect_success()
+    path = tmp_path / "candidate.toml"
+    path.write_text('[[rules]]\nname = "not ann"\neffect = "deny"\nsubjects = ["client:ann"]\nactions = ["GET"]\n')
+    ran = fresh_server.command("policy", "simulate", str(fresh_server.data), str(path), "--json", check=False)
+    assert ran.returncode == 1
+    answer = json.loads(ran.stdout)
+    assert answer["records"] == 8
+    (changed,) = answer["changed"]
+    assert (changed["caller"], changed["operation"], changed["times"]) == ("ann", "Get", 3)
+    assert changed["then"] == "denied by not ann"
+    path.write_text('[[rules]]\nname = "nobody"\neffect = "deny"\nsubjects = ["client:nobody"]\nactions = ["*"]\n')
+    same = fresh_server.command("policy", "simulate", str(fresh_server.data), str(path))
+    assert "All 8 recorded requests" in same.stdout
