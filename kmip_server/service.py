@@ -65,6 +65,10 @@ _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
 }
 _UNAVAILABLE: Final = (
     (QueueFull, (ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")),
+    (
+        StaleDirectory,
+        (ResultReason.GENERAL_FAILURE, "the server cannot read its accounts and policy; nothing was done"),
+    ),
     (OutcomeUnknown, (ResultReason.GENERAL_FAILURE, "the database was lost; whether this was done is not known")),
     (Exception, (ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")),
 )
@@ -202,7 +206,7 @@ class Service:
         try:
             yield self._in_thread(self._directories.refresh)
         except PolicyError as error:
-            _log.error("the operation policies were not read, the former ones stay", reason=str(error))
+            _log.error("the policy was not read", reason=str(error))
 
     @inlineCallbacks
     def _is_newest(self, directory: Directory) -> Generator[Deferred[Any], Any, bool]:
@@ -344,7 +348,7 @@ class Service:
 
     def _fail(self, exchange: _Exchange, error: BaseException | None) -> None:
         """Answer a request that was not carried out, through no fault of its own."""
-        if isinstance(error, (StorageUnavailable, StorageConflict)):
+        if isinstance(error, (StorageUnavailable, StorageConflict, StaleDirectory)):
             self._unavailable(exchange, error)
         else:
             _log.error("a fault of ours", exc_info=error)

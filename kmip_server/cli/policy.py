@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from policy.decision import Step
     from policy.model import OperationPolicy, Policy
+    from policy.store import Version
 
 _T = TypeVar("_T")
 
@@ -62,7 +63,7 @@ def import_(directory: Directory, files: Files, comment: Comment = "") -> None:
         raise CommandError("one TOML document is the whole policy: give one")
     tables = _operation_policies([file for file in files if file.suffix != ".toml"])
     whole = read_document(_text(documents[0]), str(documents[0])) if documents else None
-    _put_in_force(directory, comment, lambda now: _with_tables(now if whole is None else whole, tables))
+    _put_in_force(directory, comment, lambda now: _with_tables(whole or _policy(now), tables))
 
 
 @policy.command()
@@ -236,7 +237,7 @@ def _document(directory: Path, version: int | None) -> str:
     return write_document(Policy()) if found is None else found.document
 
 
-def _put_in_force(directory: Path, comment: str, change: Callable[[Policy], Policy]) -> None:
+def _put_in_force(directory: Path, comment: str, change: Callable[[Version | None], Policy]) -> None:
     """Change the policy in force in one transaction, and say which version it is now."""
     import getpass
     import time
@@ -245,16 +246,20 @@ def _put_in_force(directory: Path, comment: str, change: Callable[[Policy], Poli
     from kmip_server.storage.accounts import changing
     from policy import store
     from policy.compiling import Ruling
-    from policy.model import Policy
 
     with open_database(Settings.load(directory).storage.url) as database, changing(database) as connection:
-        before = store.current(connection)
-        wanted = change(Policy() if before is None else before.policy)
+        wanted = change(store.current(connection))
         # What cannot be compiled cannot decide: a server must never read it.
         Ruling(wanted)
         author = getpass.getuser()
         added = store.put_in_force(connection, wanted, author=author, comment=comment, now=int(time.time()))
     print(f"Version {added.version} of the policy is in force")
+
+
+def _policy(version: Version | None) -> Policy:
+    from policy.model import Policy
+
+    return Policy() if version is None else version.policy
 
 
 def _operation_policies(files: list[Path]) -> Mapping[str, OperationPolicy]:

@@ -122,6 +122,9 @@ def test_a_version_that_was_changed_in_the_database_is_not_used(directory: Path,
         connection.execute("UPDATE policy_versions SET document = replace(document, 'GET', 'LOCATE')")
     refused = run("policy", "explain", directory, "client:ann", "GET", "SYMMETRIC_KEY")
     assert (refused.code, "version 1 of the policy was changed in the database" in refused.err) == (1, True)
+    document.write_text(DOCUMENT.replace("arrays read", "arrays read again"))
+    assert run("policy", "import", directory, document).code == 0, "another one may still be put in force"
+    assert run("policy", "explain", directory, "client:ann", "GET", "SYMMETRIC_KEY").code == 0
 
 
 def test_every_template_is_listed_with_what_it_achieves(run: Run) -> None:
