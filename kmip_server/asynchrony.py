@@ -153,7 +153,7 @@ class Asynchrony:
                 error = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client was revoked meanwhile")
                 self._engine.refuse_jobs(unit, jobs, request, now, error)
             else:
-                self._engine.run_jobs(unit, caller, jobs, request, now, prepared, directory.policies)
+                self._engine.run_jobs(unit, caller, jobs, request, now, prepared, directory.ruling)
 
         return work
 

@@ -34,7 +34,7 @@ from kmip_server.ttlv.enumerations import (
     ResultReason,
 )
 from kmip_server.ttlv.item import Item
-from policy.decision import OperationPolicy
+from policy.compiling import Ruling
 
 load_all()
 
@@ -132,7 +132,7 @@ class Engine:
         request: RequestMessage,
         now: int,
         prepared: Mapping[int, Prepared] | None = None,
-        policies: Mapping[str, OperationPolicy] | None = None,
+        ruling: Ruling | None = None,
         sayable: Callable[[Item], None] | None = None,
     ) -> Answer:
         """Carry out a batch (s9.5 to s9.8). What it did is true once the unit is committed.
@@ -148,7 +148,7 @@ class Engine:
             request,
             now,
             self.services,
-            policies=policies,
+            ruling=ruling,
             room=room,
             sayable=sayable,
         )
@@ -168,7 +168,7 @@ class Engine:
         request: RequestMessage,
         now: int,
         prepared: Mapping[int, Prepared],
-        policies: Mapping[str, OperationPolicy] | None = None,
+        ruling: Ruling | None = None,
     ) -> None:
         """Carry out the asynchronous operations of one request, except canceled ones, and keep the answers for Poll.
 
@@ -177,7 +177,7 @@ class Engine:
         # What is done without being answered would be done again: it is all or nothing.
         unit.begin_undoable()
         places = [place for place, job in enumerate(jobs) if _outstanding(unit, job)]
-        execution = Execution(unit, caller, request, now, self.services, policies=policies)
+        execution = Execution(unit, caller, request, now, self.services, ruling=ruling)
         outcomes = _in_order(execution, places, prepared)
         for place, answer in zip_longest(places, outcomes):
             unit.update_job(

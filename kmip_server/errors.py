@@ -6,12 +6,16 @@ from kmip_server.ttlv.enumerations import ResultReason
 
 
 class KmipError(Exception):
-    """An operation failed for a reason the peer may know. The message names what was wrong, never a secret."""
+    """An operation failed for a reason the peer may know. The message names what was wrong, never a secret.
 
-    def __init__(self, reason: ResultReason, message: str) -> None:
+    `why` is for the audit record alone: which rule denied it is nothing that a peer is told.
+    """
+
+    def __init__(self, reason: ResultReason, message: str, why: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.why = why
 
     def __repr__(self) -> str:
         return f"KmipError({self.reason.name}, {self.message!r})"

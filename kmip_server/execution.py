@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -26,7 +26,8 @@ from kmip_server.ttlv.enumerations import BatchErrorContinuationOption, Operatio
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
-from policy.decision import OperationPolicy
+from policy.compiling import Ruling
+from policy.model import Who
 
 _log: Final = structlog.get_logger("kmip.engine")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
@@ -62,7 +63,7 @@ class Execution:
         now: int,
         services: Services,
         *,
-        policies: Mapping[str, OperationPolicy] | None = None,
+        ruling: Ruling | None = None,
         room: int | None = None,
         sayable: Callable[[Item], None] | None = None,
     ) -> None:
@@ -72,7 +73,8 @@ class Execution:
         self.version = request.version
         self.now = now
         self.services = services
-        self.policies = services.policies if policies is None else policies
+        self.ruling = services.ruling if ruling is None else ruling
+        self.subject = self.ruling.subject(Who.CLIENT, caller.name, caller.groups)
         self.room = room
         self.sayable = sayable
         self.batch = Batch()
@@ -93,13 +95,22 @@ class Execution:
             unknown = f"{item.operation.title} is not an operation of this server"
             return self._failure(KmipError(ResultReason.OPERATION_NOT_SUPPORTED, unknown), item)
         call = Call(
-            spec, self.version, self.caller, self.now, self.unit, self.services, self.batch, self.policies, item
+            spec,
+            self.version,
+            self.caller,
+            self.now,
+            self.unit,
+            self.services,
+            self.batch,
+            self.ruling,
+            self.subject,
+            item,
         )
         later = asynchronous and spec.asynchronous
         try:
             answer = self._later(call, item) if later else self._now(call, item, prepared)
         except KmipError as error:
-            return self._refused(call, item, error, f"{error.reason.title}: {error.message}")
+            return self._refused(call, item, error, _detail(error))
         except (StorageConflict, StorageUnavailable, WritesNeeded):
             raise
         except Exception:
@@ -200,6 +211,11 @@ class Execution:
         operation, correlation = call.spec.operation.title, self.request.correlation or ""
         for identifier in call.made or (call.touched,):
             self.unit.audit(AuditEntry(self.now, self.caller.name, operation, identifier, outcome, detail, correlation))
+
+
+def _detail(error: KmipError) -> str:
+    """A refusal in the audit record."""
+    return f"{error.reason.title}: {error.message}" + (f" ({error.why})" if error.why else "")
 
 
 def _encoded(response: Payload, version: ProtocolVersion) -> Item:

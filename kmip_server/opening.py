@@ -15,7 +15,7 @@ from kmip_server.engine import Engine
 from kmip_server.identity.directory import DirectorySource
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
-from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts
+from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
 from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.store import Store
 from kmip_server.ttlv.item import Limits
@@ -29,7 +29,7 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
     directories = directory_source(store, settings.policy.operation_policies)
     limits = settings.limits
     services = Services(
-        policies=directories.current.policies,
+        ruling=directories.current.ruling,
         limits=OperationLimits(
             batch_items=limits.batch_items,
             locate_items=limits.locate_items,
@@ -79,5 +79,6 @@ def directory_source(store: Store, policies: Sequence[Path]) -> DirectorySource:
         lambda: read_accounts(database),
         lambda: [client.name for client in list_clients(database)],
         current_epoch,
+        lambda: read_policy(database),
         policies,
     )

@@ -49,7 +49,7 @@ from kmip_server.storage.port import (
 from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
-from policy.operation_policies import PolicyError
+from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
 
@@ -65,6 +65,10 @@ _ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
 }
 _UNAVAILABLE: Final = (
     (QueueFull, (ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")),
+    (
+        StaleDirectory,
+        (ResultReason.GENERAL_FAILURE, "the server cannot read its accounts and policy; nothing was done"),
+    ),
     (OutcomeUnknown, (ResultReason.GENERAL_FAILURE, "the database was lost; whether this was done is not known")),
     (Exception, (ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")),
 )
@@ -202,7 +206,7 @@ class Service:
         try:
             yield self._in_thread(self._directories.refresh)
         except PolicyError as error:
-            _log.error("the operation policies were not read, the former ones stay", reason=str(error))
+            _log.error("the policy was not read", reason=str(error))
 
     @inlineCallbacks
     def _is_newest(self, directory: Directory) -> Generator[Deferred[Any], Any, bool]:
@@ -273,7 +277,7 @@ class Service:
         if plan.stateless:
             try:
                 answer = self._engine.process(
-                    STATELESS, caller, plan.request, exchange.now, None, directory.policies, _SAYABLE.get(encoding)
+                    STATELESS, caller, plan.request, exchange.now, None, directory.ruling, _SAYABLE.get(encoding)
                 )
             except WritesNeeded:
                 pass
@@ -310,7 +314,7 @@ class Service:
             exchange.plan.request,
             self._now(),
             prepared,
-            directory.policies,
+            directory.ruling,
             _SAYABLE.get(exchange.encoding),
         )
         return self._encoded(answer.message, exchange.encoding), answer
@@ -344,7 +348,7 @@ class Service:
 
     def _fail(self, exchange: _Exchange, error: BaseException | None) -> None:
         """Answer a request that was not carried out, through no fault of its own."""
-        if isinstance(error, (StorageUnavailable, StorageConflict)):
+        if isinstance(error, (StorageUnavailable, StorageConflict, StaleDirectory)):
             self._unavailable(exchange, error)
         else:
             _log.error("a fault of ours", exc_info=error)

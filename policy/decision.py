@@ -1,103 +1,387 @@
-"""Whether a subject may do something: one pure, total function. Deny by default.
+"""Whether a subject may do something: one pure, total function. Deny by default, and a denial wins.
 
-No clock, no database, no random source: what the decision depends on is in its arguments.
+No clock, no database, no random source: what the decision depends on is in its arguments. A policy is compiled once;
+then a decision looks only at the rules about its action and its type of object.
 """
+
+# ruff: noqa: D102 - what the properties of a Resource are is what the fields of a Match ask about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import reduce
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple, Protocol
 
-
-class Permission(Enum):
-    """What one row of an operation policy allows (the words of PyKMIP's policy files)."""
-
-    ALLOW_ALL = "ALLOW_ALL"
-    ALLOW_OWNER = "ALLOW_OWNER"
-    DISALLOW_ALL = "DISALLOW_ALL"
-
-
-Rows = Mapping[tuple[str, str], Permission]
-"""(object type, operation) -> permission; names are the standard's constants, e.g. ("SYMMETRIC_KEY", "GET")."""
-
-
-@dataclass(frozen=True, slots=True)
-class OperationPolicy:
-    """A named operation policy: rows that hold for everyone, and rows that hold for the members of a group."""
-
-    name: str
-    preset: Rows | None
-    groups: Mapping[str, Rows]
+from policy.model import NOTHING, Effect, Match, Obligations, Rule, Selector, When, Who
 
 
 class Subject(NamedTuple):
-    """Who asks."""
+    """Who asks: a client, a user or a device (`kind`), with all that the policy and the accounts say about it."""
 
     name: str
-    groups: frozenset[str]
+    groups: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    tenant: str = "default"
+    kind: Who = Who.CLIENT
 
 
-class Resource(NamedTuple):
-    """What is asked for: an object's type, owner and operation policy name."""
+class Resource(Protocol):
+    """What is asked for. A rule reads no more of it than the rule names, so that what is dear may be found out late."""
+
+    @property
+    def object_type(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def tenants(self) -> frozenset[str]: ...
+    @property
+    def operation_policy(self) -> str: ...
+    @property
+    def groups(self) -> frozenset[str]: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    @property
+    def attributes(self) -> Mapping[str, frozenset[str]]: ...
+    @property
+    def algorithm(self) -> str | None: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def uses(self) -> frozenset[str]: ...
+    @property
+    def state(self) -> str | None: ...
+    @property
+    def pair(self) -> tuple[Subject, Subject] | None: ...
+
+
+class Thing(NamedTuple):
+    """A resource of which everything is known at once: the server itself, a pair of devices, an example."""
 
     object_type: str
-    owner: str
-    policy: str
+    owner: str = ""
+    tenants: frozenset[str] = frozenset({"default"})
+    operation_policy: str = ""
+    groups: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    attributes: Mapping[str, frozenset[str]] = {}
+    algorithm: str | None = None
+    length: int | None = None
+    uses: frozenset[str] = frozenset()
+    state: str | None = None
+    pair: tuple[Subject, Subject] | None = None
+
+
+class Context(NamedTuple):
+    """The circumstances: POSIX seconds, where the request comes from, and the provisioning stage of the device."""
+
+    now: int = 0
+    address: IPv4Address | IPv6Address | None = None
+    stage: str | None = None
 
 
 class Decision(NamedTuple):
-    """The answer, and the row that decided, in words an administrator can use."""
+    """The answer, the rule that gave it ("" if none did), why in words for an administrator, and what is required."""
 
     allowed: bool
+    rule: str
     reason: str
+    obligations: Obligations = NOTHING
 
 
-_NO_POLICY: Final = Decision(False, "the object's operation policy does not exist")
-_NO_ROW: Final = Decision(False, "no row of the operation policy mentions this")
+NO_RULE: Final = Decision(False, "", "no rule allows this")
+
+_Test = Callable[[Subject, Resource, Context], bool]
 
 
-def decide(policies: Mapping[str, OperationPolicy], subject: Subject, action: str, resource: Resource) -> Decision:
-    """Decide one action on one object. With groups, one group's ALLOW is enough, as in PyKMIP's server.
+class _Compiled(NamedTuple):
+    """A rule as tests, of which it applies if all are met: the quick ones come first."""
 
-    A policy with group rows answers a subject that is in one of those groups from them alone; everyone else is
-    answered from its preset rows.
-    """
-    policy = policies.get(resource.policy)
-    if policy is None:
-        return _NO_POLICY
-    key = (resource.object_type, action)
-    denied = _NO_ROW
-    for rows in _tables(policy, subject):
-        permission = rows.get(key)
-        if permission is Permission.ALLOW_ALL:
-            return Decision(True, f"{policy.name}: {action} on {resource.object_type} is allowed to all")
-        if permission is Permission.ALLOW_OWNER:
-            if subject.name == resource.owner:
-                return Decision(True, f"{policy.name}: {action} on {resource.object_type} is allowed to the owner")
-            denied = Decision(False, f"{policy.name}: {action} on {resource.object_type} is the owner's alone")
-        elif permission is Permission.DISALLOW_ALL:
-            denied = Decision(False, f"{policy.name}: {action} on {resource.object_type} is allowed to nobody")
-    return denied
+    rule: Rule
+    tests: tuple[_Test, ...]
+
+    def applies(self, subject: Subject, resource: Resource, context: Context) -> bool:
+        for test in self.tests:  # noqa: SIM110 - a generator would cost as much as the tests
+            if not test(subject, resource, context):
+                return False
+        return True
 
 
-def shared_with(policies: Mapping[str, OperationPolicy], subject: Subject, action: str) -> frozenset[tuple[str, str]]:
-    """The (policy, object type) pairs whose objects the subject may use like this whoever owns them.
+class _Rules(NamedTuple):
+    """The rules about one action on one type of object, by their effect."""
 
-    A search has to look beyond the subject's own objects only where this names a pair.
-    """
-    return frozenset(
-        (policy.name, object_type)
-        for policy in policies.values()
-        for rows in _tables(policy, subject)
-        for (object_type, operation), permission in rows.items()
-        if operation == action and permission is Permission.ALLOW_ALL
+    deny: tuple[_Compiled, ...]
+    allow: tuple[_Compiled, ...]
+    require: tuple[_Compiled, ...]
+
+
+class Compiled:
+    """A policy's rules, ready to decide. Immutable to its users; safe to share between threads."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._compiled = [_Compiled(rule, _tests(rule)) for rule in self.rules]
+        self._about: dict[tuple[str, str], _Rules] = {}
+
+    def about(self, action: str, object_type: str) -> _Rules:
+        """The rules about an action on a type of object."""
+        key = (action, object_type)
+        found = self._about.get(key)
+        if found is None:
+            mine = [one for one in self._compiled if _concerns(one.rule, action, object_type)]
+            found = _Rules(*[tuple([one for one in mine if one.rule.effect is effect]) for effect in _ORDER])
+            if mine:
+                # There are only so many pairs that any rule is about.
+                self._about[key] = found
+        return found
+
+
+_ORDER: Final = (Effect.DENY, Effect.ALLOW, Effect.REQUIRE)
+
+
+def decide(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> Decision:
+    """Decide one action on one resource: it is allowed if a rule allows it and none denies it."""
+    rules = compiled.about(action, resource.object_type)
+    for deny in rules.deny:
+        if deny.applies(subject, resource, context):
+            return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
+    for allow in rules.allow:
+        if allow.applies(subject, resource, context):
+            obligations = _required(rules, subject, resource, context)
+            return Decision(True, allow.rule.name, f"rule {allow.rule.name!r} allows it", obligations)
+    return NO_RULE
+
+
+def restrict(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> Decision:
+    """What rules say against an action that is allowed already, now that it is known what it will make."""
+    rules = compiled.about(action, resource.object_type)
+    for deny in rules.deny:
+        if deny.applies(subject, resource, context):
+            return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
+    return Decision(True, "", "no rule denies it", _required(rules, subject, resource, context))
+
+
+def _required(rules: _Rules, subject: Subject, resource: Resource, context: Context) -> Obligations:
+    required = [one.rule.require for one in rules.require if one.applies(subject, resource, context)]
+    return reduce(_both, required, NOTHING) if required else NOTHING
+
+
+def _both(one: Obligations, other: Obligations) -> Obligations:
+    """What meets both: the stricter of each."""
+    return Obligations(
+        wrap=one.wrap or other.wrap,
+        approvals=one.approvals | other.approvals,
+        cryptoperiod=_lower(one.cryptoperiod, other.cryptoperiod),
+        usage_limit=_lower(one.usage_limit, other.usage_limit),
     )
 
 
-def _tables(policy: OperationPolicy, subject: Subject) -> list[Rows]:
-    """The rows that hold for the subject: those of its groups, or the preset if the policy mentions none of them."""
-    groups = policy.groups
-    mine = [groups[group] for group in sorted(subject.groups) if group in groups] if groups else []
-    return mine or ([policy.preset] if policy.preset is not None else [])
+def _lower(one: int | None, other: int | None) -> int | None:
+    return min([limit for limit in (one, other) if limit is not None], default=None)
+
+
+# The tests of a rule. -------------------------------------------------------------------------------------------------
+
+
+def _concerns(rule: Rule, action: str, object_type: str) -> bool:
+    types = rule.resource.object_types
+    return action in rule.actions and (not types or object_type in types)
+
+
+def _tests(rule: Rule) -> tuple[_Test, ...]:
+    """What must hold for the rule to apply, beside its actions and object types."""
+    tests = [_selected(rule.subjects)] if Selector(Who.ANYONE) not in rule.subjects else []
+    if rule.exempt:
+        tests.append(_not(_selected(rule.exempt)))
+    if rule.effect is Effect.ALLOW:
+        tests.append(_within(rule.resource.tenants))
+    elif rule.resource.tenants:
+        tests.append(_among(rule.resource.tenants))
+    tests += [*_circumstances(rule.when), *_matches(rule.resource)]
+    tests += [_not(_all(_whole_match(match))) for match in rule.unless]
+    return tuple(tests)
+
+
+def _not(test: _Test) -> _Test:
+    return lambda subject, resource, context: not test(subject, resource, context)
+
+
+def _all(tests: Iterable[_Test]) -> _Test:
+    wanted = tuple(tests)
+    return lambda subject, resource, context: all(test(subject, resource, context) for test in wanted)
+
+
+def _within(tenants: frozenset[str]) -> _Test:
+    """An allowance reaches into other tenants only if it names them: what is there is not even disclosed otherwise."""
+    if tenants:
+        return lambda _, resource, __: resource.tenants <= tenants
+    return lambda subject, resource, _: resource.tenants == {subject.tenant}
+
+
+def _among(tenants: frozenset[str]) -> _Test:
+    return lambda _, resource, __: not tenants.isdisjoint(resource.tenants)
+
+
+def _selected(selectors: tuple[Selector, ...]) -> _Test:
+    """Whether one of the selectors names the subject."""
+    named = {(selector.who, selector.name) for selector in selectors}
+    groups = frozenset(name for who, name in named if who is Who.GROUP)
+    roles = frozenset(name for who, name in named if who is Who.ROLE)
+    anyone = (Who.ANYONE, "") in named
+
+    def test(subject: Subject, _: Resource, __: Context) -> bool:
+        return (
+            anyone
+            or not groups.isdisjoint(subject.groups)
+            or (subject.kind, subject.name) in named
+            or not roles.isdisjoint(subject.roles)
+            or (Who.TENANT, subject.tenant) in named
+        )
+
+    return test
+
+
+def _circumstances(when: When) -> list[_Test]:
+    tests: list[_Test] = []
+    if when.days:
+        tests.append(lambda _, __, context: datetime.fromtimestamp(context.now, UTC).weekday() in when.days)
+    if when.hours is not None:
+        tests.append(_hours(*[each.hour * 60 + each.minute for each in when.hours]))
+    if when.networks:
+        tests.append(
+            lambda _, __, context: (
+                context.address is not None and any(context.address in network for network in when.networks)
+            )
+        )
+    if when.stages:
+        tests.append(lambda _, __, context: context.stage in when.stages)
+    return tests
+
+
+def _hours(start: int, end: int) -> _Test:
+    """From `start` to `end` in minutes of the day; over midnight if the end is not later."""
+
+    def test(_: Subject, __: Resource, context: Context) -> bool:
+        minute = context.now % 86_400 // 60
+        return start <= minute < end if start < end else not end <= minute < start
+
+    return test
+
+
+def _whole_match(match: Match) -> list[_Test]:
+    """All of a match, its object types and tenants included."""
+    tests = list(_matches(match))
+    if match.object_types:
+        tests.append(lambda _, resource, __: resource.object_type in match.object_types)
+    if match.tenants:
+        tests.append(lambda _, resource, __: resource.tenants <= match.tenants)
+    return tests
+
+
+def _matches(match: Match) -> list[_Test]:
+    return [test(match) for name, test in _FIELDS.items() if getattr(match, name)]
+
+
+def _pair(match: Match) -> _Test:
+    assert match.pair is not None
+    one, other = (_selected((selector,)) for selector in match.pair)
+
+    def test(_: Subject, resource: Resource, context: Context) -> bool:
+        if resource.pair is None:
+            return False
+        a, b = resource.pair
+        return (one(a, resource, context) and other(b, resource, context)) or (
+            one(b, resource, context) and other(a, resource, context)
+        )
+
+    return test
+
+
+def _names(match: Match) -> _Test:
+    return lambda _, resource, __: any(fnmatchcase(name, known) for known in match.names for name in resource.names)
+
+
+def _attributes(match: Match) -> _Test:
+    return lambda _, resource, __: all(
+        value in resource.attributes.get(name, frozenset()) for name, value in match.attributes
+    )
+
+
+def _algorithms(match: Match) -> _Test:
+    lengths = dict(match.algorithms)
+
+    def test(_: Subject, resource: Resource, __: Context) -> bool:
+        allowed = lengths.get(resource.algorithm or "")
+        return allowed is not None and (not allowed or resource.length in allowed)
+
+    return test
+
+
+_FIELDS: Final[dict[str, Callable[[Match], _Test]]] = {
+    "own": lambda _: lambda subject, resource, __: subject.name == resource.owner,
+    "operation_policies": lambda match: lambda _, resource, __: resource.operation_policy in match.operation_policies,
+    "owners": lambda match: lambda _, resource, __: resource.owner in match.owners,
+    "states": lambda match: lambda _, resource, __: resource.state in match.states,
+    "groups": lambda match: lambda _, resource, __: not match.groups.isdisjoint(resource.groups),
+    "uses": lambda match: lambda _, resource, __: resource.uses <= match.uses,
+    "algorithms": _algorithms,
+    "names": _names,
+    "attributes": _attributes,
+    "pair": _pair,
+}
+"""What the fields of a match ask of a resource, the quick ones first; object types and tenants are looked at before."""
+
+
+# Why. -----------------------------------------------------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """A rule about the action and the type of object, and whether it applies to this request."""
+
+    rule: Rule
+    applies: bool
+
+
+def explain(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> list[Step]:
+    """The rules that a decision looks at, in the order in which it does."""
+    rules = compiled.about(action, resource.object_type)
+    return [
+        Step(one.rule, one.applies(subject, resource, context)) for one in (*rules.deny, *rules.allow, *rules.require)
+    ]
+
+
+class Scope(NamedTuple):
+    """Where objects may be that an action is allowed on, as far as a search can tell; None is anywhere."""
+
+    owner: str | None
+    operation_policy: str | None
+    object_type: str | None
+
+
+def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[Scope]:
+    """Where the subject may be allowed an action on what it does not own. Each object is still decided by itself.
+
+    A search has to look beyond the subject's own objects only where this names a scope.
+    """
+    context = Context()
+    found = set()
+    for rule in compiled.rules:
+        if rule.effect is not Effect.ALLOW or action not in rule.actions or rule.resource.own:
+            continue
+        nothing = Thing("")
+        if _selected(rule.subjects)(subject, nothing, context) and not (
+            rule.exempt and _selected(rule.exempt)(subject, nothing, context)
+        ):
+            found |= _scopes(rule.resource)
+    return frozenset(found)
+
+
+def _scopes(match: Match) -> set[Scope]:
+    return {
+        Scope(owner, policy, kind)
+        for owner in match.owners or (None,)
+        for policy in match.operation_policies or (None,)
+        for kind in match.object_types or (None,)
+    }

@@ -4,7 +4,7 @@ A policy is a table (object type, operation) -> permission. What no row mentions
 standard adds later is denied until somebody writes its row.
 
 Operations without an object (Create, Query, Locate as such, Hash, ...) are decided on the pseudo object type SERVER of
-the policy `default`, owned by whoever asks: see `server_resource`.
+the policy `default`, owned by whoever asks. In the end each policy is some rules among others: see `rules_of`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from policy.decision import OperationPolicy, Permission, Resource, Rows
+from policy.actions import CLIENT_OPERATIONS, OBJECT_OPERATIONS, OPERATIONS, RESERVED_OPERATIONS
+from policy.model import Effect, Match, OperationPolicy, Permission, PolicyError, Rows, Rule, Selector, Who
 
 OBJECT_TYPES: Final = (
     "CERTIFICATE",
@@ -29,82 +30,6 @@ OBJECT_TYPES: Final = (
     "PGP_KEY",
     "CERTIFICATE_REQUEST",
 )
-
-OBJECT_OPERATIONS: Final = (
-    "RE_KEY",
-    "RE_KEY_KEY_PAIR",
-    "DERIVE_KEY",
-    "CERTIFY",
-    "RE_CERTIFY",
-    "LOCATE",
-    "CHECK",
-    "GET",
-    "GET_ATTRIBUTES",
-    "GET_ATTRIBUTE_LIST",
-    "ADD_ATTRIBUTE",
-    "MODIFY_ATTRIBUTE",
-    "DELETE_ATTRIBUTE",
-    "SET_ATTRIBUTE",
-    "ADJUST_ATTRIBUTE",
-    "OBTAIN_LEASE",
-    "GET_USAGE_ALLOCATION",
-    "ACTIVATE",
-    "REVOKE",
-    "DESTROY",
-    "ARCHIVE",
-    "RECOVER",
-    "VALIDATE",
-    "ENCRYPT",
-    "DECRYPT",
-    "SIGN",
-    "SIGNATURE_VERIFY",
-    "MAC",
-    "MAC_VERIFY",
-    "CREATE_SPLIT_KEY",
-    "JOIN_SPLIT_KEY",
-    "IMPORT",
-    "EXPORT",
-)
-"""What is done to an object that exists. Import is here for Replace Existing, Locate for each object it would name."""
-
-CLIENT_OPERATIONS: Final = (
-    "CREATE",
-    "CREATE_KEY_PAIR",
-    "REGISTER",
-    "IMPORT",
-    "CREATE_SPLIT_KEY",
-    "LOCATE",
-    "QUERY",
-    "DISCOVER_VERSIONS",
-    "POLL",
-    "CANCEL",
-    "HASH",
-    "RNG_RETRIEVE",
-    "RNG_SEED",
-    "PING",
-)
-"""What every client may ask the server, about no object or about one that it is about to own (KMIP 1.4 s3.18.1)."""
-
-RESERVED_OPERATIONS: Final = (
-    "NOTIFY",
-    "PUT",
-    "LOG",
-    "LOGIN",
-    "LOGOUT",
-    "DELEGATED_LOGIN",
-    "SET_ENDPOINT_ROLE",
-    "PKCS11",
-    "INTEROP",
-    "RE_PROVISION",
-    "SET_DEFAULTS",
-    "SET_CONSTRAINTS",
-    "GET_CONSTRAINTS",
-    "QUERY_ASYNCHRONOUS_REQUESTS",
-    "PROCESS",
-)
-"""What the server sends itself, or what changes more than the caller's own objects: allowed to nobody."""
-
-OPERATIONS: Final = frozenset(OBJECT_OPERATIONS + CLIENT_OPERATIONS + RESERVED_OPERATIONS)
 
 _PYKMIP_OBJECT_TYPES: Final = {"OPAQUE_DATA": "OPAQUE_OBJECT"}
 _PYKMIP_OPERATIONS: Final = {
@@ -141,13 +66,53 @@ BUILT_IN: Final[Mapping[str, OperationPolicy]] = {
 `public`: the same, but templates are read by all and changed by none (KMIP 1.4 s3.18.2.3)."""
 
 
-class PolicyError(Exception):
-    """A policy file cannot be used; the message names the file, the policy and the row."""
+_ANYONE: Final = (Selector(Who.ANYONE),)
 
 
-def server_resource(caller: str) -> Resource:
-    """What is asked for by an operation that names no existing object."""
-    return Resource(object_type=SERVER, owner=caller, policy=DEFAULT)
+def rules_of(policy: OperationPolicy) -> tuple[Rule, ...]:
+    """The rules that an operation policy stands for. With groups, one group's ALLOW is enough, as in PyKMIP's server.
+
+    A policy with group rows answers a subject that is in one of those groups from them alone; everyone else is answered
+    from its preset rows. DISALLOW_ALL is no denial, which would win over other groups: it is no rule.
+    """
+    groups = tuple(Selector(Who.GROUP, name) for name in policy.groups)
+    tables = [(f"group {group.name}", (group,), (), policy.groups[group.name]) for group in groups]
+    return tuple(
+        _rule(policy.name, f"{title}, {kind}", subjects, exempt, (permission, kind, actions))
+        for title, subjects, exempt, rows in [*tables, ("preset", _ANYONE, groups, policy.preset or {})]
+        for (permission, kind), actions in sorted(_gathered(rows).items(), key=lambda cell: cell[0][1])
+    )
+
+
+def _gathered(rows: Rows) -> dict[tuple[Permission, str], frozenset[str]]:
+    """What is allowed, by how and by object type."""
+    found: dict[tuple[Permission, str], frozenset[str]] = {}
+    for (kind, action), permission in rows.items():
+        if permission is not Permission.DISALLOW_ALL:
+            found[permission, kind] = found.get((permission, kind), frozenset()) | {action}
+    return found
+
+
+def _rule(
+    policy: str,
+    title: str,
+    subjects: tuple[Selector, ...],
+    exempt: tuple[Selector, ...],
+    cell: tuple[Permission, str, frozenset[str]],
+) -> Rule:
+    permission, kind, actions = cell
+    return Rule(
+        name=f"operation policy {policy}: {title}, {permission.value}",
+        effect=Effect.ALLOW,
+        subjects=subjects,
+        exempt=exempt,
+        actions=actions,
+        resource=Match(
+            object_types=frozenset({kind}),
+            operation_policies=frozenset({policy}),
+            own=permission is Permission.ALLOW_OWNER,
+        ),
+    )
 
 
 def read_policies(paths: Iterable[Path]) -> Mapping[str, OperationPolicy]:
@@ -185,10 +150,12 @@ def parse_policies(text: str, source: str) -> dict[str, OperationPolicy]:
         document = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"{source}: is not JSON: {error}") from None
-    return {
-        name: _policy(name, sections, f"{source}: policy {name!r}")
-        for name, sections in _table(document, f"{source}: the document").items()
-    }
+    return policies_in(_table(document, f"{source}: the document"), source)
+
+
+def policies_in(document: Mapping[str, object], source: str) -> dict[str, OperationPolicy]:
+    """The policies of a document that was read already. Raises PolicyError."""
+    return {name: _policy(name, sections, f"{source}: policy {name!r}") for name, sections in document.items()}
 
 
 def _policy(name: str, value: object, where: str) -> OperationPolicy:

@@ -33,7 +33,8 @@ from kmip_server.storage.master_key import MasterKeyError
 from kmip_server.storage.port import StorageUnavailable
 from kmip_server.storage.schema import REVISION
 from kmip_server.storage.store import Store
-from policy.operation_policies import PolicyError, policy_files, read_policies
+from policy.model import PolicyError
+from policy.operation_policies import policy_files, read_policies
 
 SOON: Final = timedelta(days=30)
 _CONNECT_SECONDS: Final = 3.0

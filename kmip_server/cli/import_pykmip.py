@@ -169,11 +169,13 @@ def _objects(directory: Path, source: Any) -> Counter[str]:
     from kmip_server.operations.services import Services
     from kmip_server.storage.store import Store
     from kmip_server.takeover.objects import AlreadyTaken, take_over
+    from policy.compiling import Ruling
+    from policy.model import Policy
     from policy.operation_policies import read_policies
 
     settings = Settings.load(directory)
     services = Services(
-        policies=read_policies(settings.policy.operation_policies),
+        ruling=Ruling(Policy(operation_policies=read_policies(settings.policy.operation_policies))),
         legacy_algorithms=settings.policy.legacy_algorithms,
     )
     store = Store.open(settings.storage.url, open_master_key(settings))

@@ -20,6 +20,7 @@ from kmip_server.cli.doctor import doctor
 from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
 from kmip_server.cli.output import printable
+from kmip_server.cli.policy import policy
 from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
 from kmip_server.cli.upgrade import upgrade
@@ -53,6 +54,7 @@ def _options(
 app.command()(init)
 app.add_typer(client, name="client")
 app.add_typer(user, name="user")
+app.add_typer(policy, name="policy")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)
@@ -74,7 +76,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.storage.port.StorageUnavailable",
         "kmip_server.takeover.pykmip_configuration.PyKmipConfigurationError",
         "kmip_server.takeover.pykmip_database.PyKmipDatabaseError",
-        "policy.operation_policies.PolicyError",
+        "policy.model.PolicyError",
     }
 )
 """The exceptions whose message says everything, by name, so that nothing is loaded for them."""

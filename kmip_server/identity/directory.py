@@ -14,8 +14,9 @@ from typing import Final, Protocol
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
-from policy.decision import OperationPolicy
-from policy.operation_policies import PolicyError, policy_files, read_policies
+from policy.compiling import Ruling
+from policy.model import Policy, PolicyError
+from policy.operation_policies import policy_files, read_policies
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
@@ -43,7 +44,7 @@ class Directory:
     """
 
     epoch: int
-    policies: Mapping[str, OperationPolicy]
+    ruling: Ruling
     revoked: frozenset[str] = frozenset()
     clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
@@ -120,7 +121,8 @@ class Accounts(Protocol):
 class DirectorySource:
     """Keeps the newest directory, in `current`, for all threads of a process.
 
-    `client_names` are the names of all clients ever entered, revoked ones included. Raises what reading the accounts
+    `client_names` are the names of all clients ever entered, revoked ones included; `read_policy` reads the policy in
+    force, to which the operation policies in files are added. Raises what reading the accounts
     raises, and PolicyError.
     """
 
@@ -129,15 +131,18 @@ class DirectorySource:
         read_accounts: Callable[[], Accounts],
         client_names: Callable[[], Iterable[str]],
         current_epoch: Callable[[], int],
+        read_policy: Callable[[], Policy],
         policy_paths: Sequence[Path],
     ) -> None:
         self._read_accounts = read_accounts
         self._client_names = client_names
         self._current_epoch = current_epoch
+        self._read_policy = read_policy
         self._policy_paths = policy_paths
         self._refreshing = Lock()
         self._seen_files = self._policy_files()
-        self.current = self._build(read_policies(policy_paths))
+        self._in_files = read_policies(policy_paths)
+        self.current = self._build()
 
     def refresh(self) -> bool:
         """Whether accounts or policy files have changed, and `current` is a new one.
@@ -151,20 +156,23 @@ class DirectorySource:
             if not policies_changed and self._current_epoch() == self.current.epoch:
                 return False
             self._seen_files = files
-            try:
-                policies = read_policies(self._policy_paths) if policies_changed else self.current.policies
-            except PolicyError:
-                self.current = self._build(self.current.policies)
-                raise
-            self.current = self._build(policies)
+            if policies_changed:
+                try:
+                    self._in_files = read_policies(self._policy_paths)
+                except PolicyError:
+                    self.current = self._build()
+                    raise
+            self.current = self._build()
             return True
 
-    def _build(self, policies: Mapping[str, OperationPolicy]) -> Directory:
+    def _build(self) -> Directory:
+        # The accounts first: their epoch is that of the directory, and what is read later may only be newer.
         accounts = self._read_accounts()
         names = frozenset(self._client_names())
+        policy = self._read_policy()
         return Directory(
             epoch=accounts.epoch,
-            policies=policies,
+            ruling=Ruling(replace(policy, operation_policies={**self._in_files, **policy.operation_policies})),
             revoked=accounts.revoked,
             clients={name: accounts.groups.get(name, _NO_GROUPS) for name in names},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},

@@ -7,6 +7,8 @@ obeys the same few lines, whichever protocol it speaks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
 from math import inf
 from time import monotonic, time
 from typing import Any, Final, Protocol
@@ -103,7 +105,7 @@ class Session:
             self.drop("no client certificate")
             return
         try:
-            self._caller = self._handler.caller(certificate.der)
+            self._caller = replace(self._handler.caller(certificate.der), address=ip_address(self.peer))
         except IdentityError as error:
             self.drop(f"the client certificate names no client: {error}")
             return

@@ -14,11 +14,13 @@ from kmip_server.objects.changes import DATES_IN_ORDER, check_dates, check_new_v
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_value
-from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.operations.obligations import BOUNDED, check_within
+from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 _NEEDS: Final = {Tag.ACTIVATION_DATE: Operation.ACTIVATE, Tag.DEACTIVATION_DATE: Operation.REVOKE}
 """Dates that do what an operation does, sooner or later: changing them needs the permission for it."""
+_PAIR: Final = frozenset({ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY})
 
 
 def checked(call: Call, target: ManagedObject, attribute: AttributeValue, old: Instance | None = None) -> Any:
@@ -57,18 +59,28 @@ def change(call: Call, target: ManagedObject, tag: Tag, old: Instance, value: An
     return AttributeValue(tag, value, old.attribute_index)
 
 
+def _maker(target: ManagedObject) -> Operation:
+    """The operation that makes objects like this."""
+    if Tag.ORIGINAL_CREATION_DATE not in target.attributes:
+        return Operation.REGISTER
+    return Operation.CREATE_KEY_PAIR if target.object_type in _PAIR else Operation.CREATE
+
+
 def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag) -> None:
     """Store the object with its attributes changed; a date that has come takes effect at once (s4.57).
 
     Raises Permission Denied, Invalid Attribute Value, Server Limit Exceeded.
     """
     needed = _NEEDS.get(tag)
-    if needed is not None and not call.decide(needed, target).allowed:
+    if needed is not None and target.row is not None and not call.decide(needed, target.row).allowed:
         raise KmipError(
             ResultReason.PERMISSION_DENIED, f"to change {name_of(tag)} you need the permission to {needed.title}"
         )
     if tag in DATES_IN_ORDER:
         check_dates(attributes)
+    if tag in BOUNDED and target.row is not None:
+        # What the policy required when the object was made holds for as long as there is a policy that requires it.
+        check_within(attributes, call.restrict(_maker(target), target.row).obligations, call.now)
     size, most = len(attributes.to_bytes()), call.services.limits.attribute_bytes
     if size > most and size > len(target.attributes.to_bytes()):
         raise KmipError(

@@ -6,9 +6,8 @@ this operation on it, in the transaction that will use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
@@ -16,15 +15,25 @@ from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.batch import Batch
+from kmip_server.operations.obligations import bring_within
 from kmip_server.operations.registry import OperationSpec
+from kmip_server.operations.resource import ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import ObjectRow, SealBroken, Unit
-from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
+from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
-from policy.decision import Decision, OperationPolicy, Resource, Subject, decide
-from policy.operation_policies import OBJECT_OPERATIONS, server_resource
+from policy.actions import OBJECT_OPERATIONS
+from policy.compiling import Ruling
+from policy.decision import Context, Decision, Subject, decide, restrict
+from policy.model import NOTHING, Obligations
+
+_NOT_MADE: Final = dict.fromkeys(
+    (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.DERIVE_KEY),
+    ResultReason.INVALID_ATTRIBUTE_VALUE,
+)
+"""How an object is refused that the policy allows nobody to make like this, where the operation has a word for it."""
 
 
 @dataclass(slots=True)
@@ -38,10 +47,13 @@ class Call:
     unit: Unit
     services: Services
     batch: Batch
-    policies: Mapping[str, OperationPolicy]
+    ruling: Ruling
+    subject: Subject
     token: object = None
     """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
     prepared: Any = None
+    obligations: Obligations = NOTHING
+    """What the policy requires of the operation on its target."""
     touched: str | None = None
     """The Unique Identifier that goes on record, unless objects were made: then each of them does."""
     made: tuple[str, ...] = ()
@@ -52,7 +64,7 @@ class Call:
         """The object that the request is about. Raises Object Not Found, Permission Denied, Object Archived."""
         unique_identifier = self.batch.identifier(given)
         self.touched = unique_identifier[:128]
-        found = self.object(unique_identifier)
+        found, self.obligations = self._decided(unique_identifier, self.spec.operation)
         if found.archived and not self.spec.archived:
             raise KmipError(
                 ResultReason.OBJECT_ARCHIVED,
@@ -65,58 +77,55 @@ class Call:
 
         An object on which the caller may do nothing at all is not there for this caller.
         """
+        return self._decided(unique_identifier, operation or self.spec.operation)[0]
+
+    def _decided(self, unique_identifier: str, operation: Operation) -> tuple[ManagedObject, Obligations]:
+        """An object and what the policy requires of this operation on it."""
         row = self.unit.get(unique_identifier) if 0 < len(unique_identifier) <= 128 else None
         if row is None:
             raise self.not_found()
-        found = ManagedObject.of(row)
-        decision = self.decide(operation or self.spec.operation, found)
+        decision = self.decide(operation, row)
         if not decision.allowed:
-            if any(self.decide(Operation[name], found).allowed for name in OBJECT_OPERATIONS):
+            if any(self.decide(Operation[name], row).allowed for name in OBJECT_OPERATIONS):
                 raise KmipError(
                     ResultReason.PERMISSION_DENIED,
-                    "the policy of the object with this Unique Identifier (420094) does not allow this",
+                    "the policy does not allow this on the object with this Unique Identifier (420094)",
+                    decision.reason,
                 )
             raise self.not_found()
+        found = ManagedObject.of(row)
         if row.next_transition is not None and row.next_transition <= self.now:
             self.settle(found)
-        return found
+        return found, decision.obligations
 
     @staticmethod
     def not_found() -> KmipError:
         """The one answer for an object that does not exist, and for one that the caller has nothing to do with."""
         return KmipError(ResultReason.OBJECT_NOT_FOUND, "there is no object with this Unique Identifier (420094)")
 
-    def decide(self, operation: Operation, target: ManagedObject) -> Decision:
-        """Whether the caller may do this to this object."""
-        return decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            operation.name,
-            Resource(target.object_type.name, target.owner, target.policy),
-        )
+    def decide(self, operation: Operation, row: ObjectRow) -> Decision:
+        """Whether the caller may do this to the object in a row."""
+        resource = ObjectResource(self.ruling, row, self.now)
+        return decide(self.ruling.rules, self.subject, operation.name, resource, self._context())
 
-    def may(self, operation: Operation, row: ObjectRow) -> bool:
-        """Whether the caller may do this to the object in a row that was found by searching."""
-        return decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            operation.name,
-            Resource(ObjectType(row.object_type).name, row.owner, row.operation_policy),
-        ).allowed
+    def restrict(self, operation: Operation, row: ObjectRow) -> Decision:
+        """What the policy has against an object as an allowed operation would make it, and what it requires of it."""
+        resource = ObjectResource(self.ruling, row, self.now)
+        return restrict(self.ruling.rules, self.subject, operation.name, resource, self._context())
 
     def permit(self) -> None:
         """Decide an operation that names no existing object. Raises Permission Denied."""
-        decision = decide(
-            self.policies,
-            Subject(self.caller.name, self.caller.groups),
-            self.spec.operation.name,
-            server_resource(self.caller.name),
-        )
+        resource = server_itself(self.subject)
+        decision = decide(self.ruling.rules, self.subject, self.spec.operation.name, resource, self._context())
         if not decision.allowed:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
                 f"you may not use the Operation (42005C) {self.spec.operation.title} here",
+                decision.reason,
             )
+
+    def _context(self) -> Context:
+        return Context(self.now, self.caller.address)
 
     # Changes. ---------------------------------------------------------------------------------------------------------
 
@@ -147,12 +156,29 @@ class Call:
         self.save(changed, erased=erased)
 
     def add(self, made: ManagedObject, value: ObjectStructure | bytes | None) -> None:
-        """Store a new object with its material, which may be given as `to_material` makes it."""
-        row = made.to_row()
+        """Store a new object with its material, which may be given as `to_material` makes it.
+
+        Raises Invalid Attribute Value or Permission Denied if the policy allows no such object.
+        """
+        row = self._within_policy(made)
         self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
         self.touched = made.unique_identifier
         self.made += (made.unique_identifier,)
+
+    def _within_policy(self, made: ManagedObject) -> ObjectRow:
+        """The row of a new object, within the bounds that the policy sets to what it allows to be made."""
+        row = made.to_row()
+        decision = self.restrict(self.spec.operation, row)
+        if not decision.allowed:
+            reason = _NOT_MADE.get(self.spec.operation, ResultReason.PERMISSION_DENIED)
+            kind = made.object_type.title
+            message = f"the policy does not allow a {kind} like this: look at its Attributes (420125)"
+            raise KmipError(reason, message, decision.reason)
+        if decision.obligations is NOTHING:
+            return row
+        bring_within(made, decision.obligations, self.now)
+        return made.to_row()
 
     def value(self, target: ManagedObject) -> ObjectStructure:
         """The object with its key bytes, unsealed. Raises Object Destroyed, Key Value Not Present."""

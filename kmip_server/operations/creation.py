@@ -140,7 +140,7 @@ def _check_name(call: Call, name: Name, holder: ManagedObject | None) -> None:
 
 
 def _check_policy(call: Call, policy: str, _: ManagedObject | None) -> None:
-    if policy not in call.policies:
+    if policy not in call.ruling.operation_policies:
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE, "there is no policy with this Operation Policy Name (42005D)"
         )

@@ -111,26 +111,28 @@ def _visible(call: Call, wanted: Patterns, storage: int) -> Iterator[ObjectRow]:
     )
     searches = [mine, *_beyond_own(call, mine)]
     rows = call.unit.search(mine) if len(searches) == 1 else _merged(call, searches)
-    decided: dict[tuple[int, str, str], bool] = {}
     for row in rows:
-        kind = (row.object_type, row.owner, row.operation_policy)
-        if kind not in decided:
-            decided[kind] = call.may(Operation.LOCATE, row)
-        if decided[kind] and (not narrowed.rest or matches(ManagedObject.of(row).attributes, narrowed.rest)):
+        if call.decide(Operation.LOCATE, row).allowed and (
+            not narrowed.rest or matches(ManagedObject.of(row).attributes, narrowed.rest)
+        ):
             yield row
+
+
+_LOCATABLE: Final = frozenset([kind.name for kind in STRUCTURES])
 
 
 def _beyond_own(call: Call, mine: Search) -> Iterator[Search]:
     """The same search among what policies share with the caller, whoever owns it."""
-    for policy, type_name in sorted(call.services.shared_with(call.policies, call.caller, Operation.LOCATE.name)):
-        columns: dict[str, int | str | bool | Range] = {
-            "operation_policy": policy,
-            "object_type": int(ObjectType[type_name]),
-        }
-        if ObjectType[type_name] in STRUCTURES and all(
-            mine.columns.get(name, value) == value for name, value in columns.items()
-        ):
-            yield replace(mine, owner=None, columns=mine.columns | columns)
+    for owner, policy, kind in call.ruling.beyond_own(call.subject, Operation.LOCATE.name):
+        if owner == mine.owner or (kind is not None and kind not in _LOCATABLE):
+            continue
+        columns: dict[str, int | str | bool | Range] = {}
+        if policy is not None:
+            columns["operation_policy"] = policy
+        if kind is not None:
+            columns["object_type"] = int(ObjectType[kind])
+        if all(mine.columns.get(name, value) == value for name, value in columns.items()):
+            yield replace(mine, owner=owner, columns=mine.columns | columns)
 
 
 def _merged(call: Call, searches: list[Search]) -> Iterator[ObjectRow]:

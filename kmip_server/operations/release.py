@@ -86,6 +86,11 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
             ResultReason.SENSITIVE,
             "the object is Sensitive (KMIP 2.1 s4.55); give a Key Wrapping Specification (420047)",
         )
+    if call.obligations.wrap and specification is None and not stays_wrapped:
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "the policy lets this object leave wrapped only: give a Key Wrapping Specification (420047)",
+        )
     tag, wanted, compression = STRUCTURES[target.object_type][0], request.key_format_type, request.key_compression_type
     if not wrapped and specification is None and compression is None and _is_as_wanted(target, wanted, call.version):
         return Item(tag, Type.STRUCTURE, material[binary.HEADER_BYTES :])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kmip_server.identity.caller import Caller
 from kmip_server.operations.streams import Streams
 from kmip_server.ttlv.versions import ProtocolVersion
-from policy.decision import OperationPolicy, Subject, shared_with
+from policy.compiling import Ruling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +23,12 @@ class OperationLimits:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """The server as operations see it. `policies` decide where a request does not bring newer ones."""
+    """The server as operations see it. `ruling` decides where a request does not bring a newer one."""
 
-    policies: Mapping[str, OperationPolicy]
+    ruling: Ruling
     limits: OperationLimits = OperationLimits()
     legacy_algorithms: bool = False
     lease_seconds: int = 3600
     time_stamp_skew_seconds: int = 0
     short_listings: frozenset[ProtocolVersion] = frozenset()
     streams: Streams = field(default_factory=Streams)
-    _shared: tuple[Mapping[str, OperationPolicy], dict[tuple[frozenset[str], str], frozenset[tuple[str, str]]]] = field(
-        default_factory=lambda: ({}, {}), repr=False
-    )
-
-    def shared_with(
-        self, policies: Mapping[str, OperationPolicy], caller: Caller, action: str
-    ) -> frozenset[tuple[str, str]]:
-        """See policy.decision.shared_with; kept for each set of groups as long as the policies are the same."""
-        of, kept = self._shared
-        if of is not policies:
-            of, kept = self._shared = (policies, {})
-        key = (caller.groups, action)
-        if key not in kept:
-            kept[key] = shared_with(policies, Subject(caller.name, caller.groups), action)
-        return kept[key]

@@ -18,6 +18,8 @@ from kmip_server.storage import schema
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.rows import storable_key
+from policy import store as policy_store
+from policy.model import Policy
 
 _EPOCH = schema.server_state.c.key == "epoch"
 
@@ -75,7 +77,7 @@ def add_client(
     """Enter a client certificate. Raises AccountError if the name has one in force, or the certificate is known."""
     _check_name(name)
     clients = schema.clients
-    with _change(database) as connection:
+    with changing(database) as connection:
         in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
         if connection.execute(select(clients.c.name).where(*in_force)).first() is not None:
             raise AccountError(f"there is a client {name!r} already: revoke it first")
@@ -89,7 +91,7 @@ def add_client(
 def revoke_client(database: Database, name: str, now: int) -> tuple[str, ...]:
     """Revoke every certificate of a client; the fingerprints. Raises AccountError if it has none in force."""
     clients = schema.clients
-    with _change(database) as connection:
+    with changing(database) as connection:
         in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
         fingerprints = tuple(connection.execute(select(clients.c.fingerprint).where(*in_force)).scalars())
         if not fingerprints:
@@ -111,7 +113,7 @@ def list_clients(database: Database) -> list[ClientRecord]:
 
 def set_client_groups(database: Database, name: str, groups: frozenset[str]) -> None:
     """Replace the groups of a client. Raises AccountError if no client has this name."""
-    with _change(database) as connection:
+    with changing(database) as connection:
         if connection.execute(select(schema.clients.c.name).where(schema.clients.c.name == name)).first() is None:
             raise AccountError(f"there is no client {name!r}")
         _replace_groups(connection, name, groups)
@@ -123,7 +125,7 @@ def add_user(database: Database, name: str, password_hash: str, groups: frozense
     users = schema.users
     for group in groups:
         _check_name(group)
-    with _change(database) as connection:
+    with changing(database) as connection:
         if connection.execute(select(users.c.name).where(users.c.name == name)).first() is not None:
             raise AccountError(f"there is a user {name!r} already: remove it first")
         values = {"password_hash": password_hash, "groups": json.dumps(sorted(groups))}
@@ -132,14 +134,14 @@ def add_user(database: Database, name: str, password_hash: str, groups: frozense
 
 def remove_user(database: Database, name: str) -> None:
     """Remove a user. Raises AccountError if there is none of this name."""
-    with _change(database) as connection:
+    with changing(database) as connection:
         if not connection.execute(delete(schema.users).where(schema.users.c.name == name)).rowcount:
             raise AccountError(f"there is no user {name!r}")
 
 
 def bump_epoch(database: Database) -> None:
     """Move the epoch on after a change that workers must notice and that is kept elsewhere, as policies in files."""
-    with _change(database):
+    with changing(database):
         pass
 
 
@@ -160,6 +162,13 @@ def read_accounts(database: Database) -> Accounts:
         users={user.name: user for user in users},
         groups=groups,
     )
+
+
+def read_policy(database: Database) -> Policy:
+    """The policy in force; an empty one before there is any. Raises PolicyError."""
+    with database.reading() as connection:
+        found = policy_store.current(connection)
+    return Policy() if found is None else found.policy
 
 
 class EpochReader:
@@ -183,7 +192,7 @@ class EpochReader:
 
 
 @contextmanager
-def _change(database: Database) -> Iterator[Connection]:
+def changing(database: Database) -> Iterator[Connection]:
     """A transaction that moves the epoch on; its row is taken first, so that changes are made one after another."""
     state = schema.server_state
     with database.writing() as connection:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql
 
-REVISION = "0002"
+from policy import store as policy_store
+
+REVISION = "0003"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -173,3 +175,5 @@ server_state = Table(
     Column("key", Key, primary_key=True),
     Column("value", Key, nullable=False),
 )
+
+policy_versions = policy_store.versions.to_metadata(metadata)

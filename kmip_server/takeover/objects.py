@@ -20,6 +20,7 @@ from kmip_server.takeover.pykmip_database import PyKmipObject
 from kmip_server.ttlv.enumerations import Operation, State
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_1
+from policy.model import Who
 
 RECORDED_AS = "Take over from PyKMIP"
 """The operation in the audit records of a take-over."""
@@ -38,7 +39,9 @@ def take_over(unit: Unit, services: Services, found: PyKmipObject, now: int) -> 
     if unit.get(found.unique_identifier) is not None:
         raise AlreadyTaken(f"there is an object {found.unique_identifier} in the store already")
     load_all()
-    call = Call(REGISTRY[Operation.IMPORT], V2_1, Caller(found.owner), now, unit, services, Batch(), services.policies)
+    owner = services.ruling.subject(Who.CLIENT, found.owner)
+    spec, batch = REGISTRY[Operation.IMPORT], Batch()
+    call = Call(spec, V2_1, Caller(found.owner), now, unit, services, batch, services.ruling, owner)
     template = AttributeSet.of(
         [
             *found.attributes,

@@ -15,11 +15,12 @@ from kmip_server.storage import database, migrations, schema
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
 
+REVISION, AFTER = schema.REVISION, "9999"
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "{after}", "{before}", None, None
 
 def upgrade() -> None:
     op.add_column("clients", sa.Column("remark", sa.Text(), nullable=True))
@@ -36,10 +37,10 @@ def newer_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "")
     """Have the code of this process be a version with one migration more."""
     copy = folder / "migrations"
     shutil.copytree(Path(migrations.__file__).parent, copy)
-    (copy / "versions" / "v0003_next.py").write_text(NEXT.format(more=more))
+    (copy / "versions" / f"v{AFTER}_next.py").write_text(NEXT.format(more=more, before=REVISION, after=AFTER))
     monkeypatch.setattr(migrations, "__file__", str(copy / "__init__.py"))
     for module in (schema, database):
-        monkeypatch.setattr(module, "REVISION", "0003")
+        monkeypatch.setattr(module, "REVISION", AFTER)
 
 
 def older_server(directory: Path) -> Path:
@@ -64,9 +65,9 @@ def opened(directory: Path) -> dict[str, bytes | None]:
 def test_a_server_of_the_first_schema_is_upgraded_and_keeps_every_key(run, directory: Path) -> None:
     older_server(directory)
     refused = run("check", directory)
-    assert "the database has schema 0001, this server needs 0002: upgrade it" in refused.err
+    assert f"the database has schema 0001, this server needs {REVISION}: upgrade it" in refused.err
     ran = run("upgrade", directory)
-    assert (ran.code, ran.out) == (0, "The database had schema 0001 and has 0002 now.\n")
+    assert (ran.code, ran.out) == (0, f"The database had schema 0001 and has {REVISION} now.\n")
     assert run("check", directory).out == "Everything is in order\n"
     assert opened(directory) == MATERIALS
 
@@ -111,7 +112,7 @@ def test_a_backup_of_the_first_schema_is_restored_with_its_master_key(
 
 def test_a_database_that_is_up_to_date_is_left_as_it_is(run, directory: Path) -> None:
     ran = run("upgrade", directory)
-    assert (ran.code, ran.out) == (0, "Nothing to do: the database has schema 0002 already.\n")
+    assert (ran.code, ran.out) == (0, f"Nothing to do: the database has schema {REVISION} already.\n")
 
 
 def test_an_older_database_is_upgraded_in_place_and_keeps_what_it_has(
@@ -120,9 +121,9 @@ def test_an_older_database_is_upgraded_in_place_and_keeps_what_it_has(
     run("client", "add", directory, "array7")
     newer_version(tmp_path, monkeypatch)
     refused = run("check", directory)
-    assert "the database has schema 0002, this server needs 0003: upgrade it" in refused.err
+    assert f"the database has schema {REVISION}, this server needs {AFTER}: upgrade it" in refused.err
     ran = run("upgrade", directory)
-    assert (ran.code, ran.out) == (0, "The database had schema 0002 and has 0003 now.\n")
+    assert (ran.code, ran.out) == (0, f"The database had schema {REVISION} and has {AFTER} now.\n")
     assert asked(directory, "SELECT name, remark FROM clients") == [("array7", None)]
     assert run("check", directory).out == "Everything is in order\n"
     assert "Nothing to do" in run("upgrade", directory).out
@@ -134,7 +135,7 @@ def test_an_upgrade_that_fails_halfway_has_changed_nothing(
     newer_version(tmp_path, monkeypatch, more="raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         run("upgrade", directory)
-    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert asked(directory, "SELECT version_num FROM alembic_version") == [(REVISION,)]
     assert "remark" not in str(asked(directory, "SELECT sql FROM sqlite_schema"))
 
 
@@ -148,7 +149,7 @@ def test_a_database_to_which_another_program_writes_is_refused_and_left_as_it_is
         ran = run("upgrade", directory)
     assert ran.code == 1
     assert "database is locked" in ran.err
-    assert asked(directory, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert asked(directory, "SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
 def test_the_database_of_a_newer_version_is_refused(run, directory: Path) -> None:

@@ -16,13 +16,14 @@ from kmip_server.ttlv.enumerations import CredentialType, ResultReason
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_4
-from policy.operation_policies import BUILT_IN
+from policy.compiling import Ruling
+from policy.model import Policy
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
 DIRECTORY = Directory(
     epoch=1,
-    policies=BUILT_IN,
+    ruling=Ruling(Policy()),
     clients={"alice": frozenset({"arrays"}), "bob": frozenset(), "carol": frozenset()},
     users={
         "alice": User("alice", HASH, frozenset({"admins"})),

@@ -14,7 +14,8 @@ from kmip_server.identity.directory import DirectorySource
 from kmip_server.storage import accounts
 from kmip_server.storage.database import Database
 from kmip_server.storage.migrations import upgrade
-from policy.operation_policies import BUILT_IN, PolicyError
+from policy.model import PolicyError
+from policy.operation_policies import BUILT_IN
 
 TEAM = '{"team": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}'
 
@@ -42,6 +43,7 @@ def source(database: Database, policies: Path) -> Iterator[DirectorySource]:
         lambda: accounts.read_accounts(database),
         lambda: (record.name for record in accounts.list_clients(database)),
         reader.current,
+        lambda: accounts.read_policy(database),
         [policies],
     )
     reader.close()
@@ -142,14 +144,14 @@ def test_a_snapshot_never_changes_and_a_refresh_without_change_keeps_it(
 
 
 def test_policy_files_are_read_again_when_they_change(source: DirectorySource, policies: Path) -> None:
-    assert source.current.policies == BUILT_IN
+    assert source.current.ruling.operation_policies == BUILT_IN
     (policies / "team.json").write_text(TEAM)
     assert source.refresh()
-    assert set(source.current.policies) == {"default", "public", "team"}
+    assert set(source.current.ruling.operation_policies) == {"default", "public", "team"}
     assert not source.refresh()
     (policies / "team.json").unlink()
     assert source.refresh()
-    assert source.current.policies == BUILT_IN
+    assert source.current.ruling.operation_policies == BUILT_IN
 
 
 def test_a_broken_policy_file_is_told_once_and_the_former_policies_stay(
@@ -161,12 +163,12 @@ def test_a_broken_policy_file_is_told_once_and_the_former_policies_stay(
     _add(database, "alice")
     with pytest.raises(PolicyError, match="is not JSON"):
         source.refresh()
-    assert "team" in source.current.policies
+    assert "team" in source.current.ruling.operation_policies
     assert "alice" in source.current.clients
     assert not source.refresh()
     (policies / "team.json").write_text("{}")
     assert source.refresh()
-    assert "team" not in source.current.policies
+    assert "team" not in source.current.ruling.operation_policies
 
 
 def test_a_folder_of_policies_that_vanishes_is_told_and_the_former_policies_stay(
@@ -181,4 +183,6 @@ def test_a_folder_of_policies_that_vanishes_is_told_and_the_former_policies_stay
 def test_a_server_does_not_start_with_a_broken_policy_file(source: DirectorySource, policies: Path) -> None:
     (policies / "team.json").write_text("{")
     with pytest.raises(PolicyError):
-        DirectorySource(source._read_accounts, source._client_names, source._current_epoch, [policies])
+        DirectorySource(
+            source._read_accounts, source._client_names, source._current_epoch, source._read_policy, [policies]
+        )

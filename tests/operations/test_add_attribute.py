@@ -19,7 +19,7 @@ from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request, one_attribute
 from support.wire import Result, Version, enumeration, integer, octets, structure, text
 
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 BOTH: tuple[Version, ...] = ((1, 4), (2, 1))
 
@@ -144,7 +144,7 @@ GIVEN = """{"team": {"groups": {"ops": {"SYMMETRIC_KEY": {"ADD_ATTRIBUTE": "ALLO
 
 
 def test_a_name_given_by_another_is_unique_among_the_owner_s_objects(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(GIVEN, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(GIVEN, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     create(alice, ask.name("taken"))
     create(oscar, ask.name("free"))
@@ -155,7 +155,7 @@ def test_a_name_given_by_another_is_unique_among_the_owner_s_objects(tmp_path: P
 
 
 def test_an_operation_policy_may_be_given_once_and_by_the_owner(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(GIVEN, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(GIVEN, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     key = create(alice)
     assert add(oscar, key, ask.operation_policy_name("team")).reason == Reason.ITEM_NOT_FOUND

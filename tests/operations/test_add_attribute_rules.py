@@ -23,7 +23,7 @@ from support.requests import Attribute
 from support.wire import Result, Version, octets
 
 from kmip_server.operations.services import OperationLimits
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 BOTH: tuple[Version, ...] = ((1, 4), (2, 1))
 
@@ -94,7 +94,7 @@ RIGHTS = """{"clerk": {"groups": {"clerks": {"SYMMETRIC_KEY": {"ADD_ATTRIBUTE": 
 
 
 def test_a_date_that_activates_needs_the_permission_to_activate(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(RIGHTS, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(RIGHTS, "test"))
     key = create(engine.client((1, 4)), ask.operation_policy_name("clerk"))
     clerk = engine.client((1, 4), "clara", "clerks")
     add(clerk, key, ask.contact_information("Clara")).expect_success()

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_unwra
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support import keys
 from support import requests as ask
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, ruling_of
 from support.keys import block, block_of, get_as, key_bytes, material, wrapping_specification
 from support.numbers import Reason, Tag
 from support.requests import PUBLIC_KEY, RSA, Attribute
 from support.wire import Version, parse, structure
 
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 VERSIONS: tuple[Version, ...] = ((1, 0), (1, 2), (1, 4), (2, 0), (2, 1))
 NEW: tuple[Version, ...] = ((1, 4), (2, 1))
@@ -208,7 +208,7 @@ def test_the_wrapping_key_of_another_is_not_there(engine: EngineHarness) -> None
 
 def test_a_wrapping_key_that_may_be_seen_and_not_got_is_refused(engine: EngineHarness) -> None:
     rows = {"SYMMETRIC_KEY": {"ACTIVATE": "ALLOW_OWNER", "GET": "ALLOW_OWNER", "LOCATE": "ALLOW_ALL"}}
-    engine.engine.services.policies = dict(BUILT_IN) | parse_policies(json.dumps({"seen": {"preset": rows}}), "a test")
+    engine.engine.services.ruling = ruling_of(parse_policies(json.dumps({"seen": {"preset": rows}}), "a test"))
     theirs = wrapping_key(engine.client((1, 4)), ask.operation_policy_name("seen"))
     client = engine.client(name="bob")
     result = client.do(get_as(key(client), specification=wrapping_specification(theirs)))

@@ -17,7 +17,7 @@ from support.wire import (
 )
 
 from kmip_server.operations.services import OperationLimits
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 BOTH: tuple[Version, ...] = ((1, 4), (2, 1))
 
@@ -186,7 +186,7 @@ SHARING = """{"team": {"preset": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_OWNER", "GE
 
 
 def test_an_object_that_a_policy_shares_with_a_group_is_found_by_its_members(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(SHARING, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(SHARING, "test"))
     alice, member_of_ops = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     shared = create(alice, ask.operation_policy_name("team"), ask.name("shared"))
     create(alice, ask.name("not shared"))
@@ -199,7 +199,7 @@ def test_an_object_that_a_policy_shares_with_a_group_is_found_by_its_members(tmp
 
 
 def test_an_own_object_whose_policy_forbids_locating_is_not_found(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(SHARING, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(SHARING, "test"))
     client = engine.client((1, 4))
     create(client, ask.operation_policy_name("private"))
     assert find(client) == []

@@ -24,7 +24,7 @@ from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request, one_attribute
 from support.wire import Result, Version, enumeration, structure
 
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 BOTH: tuple[Version, ...] = ((1, 4), (2, 1))
 
@@ -226,7 +226,7 @@ RIGHTS = """{"clerk": {"groups": {"clerks": {"SYMMETRIC_KEY": {"MODIFY_ATTRIBUTE
 
 
 def test_a_date_that_activates_or_deactivates_needs_the_permission_for_it(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(RIGHTS, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(RIGHTS, "test"))
     dates = ask.activation_date(engine.now + 10), deactivation(engine.now + 20)
     key = create(engine.client((1, 4)), ask.operation_policy_name("clerk"), ask.contact_information("old"), *dates)
     clerk = engine.client((1, 4), "clara", "clerks")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from support import keys
 from support import requests as ask
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, ruling_of
 from support.keys import attributes_of, deactivation_date, key_bytes, links_of, process_start_date, re_key
 from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request
 from support.wire import Version, date_time, enumeration, integer, interval, long_integer, structure, text
 
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 VERSIONS: tuple[Version, ...] = ((1, 0), (1, 2), (1, 4), (2, 0), (2, 1))
 NEW: tuple[Version, ...] = ((1, 4), (2, 1))
@@ -233,7 +233,7 @@ def test_who_re_keys_a_shared_key_does_not_come_to_own_it(engine: EngineHarness)
     operations = ("RE_KEY", "GET", "GET_ATTRIBUTES")
     rows = ", ".join(f'"{operation}": "ALLOW_ALL"' for operation in operations)
     text_ = '{"shared": {"preset": {"SYMMETRIC_KEY": {' + rows + "}}}}"
-    engine.engine.services.policies = dict(BUILT_IN) | parse_policies(text_, "a test")
+    engine.engine.services.ruling = ruling_of(parse_policies(text_, "a test"))
     old = key(engine.client((1, 4)), ask.operation_policy_name("shared"))
     new = rekeyed(engine.client((1, 4), "bob"), old)
     row = engine.row(new)

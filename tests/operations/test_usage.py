@@ -12,7 +12,7 @@ from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request
 from support.wire import Result, Version, enumeration, octets, structure
 
-from policy.operation_policies import BUILT_IN, parse_policies
+from policy.operation_policies import parse_policies
 
 BOTH: tuple[Version, ...] = ((1, 4), (2, 1))
 ENCRYPT, DECRYPT, MAC_GENERATE, MAC_VERIFY = 0x04, 0x08, 0x80, 0x100
@@ -79,7 +79,7 @@ SHARED = """{"team": {"groups": {"ops": {"SYMMETRIC_KEY": {"ENCRYPT": "ALLOW_ALL
 
 
 def test_a_deactivated_object_processes_for_its_owner_alone(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies={**BUILT_IN, **parse_policies(SHARED, "test")})
+    engine = EngineHarness(tmp_path, policies=parse_policies(SHARED, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     key = create(alice, ask.operation_policy_name("team"))
     bring(alice, key, ask.ACTIVE)

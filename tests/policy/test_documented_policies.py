@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from tables import decide_by
 
-from policy.decision import Resource, Subject, decide
+from policy.decision import Subject
 from policy.operation_policies import BUILT_IN, parse_policies
 
 TEXT = (Path(__file__).parents[2] / "docs/access.md").read_text()
@@ -17,7 +18,7 @@ POLICIES = {
 
 
 def _allowed(who: Subject, action: str, kind: str, policy: str) -> bool:
-    return decide(BUILT_IN | POLICIES, who, action, Resource(kind, "owner", policy)).allowed
+    return decide_by(BUILT_IN | POLICIES, who, action, kind, "owner", policy).allowed
 
 
 def test_the_documented_team_shares_its_keys_and_lets_the_owner_alone_destroy_them() -> None:

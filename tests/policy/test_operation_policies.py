@@ -6,20 +6,13 @@ from pathlib import Path
 import pytest
 from kmip.core import enums as pykmip
 from kmip.core.policy import policies as pykmip_policies
+from tables import decide_by, served
 
 from kmip_server.ttlv.enumerations import ObjectType, Operation
-from policy.decision import Permission, Resource, Subject, decide
-from policy.operation_policies import (
-    BUILT_IN,
-    OBJECT_OPERATIONS,
-    OBJECT_TYPES,
-    OPERATIONS,
-    RESERVED_OPERATIONS,
-    PolicyError,
-    parse_policies,
-    read_policies,
-    server_resource,
-)
+from policy.actions import OBJECT_OPERATIONS, OPERATIONS, RESERVED_OPERATIONS
+from policy.decision import Subject
+from policy.model import Permission, PolicyError
+from policy.operation_policies import BUILT_IN, OBJECT_TYPES, parse_policies, read_policies
 
 ALICE, BOB = Subject("alice", frozenset()), Subject("bob", frozenset({"team"}))
 
@@ -32,28 +25,26 @@ def test_every_operation_and_object_type_of_the_standard_is_known_here() -> None
 @pytest.mark.parametrize("kind", OBJECT_TYPES)
 def test_by_default_the_owner_may_do_everything_with_an_object_and_nobody_else_anything(kind: str) -> None:
     for operation in OBJECT_OPERATIONS:
-        resource = Resource(kind, "alice", "default")
-        assert decide(BUILT_IN, ALICE, operation, resource).allowed
-        assert not decide(BUILT_IN, BOB, operation, resource).allowed
+        assert decide_by(BUILT_IN, ALICE, operation, kind, "alice", "default").allowed
+        assert not decide_by(BUILT_IN, BOB, operation, kind, "alice", "default").allowed
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_an_operation_without_an_object_is_allowed_unless_it_is_reserved(operation: str) -> None:
-    allowed = decide(BUILT_IN, BOB, operation, server_resource("bob")).allowed
+    allowed = served(BUILT_IN, BOB, operation).allowed
     asks_for_an_object_only = ("SERVER", operation) not in (BUILT_IN["default"].preset or {})
     assert allowed is not (operation in RESERVED_OPERATIONS or asks_for_an_object_only)
 
 
 def test_an_operation_that_no_row_mentions_is_denied() -> None:
-    assert not decide(BUILT_IN, ALICE, "OBLITERATE", Resource("SYMMETRIC_KEY", "alice", "default")).allowed
-    assert not decide(BUILT_IN, ALICE, "OBLITERATE", server_resource("alice")).allowed
+    assert not decide_by(BUILT_IN, ALICE, "OBLITERATE", "SYMMETRIC_KEY", "alice", "default").allowed
+    assert not served(BUILT_IN, ALICE, "OBLITERATE").allowed
 
 
 def test_public_templates_are_read_by_all_and_changed_by_none() -> None:
-    template = Resource("TEMPLATE", "alice", "public")
-    assert decide(BUILT_IN, BOB, "GET", template).allowed
-    assert not decide(BUILT_IN, ALICE, "DESTROY", template).allowed
-    assert not decide(BUILT_IN, BOB, "GET", Resource("PUBLIC_KEY", "alice", "public")).allowed
+    assert decide_by(BUILT_IN, BOB, "GET", "TEMPLATE", "alice", "public").allowed
+    assert not decide_by(BUILT_IN, ALICE, "DESTROY", "TEMPLATE", "alice", "public").allowed
+    assert not decide_by(BUILT_IN, BOB, "GET", "PUBLIC_KEY", "alice", "public").allowed
 
 
 def test_pykmips_own_tables_are_read_word_for_word() -> None:

@@ -24,7 +24,8 @@ from kmip_server.storage.port import Job, StorageConflict, Unit
 from kmip_server.storage.store import Store
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.item import Limits
-from policy.operation_policies import BUILT_IN
+from policy.compiling import Ruling
+from policy.model import Policy
 
 SUBMITTED, COMPLETED = 1, 3
 NOW = 1_700_000_000
@@ -112,7 +113,7 @@ def submitted(store: Store, engine: Engine) -> tuple[Job, ...]:
 
 def test_two_workers_that_find_the_same_jobs_carry_them_out_once(store: Store) -> None:
     """On PostgreSQL both see them outstanding at the same time; the second one's work is rolled back."""
-    engine = Engine(Services(policies=BUILT_IN))
+    engine = Engine(Services(ruling=Ruling(Policy())))
     jobs = submitted(store, engine)
     request = request_of(jobs)
     both_have_read = threading.Barrier(1 if store.database.sqlite else 2)
@@ -144,7 +145,7 @@ def test_two_workers_that_find_the_same_jobs_carry_them_out_once(store: Store) -
 
 
 def test_a_job_that_is_canceled_while_it_is_carried_out_is_one_or_the_other(store: Store) -> None:
-    engine = Engine(Services(policies=BUILT_IN))
+    engine = Engine(Services(ruling=Ruling(Policy())))
     jobs = submitted(store, engine)
     request = request_of(jobs)
     both_have_read = threading.Barrier(1 if store.database.sqlite else 2)

@@ -10,6 +10,8 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqlalchemy import Row, select
+
 from kmip_server.engine import Engine
 from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
@@ -17,13 +19,14 @@ from kmip_server.identity.caller import Caller
 from kmip_server.messages.headers import RequestMessage, ResponseMessage
 from kmip_server.operations.services import Services
 from kmip_server.responses import refusal
+from kmip_server.storage import schema
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.port import ObjectRow, WritesNeeded
 from kmip_server.storage.store import Store
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.item import Limits
-from policy.decision import OperationPolicy
-from policy.operation_policies import BUILT_IN
+from policy.compiling import Ruling
+from policy.model import OperationPolicy, Policy
 from support.requests import Request, batch, one
 from support.wire import Response, Result, Version, read_response
 
@@ -31,16 +34,21 @@ _KEY = bytes(range(32))
 _NOON = 1_700_000_000
 
 
+def ruling_of(policies: Mapping[str, OperationPolicy]) -> Ruling:
+    """What decides by these operation policies, and the ones that are built in."""
+    return Ruling(Policy(operation_policies=policies))
+
+
 class EngineHarness:
     """An engine, its store in `folder`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
 
-    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] = BUILT_IN, **services: Any) -> None:
+    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] | None = None, **services: Any) -> None:
         self.path = folder / "kmip.sqlite"
         if not self.path.exists():
             copyfile(_empty_store(), self.path)
             self.path.chmod(0o600)
         self.store = Store.open(f"sqlite:///{self.path}", LocalMasterKey(_KEY))
-        self.engine = Engine(Services(policies=policies, **services))
+        self.engine = Engine(Services(ruling=ruling_of(policies or {}), **services))
         self.now = _NOON
 
     def client(self, version: Version = (2, 1), name: str = "alice", *groups: str) -> EngineClient:
@@ -76,6 +84,12 @@ class EngineHarness:
         with self.store.unit(writes=False) as unit:
             row = unit.get(unique_identifier)
             return None if row is None else unit.material(row)
+
+    def audit(self) -> list[Row[Any]]:
+        """The audit records, in their order."""
+        table = schema.audit
+        with self.store.database.reading() as connection:
+            return list(connection.execute(select(table).order_by(table.c.sequence)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""From a policy to what decides: its rules, those of its templates and operation policies, and who is who."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from policy.decision import Compiled, Scope, Subject, beyond_own
+from policy.documents import read_document
+from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
+from policy.operation_policies import BUILT_IN, rules_of
+
+_NOBODY: Final = Member()
+_DEFAULT: Final = frozenset({_NOBODY.tenant})
+_REMEMBERED: Final = 1024
+
+ADMINISTRATORS: Final = tuple(
+    Rule(
+        name=f"access level: {role}",
+        effect=Effect.ALLOW,
+        subjects=(Selector(Who.ROLE, role),),
+        actions=frozenset(actions),
+        resource=Match(object_types=frozenset({"SERVER"})),
+    )
+    for role, actions in {
+        "administrator": (
+            "ADMIN_USER_CHANGE", "ADMIN_CLIENT_CHANGE", "ADMIN_CLIENT_REVOKE", "ADMIN_DEVICE_CHANGE",
+            "ADMIN_DEVICE_REVOKE", "ADMIN_POLICY_READ", "ADMIN_USAGE_READ", "ADMIN_BACKUP", "ADMIN_APPROVE",
+        ),
+        "security officer": (
+            "ADMIN_POLICY_READ", "ADMIN_POLICY_CHANGE", "ADMIN_APPROVE", "ADMIN_CLIENT_REVOKE", "ADMIN_DEVICE_REVOKE",
+            "ADMIN_AUDIT_READ",
+        ),
+        "auditor": ("ADMIN_POLICY_READ", "ADMIN_AUDIT_READ", "ADMIN_USAGE_READ"),
+        "operator": ("ADMIN_CLIENT_CHANGE", "ADMIN_DEVICE_CHANGE", "ADMIN_POLICY_READ", "ADMIN_USAGE_READ"),
+    }.items()
+)  # fmt: skip
+"""What the access levels may do without being told: who changes the policy is not who reads the audit log."""
+
+
+class Ruling:
+    """A policy that is ready to decide, and knows everyone's tenant, groups and roles. Immutable to its users."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.operation_policies = {**BUILT_IN, **policy.operation_policies}
+        tables = [rule for table in self.operation_policies.values() for rule in rules_of(table)]
+        named = [rule for name in policy.templates for rule in template(name).rules]
+        self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
+        self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
+        self._members: dict[Who, Mapping[str, Member]] = {
+            Who.CLIENT: policy.clients,
+            Who.USER: policy.users,
+            Who.DEVICE: policy.devices,
+        }
+
+    def subject(self, kind: Who, name: str, groups: frozenset[str] = frozenset()) -> Subject:
+        """A client, user or device with what the policy says of it, and the groups that are known from elsewhere."""
+        member = self._members[kind].get(name, _NOBODY)
+        return Subject(name, groups | member.groups, member.roles, member.tenant, kind)
+
+    def tenants(self, owner: str) -> frozenset[str]:
+        """The tenant of what a client owns, as resources have it."""
+        member = self.policy.clients.get(owner)
+        return _DEFAULT if member is None else frozenset({member.tenant})
+
+    def beyond_own(self, subject: Subject, action: str) -> frozenset[Scope]:
+        """See decision.beyond_own; the last answers are kept."""
+        key = (subject, action)
+        found = self._beyond.get(key)
+        if found is None:
+            if len(self._beyond) >= _REMEMBERED:
+                self._beyond.clear()
+            found = self._beyond[key] = beyond_own(self.rules, subject, action)
+        return found
+
+
+def templates() -> dict[str, str]:
+    """The names of the templates, with the first line of each, which says what it achieves."""
+    return {name: _source(name).splitlines()[0].removeprefix("# ") for name in _template_names()}
+
+
+@cache
+def template(name: str) -> Policy:
+    """A template. Raises PolicyError if there is none of this name."""
+    if name not in _template_names():
+        raise PolicyError(f"there is no template {name!r}; there are: {', '.join(_template_names())}")
+    return read_document(_source(name), f"template {name}")
+
+
+@cache
+def _template_names() -> tuple[str, ...]:
+    found = (file.name for file in resources.files("policy").joinpath("templates").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def _source(name: str) -> str:
+    return resources.files("policy").joinpath("templates", f"{name}.toml").read_text(encoding="utf-8")

@@ -1,0 +1,176 @@
+"""A policy as data: who there is, what they may do, and what is required of them. Nothing here decides anything.
+
+A policy is one immutable value. It is written as a document (`documents.py`), kept in versions (`store.py`), and
+compiled before it decides (`decision.py`). An empty field of a `Match` or a `When` asks for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, NamedTuple
+
+DEFAULT_TENANT: Final = "default"
+"""The tenant of everyone whom the policy puts in no other."""
+
+ROLES: Final = ("administrator", "security officer", "auditor", "operator")
+"""The access levels that every policy has; it may add others."""
+
+
+class Who(Enum):
+    """What a selector names."""
+
+    ANYONE = "anyone"
+    CLIENT = "client"
+    USER = "user"
+    DEVICE = "device"
+    ROLE = "role"
+    GROUP = "group"
+    TENANT = "tenant"
+
+
+class Selector(NamedTuple):
+    """Some subjects: "group:arrays", "device:meter-7", "role:auditor", "anyone"."""
+
+    who: Who
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.who.value}:{self.name}" if self.name else self.who.value
+
+
+class Effect(Enum):
+    """What a rule does where it applies. A denial wins over everything; what no rule allows is denied.
+
+    A rule that requires neither allows nor denies: it adds obligations to what others allow.
+    """
+
+    ALLOW = "allow"
+    DENY = "deny"
+    REQUIRE = "require"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """What a resource is like, each field for itself.
+
+    `own`: it belongs to the subject. `names` are patterns, one of which one of the object's Names fits. `attributes`
+    are all there, with these values. `algorithms` maps Cryptographic Algorithms to the Cryptographic Lengths in bits
+    that they may have, none for any. `uses` hold every use that the key has in its Cryptographic Usage Mask, or its
+    DSCC purpose. `pair` is met by two devices in either order. `tenants` are those whose resources may be meant;
+    without it, the subject's own.
+    """
+
+    object_types: frozenset[str] = frozenset()
+    operation_policies: frozenset[str] = frozenset()
+    own: bool = False
+    owners: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    algorithms: tuple[tuple[str, frozenset[int]], ...] = ()
+    uses: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
+    pair: tuple[Selector, Selector] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The circumstances of a request. `days` are 0 (Monday) to 6; `hours` are in UTC, the end not included."""
+
+    days: frozenset[int] = frozenset()
+    hours: tuple[time, time] | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    stages: frozenset[str] = frozenset()
+
+
+class Approval(NamedTuple):
+    """So many others, of one of these roles, agree within so many seconds; never the one who asks."""
+
+    needed: int
+    roles: frozenset[str]
+    within: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligations:
+    """What is required of something that is allowed.
+
+    `wrap`: key material leaves wrapped only. `cryptoperiod`: seconds after which a key is renewed, counted from its
+    activation. `usage_limit`: how many operations a key is made for.
+    """
+
+    wrap: bool = False
+    approvals: frozenset[Approval] = frozenset()
+    cryptoperiod: int | None = None
+    usage_limit: int | None = None
+
+
+NOTHING: Final = Obligations()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: these subjects, but not those; these actions; on resources like this, but not like one of those."""
+
+    name: str
+    effect: Effect
+    subjects: tuple[Selector, ...]
+    actions: frozenset[str]
+    exempt: tuple[Selector, ...] = ()
+    resource: Match = field(default_factory=Match)
+    unless: tuple[Match, ...] = ()
+    when: When = field(default_factory=When)
+    require: Obligations = NOTHING
+
+
+class Permission(Enum):
+    """What one row of an operation policy allows (the words of PyKMIP's policy files)."""
+
+    ALLOW_ALL = "ALLOW_ALL"
+    ALLOW_OWNER = "ALLOW_OWNER"
+    DISALLOW_ALL = "DISALLOW_ALL"
+
+
+Rows = Mapping[tuple[str, str], Permission]
+"""(object type, operation) -> permission; names are the standard's constants, e.g. ("SYMMETRIC_KEY", "GET")."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPolicy:
+    """A named operation policy (KMIP 1.4 s3.18): rows that hold for everyone, and rows for the members of a group."""
+
+    name: str
+    preset: Rows | None
+    groups: Mapping[str, Rows]
+
+
+class Member(NamedTuple):
+    """A user, a client or a device as the policy knows it."""
+
+    tenant: str = DEFAULT_TENANT
+    groups: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    workflow: str = ""
+
+
+class PolicyError(Exception):
+    """A policy cannot be used; the message names where it comes from, the part of it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A whole policy. `tenants` and `roles` map names to descriptions; `templates` are named ones that it includes."""
+
+    templates: tuple[str, ...] = ()
+    tenants: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, Member] = field(default_factory=dict)
+    clients: Mapping[str, Member] = field(default_factory=dict)
+    devices: Mapping[str, Member] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    operation_policies: Mapping[str, OperationPolicy] = field(default_factory=dict)

@@ -1,0 +1,97 @@
+"""The policy in the database: every version that ever was in force, the last of which is.
+
+A version is added, never changed: a roll back adds an older document again. Each function works in the transaction
+that its caller has begun, together with what else must be true at the same time (the epoch that tells workers to read
+again, the audit record).
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, insert, select
+
+from policy.documents import read_document, write_document
+from policy.model import Policy, PolicyError
+
+metadata = MetaData()
+
+versions = Table(
+    "policy_versions",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    # POSIX seconds.
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    # SHA-256 of the document, in hexadecimal.
+    Column("digest", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the policy: when it came into force, by whom and why, and its document."""
+
+    version: int
+    at: int
+    author: str
+    comment: str
+    document: str
+    digest: str
+
+    @property
+    def policy(self) -> Policy:
+        """The policy. Raises PolicyError if the document was damaged, or a later server wrote it."""
+        if digest_of(self.document) != self.digest:
+            raise PolicyError(f"version {self.version} of the policy was changed in the database")
+        return read_document(self.document, f"version {self.version} of the policy")
+
+
+def digest_of(document: str) -> str:
+    """What tells one document from another: its SHA-256 in hexadecimal."""
+    return sha256(document.encode()).hexdigest()
+
+
+def current(connection: Connection) -> Version | None:
+    """The version in force; None before there is one."""
+    last = select(func.max(versions.c.version)).scalar_subquery()
+    found = connection.execute(select(versions).where(versions.c.version == last)).first()
+    return None if found is None else Version(**found._mapping)
+
+
+def numbered(connection: Connection, version: int) -> Version:
+    """A version by its number. Raises PolicyError if there is none."""
+    found = connection.execute(select(versions).where(versions.c.version == version)).first()
+    if found is None:
+        raise PolicyError(f"there is no version {version} of the policy; `policy history` lists them")
+    return Version(**found._mapping)
+
+
+def history(connection: Connection) -> list[Version]:
+    """All versions, the newest first."""
+    return [Version(**row._mapping) for row in connection.execute(select(versions).order_by(versions.c.version.desc()))]
+
+
+def put_in_force(connection: Connection, policy: Policy, *, author: str, comment: str, now: int) -> Version:
+    """Make a policy the one in force. Raises PolicyError if it is that already.
+
+    The caller's transaction has to keep other writers out: two that add a version at once would add the same.
+    """
+    before = current(connection)
+    document = write_document(policy)
+    digest = digest_of(document)
+    if before is not None and before.digest == digest:
+        raise PolicyError(f"this is the policy in force already, version {before.version}")
+    added = Version(1 if before is None else before.version + 1, now, author, comment, document, digest)
+    values = {name: getattr(added, name) for name in Version.__slots__}
+    connection.execute(insert(versions).values(values))
+    return added
+
+
+def difference(old: str, new: str, names: tuple[str, str]) -> list[str]:
+    """What changes from one document to another, as lines of a unified diff."""
+    return list(difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm=""))

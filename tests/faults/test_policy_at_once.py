@@ -1,0 +1,141 @@
+"""A policy that one process puts in force decides the next request of every worker: nothing acts on a stale one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+import pytest
+from support import requests as ask
+from support.server import Client, RunningServer
+from support.wire import PeerClosedError
+
+from kmip_server.storage.accounts import changing, revoke_client
+from kmip_server.storage.database import Database
+from policy.documents import read_document
+from policy.store import put_in_force
+
+VERSION = (2, 1)
+WORKERS, SESSIONS, CHANGES = 4, 6, 200
+DENIED = """
+[[rules]]
+name = "nobody reads keys, {number}"
+effect = "deny"
+subjects = ["anyone"]
+actions = ["GET"]
+"""
+ALLOWED = """
+[[rules]]
+name = "nobody destroys keys, {number}"
+effect = "deny"
+subjects = ["anyone"]
+actions = ["DESTROY"]
+"""
+
+
+class Asked(NamedTuple):
+    """A request: when it was sent, when it was answered, and whether it was allowed."""
+
+    sent: float
+    answered: float
+    allowed: bool
+
+
+class Change(NamedTuple):
+    """A policy: when it began to be put in force, when that was done, and whether it allows the requests."""
+
+    began: float
+    done: float
+    allows: bool
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    running = RunningServer(tmp_path, "--workers", str(WORKERS))
+    running.start()
+    yield running
+    running.kill()
+
+
+def _ask_and_ask(client: Client, key: str, ended: Event) -> list[Asked]:
+    asked = []
+    with client.session(VERSION) as session:
+        while not ended.is_set():
+            sent = time.monotonic()
+            allowed = session.do(ask.get(key)).ok
+            asked.append(Asked(sent, time.monotonic(), allowed))
+    return asked
+
+
+def _put_in_force(database: Database, number: int) -> Change:
+    allows = number % 2 == 0
+    policy = read_document((ALLOWED if allows else DENIED).format(number=number), "here")
+    began = time.monotonic()
+    with changing(database) as connection:
+        put_in_force(connection, policy, author="test", comment="", now=int(time.time()))
+    return Change(began, time.monotonic(), allows)
+
+
+@pytest.mark.slow
+def test_every_worker_s_next_request_is_decided_by_the_policy_in_force(server: RunningServer) -> None:
+    client = server.add_client("reader")
+    with client.session(VERSION) as session:
+        key = session.create_aes()
+    database, ended = Database(f"sqlite:///{server.database}"), Event()
+    changes = []
+    with ThreadPoolExecutor(SESSIONS) as pool:
+        running = [pool.submit(_ask_and_ask, client, key, ended) for _ in range(SESSIONS)]
+        try:
+            for number in range(CHANGES):
+                changes.append(_put_in_force(database, number))
+                time.sleep(0.02)
+        finally:
+            ended.set()
+        asked = [one for future in running for one in future.result()]
+    database.close()
+    judged = 0
+    for change, following in pairwise(changes):
+        for one in asked:
+            if change.done < one.sent and one.answered < following.began:
+                judged += 1
+                assert one.allowed == change.allows, (one, change)
+    assert judged > 2 * CHANGES, judged
+
+
+@pytest.mark.slow
+def test_every_worker_refuses_a_client_that_another_process_revoked(server: RunningServer) -> None:
+    """The same race for revocation: each client is revoked while all its sessions ask."""
+    database = Database(f"sqlite:///{server.database}")
+    for number in range(5):
+        client, ended = server.add_client(f"victim-{number}"), Event()
+        with client.session(VERSION) as session:
+            key = session.create_aes()
+        with ThreadPoolExecutor(SESSIONS) as pool:
+            running = [pool.submit(_ask_until_closed, client, key, ended) for _ in range(SESSIONS)]
+            time.sleep(0.2)
+            revoke_client(database, client.name, int(time.time()))
+            done = time.monotonic()
+            time.sleep(0.2)
+            ended.set()
+            asked = [one for future in running for one in future.result()]
+        assert any(one.allowed for one in asked)
+        assert [one for one in asked if one.sent > done and one.allowed] == []
+    database.close()
+
+
+def _ask_until_closed(client: Client, key: str, ended: Event) -> list[Asked]:
+    asked = []
+    with client.session(VERSION) as session:
+        while not ended.is_set():
+            sent = time.monotonic()
+            try:
+                allowed = session.do(ask.get(key)).ok
+            except (OSError, PeerClosedError):
+                break
+            asked.append(Asked(sent, time.monotonic(), allowed))
+    return asked
