@@ -100,6 +100,10 @@ class Asynchrony:
 
         self._carry_out(jobs).addErrback(_report).addBoth(ended)
 
+    def look_again(self) -> None:
+        """Take up everything that is outstanding now: what stood in its way may be gone."""
+        self._take_up(self._now())
+
     def _look(self) -> None:
         self._take_up(self._now() - LOOK_SECONDS)
 

@@ -177,13 +177,24 @@ class Engine:
         # What is done without being answered would be done again: it is all or nothing.
         unit.begin_undoable()
         places = [place for place, job in enumerate(jobs) if _outstanding(unit, job)]
-        execution = Execution(unit, caller, request, now, self.services, ruling=ruling)
+        execution = Execution(unit, caller, request, now, self.services, ruling=ruling, job=True)
         outcomes = _in_order(execution, places, prepared)
+        if execution.waits:
+            self._leave_waiting(unit, execution)
+            return
         for place, answer in zip_longest(places, outcomes):
             unit.update_job(
                 completed(jobs[place], answer or failure(_NOT_BEGUN, request.version, request.items[place]))
             )
         unit.end_undoable()
+
+    @staticmethod
+    def _leave_waiting(unit: Unit, execution: Execution) -> None:
+        """Do nothing yet: others have to approve it first. It is tried again when they may have."""
+        unit.undo()
+        for request in execution.asked:
+            unit.request_approval(request)
+        unit.accept()
 
     def refuse_jobs(self, unit: Unit, jobs: Sequence[Job], request: RequestMessage, now: int, error: KmipError) -> None:
         """Answer the asynchronous operations of one request, none of which is carried out, all for the same reason."""
@@ -206,7 +217,7 @@ def _in_order(
         outcomes.append(execution.carry_out(request.items[place], prepared.get(place), asynchronous=asynchronous))
         if execution.failed and not goes_on:
             break
-    if execution.failed and _undoes(request):
+    if execution.failed and _undoes(request) and not (execution.job and execution.waits):
         execution.undo()
         return [undone(outcome) for outcome in outcomes]
     return outcomes

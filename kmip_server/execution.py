@@ -14,6 +14,7 @@ from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
 from kmip_server.messages.fields import Payload
 from kmip_server.messages.headers import BatchItemError, RequestBatchItem, RequestMessage, ResponseBatchItem
+from kmip_server.operations.approval import ApprovalNeeded
 from kmip_server.operations.batch import Batch, Produced
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import new_job
@@ -22,10 +23,17 @@ from kmip_server.operations.services import Services
 from kmip_server.responses import failure
 from kmip_server.storage.port import AuditEntry, Job, StorageConflict, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.enumerations import BatchErrorContinuationOption, Operation, ResultReason, ResultStatus
+from kmip_server.ttlv.enumerations import (
+    AsynchronousIndicator,
+    BatchErrorContinuationOption,
+    Operation,
+    ResultReason,
+    ResultStatus,
+)
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
+from policy.approvals import ApprovalRequest
 from policy.compiling import Ruling
 from policy.model import Who
 
@@ -49,7 +57,7 @@ class Prepared(NamedTuple):
 
 
 class Execution:
-    """Carries out the items of one batch.
+    """Carries out the items of one batch, or of an asynchronous `job`. It `waits` if others have to approve an item.
 
     `room` is how many bytes the batch items of the response may have; None is any. `sayable` raises KmipError for a
     payload that the response's encoding cannot express; None if it can express all.
@@ -66,6 +74,7 @@ class Execution:
         ruling: Ruling | None = None,
         room: int | None = None,
         sayable: Callable[[Item], None] | None = None,
+        job: bool = False,
     ) -> None:
         self.unit = unit
         self.caller = caller
@@ -79,7 +88,9 @@ class Execution:
         self.sayable = sayable
         self.batch = Batch()
         self.jobs: list[Job] = []
-        self.failed = False
+        self.asked: list[ApprovalRequest] = []
+        self.job = job
+        self.failed = self.waits = False
         self._left = len(request.items)
         self._recorded: list[Call] = []
 
@@ -109,6 +120,12 @@ class Execution:
         later = asynchronous and spec.asynchronous
         try:
             answer = self._later(call, item) if later else self._now(call, item, prepared)
+        except ApprovalNeeded as error:
+            if not self._can_wait(call):
+                return self._refused(call, item, error, _detail(error))
+            self.unit.discard()
+            self._ask(error)
+            answer, later = self._later(call, item), True
         except KmipError as error:
             return self._refused(call, item, error, _detail(error))
         except (StorageConflict, StorageUnavailable, WritesNeeded):
@@ -129,6 +146,8 @@ class Execution:
         """Take back what all items did since the unit's begin_undoable(), and put that on record (s9.6)."""
         self.unit.undo()
         self.services.streams.end(self.request.items)
+        for request in self.asked:
+            self.unit.request_approval(request)
         for call in self._recorded:
             self._record(call, "undone", "a later item of the batch failed")
         self.jobs.clear()
@@ -138,6 +157,7 @@ class Execution:
         payload = spec.decode(item.request_payload, self.version)
         if not spec.names_object:
             call.permit()
+            call.need_approval("")
         call.prepared = prepared.get() if prepared is not None else None
         response = spec.handler(call, payload)
         if isinstance(response, ResponseBatchItem):
@@ -191,10 +211,26 @@ class Execution:
         self.jobs.append(job)
         return answer
 
+    def _can_wait(self, call: Call) -> bool:
+        """Whether the client takes Operation Pending for an answer, and polls (s9.2)."""
+        indicator = self.request.header.asynchronous_indicator
+        return call.spec.asynchronous and not self.job and indicator is AsynchronousIndicator.OPTIONAL
+
+    def _ask(self, error: ApprovalNeeded) -> None:
+        """Ask others to approve, unless they were asked before."""
+        self.waits = True
+        if error.request is not None:
+            self.asked.append(error.request)
+            self.unit.request_approval(error.request)
+
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()
         self.services.streams.end((item,))
-        self._record(call, "failed", detail)
+        if isinstance(error, ApprovalNeeded):
+            self._ask(error)
+            self.unit.accept()
+        if not (self.job and self.waits):
+            self._record(call, "failed", detail)
         return self._failure(error, replace(item, operation=call.spec.operation))
 
     def _failure(self, error: KmipError, item: RequestBatchItem | BatchItemError) -> ResponseBatchItem:

@@ -50,6 +50,7 @@ class Ruling:
         named = [rule for name in policy.templates for rule in template(name).rules]
         self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
         self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
+        self.roles = {name: member.roles for name, member in policy.users.items()}
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,
             Who.USER: policy.users,

@@ -11,8 +11,22 @@ import difflib
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
 
+from policy.approvals import ApprovalRequest, Vote, needs_from_text
 from policy.documents import read_document, write_document
 from policy.model import Policy, PolicyError
 
@@ -29,6 +43,31 @@ versions = Table(
     Column("document", Text, nullable=False),
     # SHA-256 of the document, in hexadecimal.
     Column("digest", Text, nullable=False),
+)
+
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("approval_id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    # As approvals.needs_to_text writes it.
+    Column("needs", Text, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+Index("approvals_by_digest", approvals.c.digest)
+
+approval_votes = Table(
+    "approval_votes",
+    metadata,
+    Column("approval_id", Text, primary_key=True),
+    Column("user_name", Text, primary_key=True),
+    Column("approves", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 
@@ -74,6 +113,28 @@ def numbered(connection: Connection, version: int) -> Version:
 def history(connection: Connection) -> list[Version]:
     """All versions, the newest first."""
     return [Version(**row._mapping) for row in connection.execute(select(versions).order_by(versions.c.version.desc()))]
+
+
+def requests_for_approval(connection: Connection) -> list[ApprovalRequest]:
+    """Every request for approval with its votes, the newest first."""
+    votes: dict[str, list[Vote]] = {}
+    for row in connection.execute(select(approval_votes).order_by(approval_votes.c.at)):
+        votes.setdefault(row.approval_id, []).append(Vote(row.user_name, row.approves, row.at))
+    found = connection.execute(select(approvals).order_by(approvals.c.requested_at.desc(), approvals.c.approval_id))
+    return [
+        ApprovalRequest(
+            row.approval_id,
+            row.digest,
+            row.subject,
+            row.action,
+            row.resource,
+            needs_from_text(row.needs),
+            row.requested_at,
+            row.used_at,
+            tuple(votes.get(row.approval_id, ())),
+        )
+        for row in found
+    ]
 
 
 def put_in_force(connection: Connection, policy: Policy, *, author: str, comment: str, now: int) -> Version:

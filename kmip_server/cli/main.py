@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from kmip_server.cli.approvals import approvals
 from kmip_server.cli.backup import backup
 from kmip_server.cli.check import check
 from kmip_server.cli.client import client
@@ -55,6 +56,7 @@ app.command()(init)
 app.add_typer(client, name="client")
 app.add_typer(user, name="user")
 app.add_typer(policy, name="policy")
+app.add_typer(approvals, name="approvals")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)

@@ -68,6 +68,15 @@ class WrongPassword(KmipError):  # noqa: N818
         self.user = ascii(user[:_SHOWN_CHARACTERS])
 
 
+def is_password(password: str, stored: str) -> bool:
+    """Whether this is the password that hashes to a PHC string of Argon2id."""
+    try:
+        Argon2id.verify_phc_encoded(password.encode("utf-8", "surrogatepass"), stored)
+    except InvalidKey:
+        return False
+    return True
+
+
 class CredentialVerifier:
     """Checks the credentials of requests; one for a process, used by all its threads.
 

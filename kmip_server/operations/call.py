@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
+from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.obligations import bring_within
 from kmip_server.operations.registry import OperationSpec
@@ -21,6 +23,7 @@ from kmip_server.operations.resource import ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import ObjectRow, SealBroken, Unit
+from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
@@ -49,8 +52,8 @@ class Call:
     batch: Batch
     ruling: Ruling
     subject: Subject
-    token: object = None
-    """What is the same when the same batch item is carried out again, after a transaction that did not commit."""
+    token: RequestBatchItem | None = None
+    """The batch item: the same when it is carried out again, after a transaction that did not commit."""
     prepared: Any = None
     obligations: Obligations = NOTHING
     """What the policy requires of the operation on its target."""
@@ -65,6 +68,7 @@ class Call:
         unique_identifier = self.batch.identifier(given)
         self.touched = unique_identifier[:128]
         found, self.obligations = self._decided(unique_identifier, self.spec.operation)
+        self.need_approval(unique_identifier)
         if found.archived and not self.spec.archived:
             raise KmipError(
                 ResultReason.OBJECT_ARCHIVED,
@@ -123,6 +127,15 @@ class Call:
                 f"you may not use the Operation (42005C) {self.spec.operation.title} here",
                 decision.reason,
             )
+        self.obligations = decision.obligations
+
+    def need_approval(self, resource: str) -> None:
+        """Go on only if others have approved this, where the policy requires that. Raises ApprovalNeeded."""
+        needs = self.obligations.approvals
+        if needs:
+            asked = (self.caller.name, self.spec.operation.name, resource)
+            payload = b"" if self.token is None else binary.encode(self.token.request_payload)
+            require_approval(self.unit, needs, asked, payload, self.now, self.ruling.roles)
 
     def _context(self) -> Context:
         return Context(self.now, self.caller.address)
@@ -173,8 +186,11 @@ class Call:
         if not decision.allowed:
             reason = _NOT_MADE.get(self.spec.operation, ResultReason.PERMISSION_DENIED)
             kind = made.object_type.title
-            message = f"the policy does not allow a {kind} like this: look at its Attributes (420125)"
-            raise KmipError(reason, message, decision.reason)
+            raise KmipError(
+                reason,
+                f"the policy does not allow a {kind} like this: look at its Attributes (420125)",
+                decision.reason,
+            )
         if decision.obligations is NOTHING:
             return row
         bring_within(made, decision.obligations, self.now)

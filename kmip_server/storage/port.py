@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from policy.approvals import ApprovalRequest
+
 
 class ObjectRow(NamedTuple):
     """One managed object without its key bytes. Times are POSIX seconds.
@@ -202,6 +204,15 @@ class Unit(Protocol):
 
     def nonce_claimed(self, unique_identifier: str, nonce: bytes) -> bool:
         """Whether claim_nonce() has recorded this for the key."""
+
+    def approval(self, digest: bytes) -> ApprovalRequest | None:
+        """The last request for approval of what has this digest, unless it was used; with its votes."""
+
+    def request_approval(self, request: ApprovalRequest) -> None:
+        """Store a new request for approval."""
+
+    def use_approval(self, request: ApprovalRequest, now: int) -> None:
+        """What was approved is done, and is not done again. Raises StorageConflict if it was used."""
 
     def accept(self) -> None:
         """Keep what was written since the last accept or discard: the batch item succeeded."""

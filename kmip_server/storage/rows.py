@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
 from kmip_server.storage.port import Job, ObjectRow
 from kmip_server.storage.schema import MAX_IDENTIFIER
+from policy.approvals import ApprovalRequest, Vote, needs_from_text, needs_to_text
 
 Entry = tuple[int, str]
 
@@ -82,6 +83,21 @@ def entries_to_text(entries: tuple[Entry, ...]) -> str:
 def entries_from_text(text: str) -> tuple[Entry, ...]:
     """The entries of an `entries` column. Raises ValueError if it was damaged."""
     return tuple((int(tag), str(value)) for tag, value in json.loads(text))
+
+
+def approval_values(request: ApprovalRequest) -> tuple[Any, ...]:
+    """The columns of a request for approval; its votes are rows of their own."""
+    needs = needs_to_text(request.needs)
+    return (*request[:5], needs, request.requested_at, request.used_at)
+
+
+def approval_from_columns(values: Sequence[Any], votes: Iterable[Sequence[Any]]) -> ApprovalRequest:
+    """A request for approval with its votes."""
+    approval_id, digest, subject, action, resource, needs, requested_at, used_at = values
+    said = tuple([Vote(user, bool(approves), at) for user, approves, at in votes])
+    return ApprovalRequest(
+        approval_id, bytes(digest), subject, action, resource, needs_from_text(needs), requested_at, used_at, said
+    )
 
 
 def job_values(job: Job, sealed: tuple[bytes, bytes | None]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from policy import store as policy_store
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -176,4 +176,7 @@ server_state = Table(
     Column("value", Key, nullable=False),
 )
 
-policy_versions = policy_store.versions.to_metadata(metadata)
+policy_versions, approvals, approval_votes = (
+    table.to_metadata(metadata)
+    for table in (policy_store.versions, policy_store.approvals, policy_store.approval_votes)
+)

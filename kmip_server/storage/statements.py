@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Table, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database, Sql
@@ -47,6 +59,12 @@ class Statements:
     get_job_locked: str
     jobs: Sql  # stage
     insert_nonce: str
+    insert_approval: str
+    use_approval: str  # used_at, approval_id
+    get_approvals: str
+    get_votes: str
+    insert_vote: str
+    move_epoch: str
     get_nonce: str
     epoch: str
 
@@ -55,6 +73,7 @@ def build_statements(database: Database) -> Statements:
     """All statements for one database."""
     objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
     jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
+    approvals, votes, state = schema.approvals, schema.approval_votes, schema.server_state
 
     def text(statement: object, *order: str) -> str:
         sql = database.compile(statement, *order)  # type: ignore[arg-type]
@@ -143,6 +162,30 @@ def build_statements(database: Database) -> Statements:
             .limit(bindparam("most")),
             "at_stage",
             "most",
+        ),
+        insert_approval=insertion(approvals, *(column.name for column in approvals.columns)),
+        use_approval=text(
+            update(approvals)
+            .where(approvals.c.approval_id == bindparam("key"), approvals.c.used_at.is_(None))
+            .values(used_at=bindparam("new")),
+            "new",
+            "key",
+        ),
+        get_approvals=text(
+            select(approvals)
+            .where(approvals.c.digest == bindparam("key"), approvals.c.used_at.is_(None))
+            .order_by(approvals.c.requested_at.desc()),
+            "key",
+        ),
+        get_votes=text(
+            select(votes.c.user_name, votes.c.approves, votes.c.at).where(votes.c.approval_id == bindparam("key")),
+            "key",
+        ),
+        insert_vote=insertion(votes, *(column.name for column in votes.columns)),
+        move_epoch=text(
+            update(state)
+            .where(state.c.key == literal_column("'epoch'"))
+            .values(value=cast(cast(state.c.value, BigInteger) + literal_column("1"), Text))
         ),
         insert_nonce=insertion(nonces, "unique_identifier", "nonce_hash"),
         get_nonce=text(

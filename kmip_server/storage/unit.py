@@ -20,6 +20,7 @@ from kmip_server.storage.database import Database
 from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
+    approval_from_columns,
     job_from_columns,
     row_from_columns,
     row_from_sqlite,
@@ -32,6 +33,7 @@ from kmip_server.storage.sealing import Sealed, Sealer, bound_columns, sealed_in
 from kmip_server.storage.searching import Searcher
 from kmip_server.storage.statements import build_statements
 from kmip_server.storage.writes import Kind, Write, send
+from policy.approvals import ApprovalRequest, Vote
 
 _ABSENT: Any = object()
 
@@ -71,6 +73,7 @@ class SqlUnit:
         self._materials: dict[str, bytes | None] = {}
         self._jobs: dict[bytes, Job | None] = {}
         self._nonces: dict[tuple[str, bytes], None] = {}
+        self._approvals: dict[bytes, ApprovalRequest | None] = {}
         self._named: dict[tuple[int, str, str], list[str]] = {}
         self._writes: list[Write] = []
         # (dictionary, key, what was there before): how to take back what pending writes did to memory.
@@ -257,6 +260,29 @@ class SqlUnit:
 
     def _claimed(self, claim: tuple[str, bytes]) -> bool:
         return claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None
+
+    def approval(self, digest: bytes) -> ApprovalRequest | None:
+        known = self._approvals.get(digest, _ABSENT)
+        if known is not _ABSENT:
+            return known  # type: ignore[no-any-return]
+        found = self._connection.first(self._access.statements.get_approvals, (digest,))
+        if found is None:
+            return None
+        return approval_from_columns(found, self._connection.all(self._access.statements.get_votes, (found[0],)))
+
+    def request_approval(self, request: ApprovalRequest) -> None:
+        self._write((Kind.APPROVAL, request.approval_id, request, (), None))
+        self._remember(self._approvals, request.digest, request)
+
+    def use_approval(self, request: ApprovalRequest, now: int) -> None:
+        self._write((Kind.USE_APPROVAL, request.approval_id, now, (), None))
+        self._remember(self._approvals, request.digest, None)
+
+    def vote(self, approval_id: str, vote: Vote) -> None:
+        """Enter what a user says to a request for approval, and have every worker look at it: for administration."""
+        values = (approval_id, vote.user, vote.approves, vote.at)
+        self._connection.run(self._access.statements.insert_vote, values)
+        self._connection.run(self._access.statements.move_epoch)
 
     # Jobs
 

@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.port import ObjectRow, StorageConflict
-from kmip_server.storage.rows import Entry, column_values, entries_from_text, entries_to_text, job_values
+from kmip_server.storage.rows import (
+    Entry,
+    approval_values,
+    column_values,
+    entries_from_text,
+    entries_to_text,
+    job_values,
+)
 from kmip_server.storage.sealing import Sealed
 from kmip_server.storage.statements import Statements
 
@@ -25,6 +32,8 @@ class Kind(Enum):
     OBJECT = auto()
     REMOVE = auto()
     NONCE = auto()
+    APPROVAL = auto()
+    USE_APPROVAL = auto()
     ADD_JOB = auto()
     UPDATE_JOB = auto()
     REMOVE_JOB = auto()
@@ -72,6 +81,10 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
     if Kind.REMOVE in by_kind:
         _remove_objects(run, sorted({write[1] for write in by_kind[Kind.REMOVE]}))
     run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
+    run.many(statements.insert_approval, [approval_values(write[2]) for write in by_kind.get(Kind.APPROVAL, ())])
+    used = [(at, key) for _, key, at, _, _ in by_kind.get(Kind.USE_APPROVAL, ())]
+    if run.many(statements.use_approval, used) != len(used):
+        raise StorageConflict("an approval was used by another transaction first")
     if by_kind.keys() & {Kind.ADD_JOB, Kind.UPDATE_JOB, Kind.REMOVE_JOB, Kind.FORGET_JOBS}:
         _send_jobs(run, by_kind)
 

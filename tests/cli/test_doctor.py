@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from kmip_server.identity.pki import issue_client, issue_server, load_credential
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database
 
-NOW = datetime.now(UTC)
+NOT_YET = timedelta()
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +29,13 @@ def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KMIP_SERVER__HTTPS_PORT", "0")
 
 
-def findings(directory: Path, now: datetime = NOW) -> list[Finding]:
-    return list(examine(Settings.load(directory), now))
+def findings(directory: Path, later: timedelta = NOT_YET) -> list[Finding]:
+    return list(examine(Settings.load(directory), datetime.now(UTC) + later))
 
 
-def the(directory: Path, outcome: Outcome, now: datetime = NOW) -> str:
+def the(directory: Path, outcome: Outcome, later: timedelta = NOT_YET) -> str:
     """The one finding that ended like this; all others are ok."""
-    others = [finding for finding in findings(directory, now) if finding.outcome is not Outcome.OK]
+    others = [finding for finding in findings(directory, later) if finding.outcome is not Outcome.OK]
     assert [finding.outcome for finding in others] == [outcome], others
     return f"{others[0].subject}: {others[0].detail}"
 
@@ -82,23 +83,21 @@ def test_a_configuration_that_others_can_write_fails(directory: Path) -> None:
 
 
 def test_an_expired_certificate_fails_and_one_about_to_expire_warns(directory: Path) -> None:
-    late = [
-        finding.detail for finding in findings(directory, NOW + timedelta(days=826)) if finding.outcome is Outcome.FAIL
-    ]
+    late = [finding.detail for finding in findings(directory, timedelta(days=826)) if finding.outcome is Outcome.FAIL]
     assert len(late) == 1
     assert late[0].startswith("expired on ")
-    assert "server certificate: expires soon" in the(directory, Outcome.WARN, NOW + timedelta(days=800))
+    assert "server certificate: expires soon" in the(directory, Outcome.WARN, timedelta(days=800))
 
 
 def test_a_clock_before_the_certificate_fails(directory: Path) -> None:
-    early = [finding for finding in findings(directory, NOW - timedelta(days=1)) if finding.outcome is Outcome.FAIL]
+    early = [finding for finding in findings(directory, timedelta(days=-1)) if finding.outcome is Outcome.FAIL]
     assert {finding.subject for finding in early} == {"server certificate", "client authority"}
     assert all("is the clock right?" in finding.detail for finding in early)
 
 
 def test_a_clock_before_the_audit_log_fails(directory: Path) -> None:
     database = Database(Settings.load(directory).storage.url)
-    row = {"sequence": 1, "at": int(NOW.timestamp()) + 3600, "caller": "a", "operation": "Get", "outcome": "ok"}
+    row = {"sequence": 1, "at": int(time.time()) + 3600, "caller": "a", "operation": "Get", "outcome": "ok"}
     with database.engine.begin() as connection:
         connection.execute(insert(schema.audit).values(**row, detail="", correlation="", digest=b""))
     assert the(directory, Outcome.FAIL).startswith("clock: ")

@@ -13,6 +13,8 @@ from support import requests as ask
 from support.postgres import PostgresServer
 from support.server import COMMAND, Client, RunningServer
 
+from kmip_server.storage.schema import REVISION
+
 VERSION = (2, 1)
 FREE_PORTS = ("--kmip-port", "0", "--https-port", "0")
 
@@ -43,7 +45,7 @@ def test_a_server_lives_on_postgresql_and_moves_by_backup_and_restore(
         server.command("backup", str(server.data), str(file))
         later = session.create_aes()
     assert server.command("check", str(server.data)).stdout == "Everything is in order\n"
-    assert diagnosed(server, "database") == [("ok", "PostgreSQL: durable settings, schema 0001")]
+    assert diagnosed(server, "database") == [("ok", f"PostgreSQL: durable settings, schema {REVISION}")]
     assert diagnosed(server, "master key") == [("ok", "opens this database")]
     assert server.stop() == 0
 
