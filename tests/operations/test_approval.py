@@ -1,4 +1,4 @@
-"""What the policy allows only with the approval of others: asked for, granted, done once; over the wire and by command."""
+"""What the policy allows only with the approval of others: asked for, granted, and done once."""
 
 from __future__ import annotations
 
@@ -66,10 +66,7 @@ def vote(engine: EngineHarness, approval: str, *users: str, approves: bool = Tru
 
 
 def test_it_is_done_once_two_have_agreed_and_once_only(engine: EngineHarness, client: EngineClient) -> None:
-    key, other = (
-        client.do(ask.create_aes(VERSION)).unique_identifier,
-        client.do(ask.create_aes(VERSION)).unique_identifier,
-    )
+    key, other = (client.do(ask.create_aes(VERSION)).unique_identifier for _ in range(2))
     approval = identifier_in(refused(client, ask.destroy(key)))
     assert identifier_in(refused(client, ask.destroy(key))) == approval, "it is the same request"
     vote(engine, approval, "carol")
@@ -96,6 +93,16 @@ def test_what_was_refused_stays_refused_and_what_is_late_is_asked_anew(
     assert "was refused" in refused(client, ask.destroy(key))
     engine.now += 3601
     assert identifier_in(refused(client, ask.destroy(key))) != approval
+
+
+def test_an_approval_is_for_one_time(engine: EngineHarness, client: EngineClient) -> None:
+    document = json.loads(json.dumps(DOCUMENT).replace("DESTROY", "GET"))
+    engine.engine.services.ruling = Ruling(read_document(tomli_w.dumps(document), "here"))
+    key = client.do(ask.create_aes(VERSION)).unique_identifier
+    approval = identifier_in(refused(client, ask.get(key)))
+    vote(engine, approval, "carol", "dave")
+    client.do(ask.get(key)).expect_success()
+    assert identifier_in(refused(client, ask.get(key))) != approval
 
 
 def test_another_payload_is_another_request(engine: EngineHarness, client: EngineClient) -> None:
