@@ -132,12 +132,13 @@ class Compiled:
         if found is None:
             mine = [one for one in self._compiled if _concerns(one.rule, action, object_type)]
             found = _Rules(*[tuple([one for one in mine if one.rule.effect is effect]) for effect in _ORDER])
-            if mine:
-                # There are only so many pairs that any rule is about.
+            if len(self._about) < _MOST_PAIRS:
                 self._about[key] = found
         return found
 
 
+_MOST_PAIRS: Final = 4096
+"""Actions and object types of which the rules are kept: more than there are."""
 _ORDER: Final = (Effect.DENY, Effect.ALLOW, Effect.REQUIRE)
 
 
