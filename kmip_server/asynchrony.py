@@ -74,6 +74,7 @@ class Asynchrony:
         self._in_thread = in_thread
         self._now = now
         self._under_way: set[bytes] = set()
+        self._asked_meanwhile: set[bytes] = set()
         self._forgotten_at = 0
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
@@ -89,14 +90,19 @@ class Asynchrony:
             self._looking.stop()
 
     def begin(self, jobs: Sequence[Job]) -> None:
-        """Carry out the jobs of one request, unless that is under way here already."""
+        """Carry out the jobs of one request; once more, if that is under way here already and they are still open."""
         values = {job.correlation_value for job in jobs}
-        if not values or values & self._under_way:
+        if values & self._under_way:
+            # What made them worth another try may have come too late for the one that is under way.
+            self._asked_meanwhile |= values
             return
         self._under_way |= values
 
         def ended(_: object) -> None:
             self._under_way -= values
+            if values & self._asked_meanwhile:
+                self._asked_meanwhile -= values
+                self.look_again()
 
         self._carry_out(jobs).addErrback(_report).addBoth(ended)
 

@@ -196,25 +196,23 @@ class Service:
 
     def _refresh(self) -> Deferred[None]:
         """Notice revocations and changed policies even when no request comes; connections are closed by them."""
-        return self._take_up_if_changed().addErrback(
+        return self._read_directory().addErrback(
             lambda failure: _log.error("the directory was not read", reason=str(failure.value))
         )
 
     @inlineCallbacks
-    def _take_up_if_changed(self) -> Generator[Deferred[Any], Any, None]:
-        """What waits for an approval may go on when accounts, policy or votes have changed."""
-        before = self._directories.current
-        yield self._read_directory()
-        if self._directories.current is not before:
-            self._asynchrony.look_again()
-
-    @inlineCallbacks
     def _read_directory(self) -> Generator[Deferred[Any], Any, None]:
-        """Have the newest directory. Policies that cannot be used are reported, and the former ones stay."""
+        """Have the newest directory. Policies that cannot be used are reported, and the former ones stay.
+
+        What waits for an approval may go on when accounts, policy or votes have changed, whoever notices it first.
+        """
+        before = self._directories.current
         try:
             yield self._in_thread(self._directories.refresh)
         except PolicyError as error:
             _log.error("the policy was not read", reason=str(error))
+        if self._directories.current is not before:
+            self._asynchrony.look_again()
 
     @inlineCallbacks
     def _is_newest(self, directory: Directory) -> Generator[Deferred[Any], Any, bool]:

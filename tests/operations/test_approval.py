@@ -169,5 +169,6 @@ def _until(found: Any) -> Any:
     deadline = time.monotonic() + 30
     while not (answer := found()):
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        # Often enough that it is a request, and not the server's own look, that meets the new votes first.
+        time.sleep(0.01)
     return answer
