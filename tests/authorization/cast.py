@@ -92,7 +92,12 @@ DOCUMENT: Final[dict[str, Any]] = {
     "tenants": {"acme": "whose objects they are", "other": "another one", "visitors": "let in by a rule"},
     "clients": _MEMBERS,
     "operation_policies": {
-        "shared": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL", "LOCATE": "ALLOW_ALL", "DESTROY": "ALLOW_OWNER"}}}
+        "shared": {
+            "preset": {
+                kind: dict.fromkeys(OBJECT_OPERATIONS, "ALLOW_OWNER") | {"GET": "ALLOW_ALL", "LOCATE": "ALLOW_ALL"}
+                for kind in ("SYMMETRIC_KEY", "SECRET_DATA", "OPAQUE_OBJECT", "PUBLIC_KEY", "PRIVATE_KEY", "CERTIFICATE")
+            }
+        }
     },
     "rules": [
         *(_everything(f"only {each}", may(each)) | {"actions": [each]} for each in OBJECT_OPERATIONS),
