@@ -60,6 +60,13 @@ def _may_ask(who: str, operation: str) -> bool:
     return decide(_about(who, operation), _request(who, operation, _server(who)))[1] != f"no {operation}"
 
 
+def expected_of_server(who: str, operation: str) -> str:
+    """The answer to a request of this client that names no object."""
+    if not _may_ask(who, operation) or who == AWAITS:
+        return "PERMISSION_DENIED"
+    return "INVALID_ASYNCHRONOUS_CORRELATION_VALUE" if operation in ("POLL", "CANCEL") else SUCCESS
+
+
 @cache
 def _may(who: str, operation: str, thing: Thing) -> bool:
     """Whether the document allows it, or the tables that are built in, and no rule denies it."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_address
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tomli_w
 from support.engine import EngineHarness
+from support.numbers import Operation
 from support.wire import Response, Version
 
-from authorization.cast import DOCUMENT
+from authorization.cast import DOCUMENT, SERVER_OPERATIONS
 from authorization.matrix import SEED, cells
-from authorization.play import Exchange, play
+from authorization.play import Exchange, play, play_server
 from kmip_server.identity.caller import Caller
+from kmip_server.operations.registry import REGISTRY
 from policy.compiling import Ruling
 from policy.documents import read_document
-from ipaddress import ip_address
 
 
 def exchange_in(folder: Path) -> Exchange:
@@ -36,7 +39,9 @@ def main(arguments: list[str]) -> int:
     most = 400 if "--all" in arguments else 1
     with TemporaryDirectory() as folder:
         wrong = 0
-        for each in play(exchange_in(Path(folder)), asked):
+        exchange = exchange_in(Path(folder))
+        known = [name for name in SERVER_OPERATIONS if Operation[name] in REGISTRY]
+        for each in chain(play(exchange, asked), play_server(exchange, known)):
             print(each)
             wrong += 1
             if wrong >= most:

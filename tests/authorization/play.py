@@ -7,7 +7,7 @@ What is allowed has an object of its own.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Final, NamedTuple, TypeVar
 
@@ -16,10 +16,10 @@ from support.numbers import Reason, Tag
 from support.requests import Request
 from support.wire import Response, Result, Version, enumeration
 
-from authorization.cast import OWNER
-from authorization.expectation import NOTHING, SUCCESS, expected
+from authorization.cast import AWAITS, FOREIGN, OWNER, not_
+from authorization.expectation import NOTHING, SUCCESS, expected, expected_of_server
 from authorization.matrix import Cell
-from authorization.probes import VERSION
+from authorization.probes import SERVER_REQUESTS, VERSION
 from authorization.things import SETUP_VERSION, Thing
 
 Exchange = Callable[[str, Version, bytes], Response]
@@ -91,6 +91,16 @@ def play(exchange: Exchange, cells: Sequence[Cell], *, at_once: int = MOST) -> I
     for thing, was in before.items():
         if after[thing] != was:
             yield Wrong(f"what was refused changed {thing}", was, after[thing])
+
+
+def play_server(exchange: Exchange, operations: Collection[str]) -> Iterator[Wrong]:
+    """Ask the server itself for these operations: who is not denied one may use it."""
+    for operation in operations:
+        for who in (OWNER, "nemo", FOREIGN, AWAITS, not_(operation), not_("GET")):
+            got = outcome(exchange(who, VERSION, ask.one(VERSION, SERVER_REQUESTS[operation])).result, operation)
+            wanted = expected_of_server(who, operation)
+            if got != wanted:
+                yield Wrong(f"{who}: {operation}", wanted, got)
 
 
 def _looks(exchange: Exchange, shared: dict[Thing, str]) -> dict[Thing, str]:

@@ -150,3 +150,19 @@ PROBES: Final = (
 )  # fmt: skip
 
 assert {probe.operation for probe in PROBES} == set(OBJECT_OPERATIONS)
+
+_UNKNOWN_JOB = octets(Tag.ASYNCHRONOUS_CORRELATION_VALUE, bytes(16))
+SERVER_REQUESTS: Final[dict[str, Request]] = {
+    "CREATE": ask.create_aes(VERSION),
+    "CREATE_KEY_PAIR": ask.create_key_pair(VERSION, [ask.algorithm(ask.RSA), ask.length(2048)], 1, 2),
+    "REGISTER": ask.register_key(VERSION, KEY),
+    "QUERY": ask.query(1),
+    "DISCOVER_VERSIONS": ask.discover_versions(),
+    "POLL": Request(Operation.POLL, _UNKNOWN_JOB),
+    "CANCEL": Request(Operation.CANCEL, _UNKNOWN_JOB),
+    "HASH": Request(Operation.HASH, _SHA + octets(Tag.DATA, DATA)),
+    "RNG_RETRIEVE": Request(Operation.RNG_RETRIEVE, integer(Tag.DATA_LENGTH, 16)),
+    "RNG_SEED": Request(Operation.RNG_SEED, octets(Tag.DATA, DATA)),
+    "PING": Request(Operation.PING, b""),
+}
+"""A request for each operation that is asked of the server itself."""
