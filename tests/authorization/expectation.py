@@ -9,11 +9,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from support.reference import decide
-
 from authorization.cast import AWAITS, DOCUMENT, OBJECT_OPERATIONS, OWNER, WRAP_ONLY
 from authorization.probes import Probe
 from authorization.things import DEAD, Thing
+from support.reference import decide
 
 SUCCESS, NOTHING = "", "nothing"
 _NOT_FOUND = {"ADJUST_ATTRIBUTE": "ITEM_NOT_FOUND", "IMPORT": "PERMISSION_DENIED", "LOCATE": NOTHING}

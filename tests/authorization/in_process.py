@@ -9,13 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tomli_w
+from authorization.cast import DOCUMENT, SERVER_OPERATIONS
+from authorization.matrix import SEED, cells
+from authorization.play import Exchange, play, play_server
+from authorization.scenarios import scenarios
 from support.engine import EngineHarness
 from support.numbers import Operation
 from support.wire import Response, Version
 
-from authorization.cast import DOCUMENT, SERVER_OPERATIONS
-from authorization.matrix import SEED, cells
-from authorization.play import Exchange, play, play_server
 from kmip_server.identity.caller import Caller
 from kmip_server.operations.registry import REGISTRY
 from policy.compiling import Ruling
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
         wrong = 0
         exchange = exchange_in(Path(folder))
         known = [name for name in SERVER_OPERATIONS if Operation[name] in REGISTRY]
-        for each in chain(play(exchange, asked), play_server(exchange, known)):
+        for each in chain(play(exchange, asked), play_server(exchange, known), scenarios(exchange)):
             print(each)
             wrong += 1
             if wrong >= most:

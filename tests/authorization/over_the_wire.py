@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 
 import tomli_w
+from authorization.cast import CLIENTS, DOCUMENT
 from support.server import RunningServer
 from support.wire import Connection, Credentials, Response, Version
 
-from authorization.cast import CLIENTS, DOCUMENT
 from kmip_server.identity.pki import issue_client, load_credentials
 
 
@@ -52,4 +52,3 @@ class Clients:
     def close(self) -> None:
         for connection in self._open.values():
             connection.close()
-

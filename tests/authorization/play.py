@@ -11,16 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Final, NamedTuple, TypeVar
 
-from support import requests as ask
-from support.numbers import Reason, Tag
-from support.requests import Request
-from support.wire import Response, Result, Version, enumeration
-
 from authorization.cast import AWAITS, FOREIGN, OWNER, not_
 from authorization.expectation import NOTHING, SUCCESS, expected, expected_of_server
 from authorization.matrix import Cell
 from authorization.probes import SERVER_REQUESTS, VERSION
 from authorization.things import SETUP_VERSION, Thing
+from support import requests as ask
+from support.numbers import Reason, Tag
+from support.requests import Request
+from support.wire import Response, Result, Version, enumeration
 
 Exchange = Callable[[str, Version, bytes], Response]
 """Carries out a message as a client, by its name."""
@@ -44,7 +43,7 @@ class Wrong(NamedTuple):
 
 
 def outcome(result: Result, operation: str) -> str:
-    """"" for success, or the name of the Result Reason; "nothing" for a Locate that finds nothing."""
+    """ "" for success, or the name of the Result Reason; "nothing" for a Locate that finds nothing."""
     if not result.ok:
         return Reason(result.reason).name if result.reason is not None else f"status {result.status}"
     return NOTHING if operation == "LOCATE" and result.get(Tag.UNIQUE_IDENTIFIER) is None else SUCCESS
@@ -79,9 +78,7 @@ def play(exchange: Exchange, cells: Sequence[Cell], *, at_once: int = MOST) -> I
         by_client[cell.who].append(cell)
     for who, asked in by_client.items():
         for part in _parts(asked, at_once):
-            requests = [
-                cell.probe.build(own.get(cell) or shared[cell.thing], next(_numbers)) for cell in part
-            ]
+            requests = [cell.probe.build(own.get(cell) or shared[cell.thing], next(_numbers)) for cell in part]
             results = exchange(who, VERSION, ask.batch(VERSION, *requests, fields=CONTINUE)).results
             for cell, result in zip(part, results, strict=True):
                 got = outcome(result, cell.probe.operation)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from authorization.cast import OBJECT_OPERATIONS
+from authorization.things import KEY
 from support import requests as ask
 from support.attributes import sensitive
 from support.keys import SHA_256, cryptographic_parameters
 from support.numbers import Operation, Tag
 from support.requests import Request, identifier
 from support.wire import Version, enumeration, integer, long_integer, octets, structure
-
-from authorization.cast import OBJECT_OPERATIONS
-from authorization.things import KEY
 
 VERSION: Version = (2, 1)
 DATA: Final = bytes(16)
@@ -39,9 +38,7 @@ def _attribute(operation: str, tag: Tag = Tag.NEW_ATTRIBUTE) -> Callable[[str, a
 
 
 def _use(operation: str, *more: bytes) -> Probe:
-    return Probe(
-        operation, operation, lambda to, _: Request(Operation[operation], b"".join((identifier(to), *more)))
-    )
+    return Probe(operation, operation, lambda to, _: Request(Operation[operation], b"".join((identifier(to), *more))))
 
 
 def _adjust(to: str, _: int) -> Request:

@@ -15,6 +15,7 @@ from authorization.matrix import SEED, cells
 from authorization.over_the_wire import Clients
 from authorization.play import make, outcome, play, play_server
 from authorization.probes import PROBES, VERSION
+from authorization.scenarios import scenarios
 from authorization.things import Thing
 from support import requests as ask
 from support.numbers import Operation, Reason
@@ -54,6 +55,10 @@ def test_each_cell_is_answered_as_expected(clients: Clients) -> None:
 def test_what_a_rule_denies_is_not_asked_of_the_server_itself(clients: Clients) -> None:
     known = [name for name in SERVER_OPERATIONS if Operation[name] in REGISTRY]
     assert [str(each) for each in play_server(clients.exchange, known)] == []
+
+
+def test_what_takes_several_objects_or_requests_is_answered_as_expected(clients: Clients) -> None:
+    assert [str(each) for each in scenarios(clients.exchange)] == []
 
 
 CONNECTIONS, VERSIONS = 32, 3
@@ -116,9 +121,7 @@ def test_a_revoked_client_is_refused_everything_on_a_connection_that_is_open(cli
         again.exchange(ask.one(VERSION, ask.query(1)))
 
 
-def test_without_a_certificate_of_the_server_s_authority_nothing_is_answered(
-    clients: Clients, tmp_path: Path
-) -> None:
+def test_without_a_certificate_of_the_server_s_authority_nothing_is_answered(clients: Clients, tmp_path: Path) -> None:
     foreign = make_authority()
     made = issue_client(foreign, "olga")
     (tmp_path / "cert.pem").write_bytes(made.certificate_pem)
