@@ -11,6 +11,8 @@ from typing import Any, Final
 OWNER: Final = "olga"
 WRAP_ONLY, AWAITS, REACHES, FOREIGN = "wrap-only", "awaits", "reaches", "foreign"
 
+KINDS: Final = ("SYMMETRIC_KEY", "SECRET_DATA", "OPAQUE_OBJECT", "PUBLIC_KEY", "PRIVATE_KEY", "CERTIFICATE")
+
 OBJECT_OPERATIONS: Final = (
     "RE_KEY", "RE_KEY_KEY_PAIR", "DERIVE_KEY", "LOCATE", "CHECK", "GET", "GET_ATTRIBUTES", "GET_ATTRIBUTE_LIST",
     "ADD_ATTRIBUTE", "MODIFY_ATTRIBUTE", "DELETE_ATTRIBUTE", "SET_ATTRIBUTE", "ADJUST_ATTRIBUTE", "OBTAIN_LEASE",
@@ -54,6 +56,8 @@ SELECTED: Final[dict[str, dict[str, Any]]] = {
 }
 """Rules that name their subject otherwise than by its name."""
 
+ONE_APPROVES: Final = {"needed": 1, "roles": ["security officer"], "within": "1d"}
+
 ROLES: Final = {"adam": "administrator", "sofia": "security officer", "oliver": "operator"}
 """Clients in the roles of administrators, to whom keys are nobody's but their owner's."""
 
@@ -95,7 +99,7 @@ DOCUMENT: Final[dict[str, Any]] = {
         "shared": {
             "preset": {
                 kind: dict.fromkeys(OBJECT_OPERATIONS, "ALLOW_OWNER") | {"GET": "ALLOW_ALL", "LOCATE": "ALLOW_ALL"}
-                for kind in ("SYMMETRIC_KEY", "SECRET_DATA", "OPAQUE_OBJECT", "PUBLIC_KEY", "PRIVATE_KEY", "CERTIFICATE")
+                for kind in KINDS
             }
         }
     },
@@ -118,7 +122,7 @@ DOCUMENT: Final[dict[str, Any]] = {
         _everything("it leaves wrapped", WRAP_ONLY) | {"effect": "require", "require": {"wrap": True}},
         _everything("all, once approved", AWAITS),
         _everything("approvals", AWAITS)
-        | {"effect": "require", "require": {"approvals": [{"needed": 1, "roles": ["security officer"], "within": "1d"}]}},
+        | {"effect": "require", "require": {"approvals": [ONE_APPROVES]}},
         _everything("all, at times", "denied-at-times"),
         _everything("not in acme's blue group", "denied-at-times", resource={"tenants": ["acme"], "groups": ["blue"]})
         | {"effect": "deny"},

@@ -1,4 +1,4 @@
-"""What the answer has to be: who may do what, in which state, with which Result Reason. It shares nothing with the server.
+"""What the answer has to be: who may do what, in which state, with which Result Reason. Nothing here is the server's.
 
 Written from the policy's description (docs/policy.md), docs/decisions and KMIP 2.1 (s4, s6.1 with its error tables).
 An answer is "" for success, or the name of a Result Reason; Locate's is "" or "nothing".

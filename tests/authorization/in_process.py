@@ -1,4 +1,7 @@
-"""The matrix against an engine in this process: `python -m authorization.in_process [--quick]`. Exit code 1: a cell is wrong."""
+"""The matrix against an engine in this process: `python -m authorization.in_process [--quick]`.
+
+Exit code 1: a cell is wrong; `--all` goes on after the first.
+"""
 
 from __future__ import annotations
 

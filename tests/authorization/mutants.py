@@ -1,8 +1,8 @@
 """Removes one authorization check of the server at a time, and shows that the matrix finds out: `make mutants`.
 
-The checks are found by rule, so that a new one is among them: a condition whose consequence is a refusal with one of the
-reasons below, a call of a function that refuses, a decision that is asked for, a condition of a policy's rule. Each is
-removed in a copy of the tree; the working tree is never touched. Exit code 1: a mutant survived.
+The checks are found by rule, so that a new one is among them: a condition whose consequence is a refusal with one of
+the reasons below, a call of a function that refuses, a decision that is asked for, a condition of a policy's rule. Each
+is removed in a copy of the tree; the working tree is never touched. Exit code 1: a mutant survived.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     refusing = _refusing(tree, source)
     for node in ast.walk(tree):
         found: tuple[ast.AST, str] | None = None
-        if isinstance(node, ast.If) and _refuses(node.body[-1], source, refusing):
+        if (isinstance(node, ast.If) and _refuses(node.body[-1], source, refusing)) or (
+            isinstance(node, ast.If) and _denies(node.body[-1])
+        ):
             found = (node.test, "False")
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value) in REFUSES:
             found = (node, "pass")
@@ -95,6 +97,14 @@ def _refuses(node: ast.stmt, source: str, refusing: frozenset[str]) -> bool:
     text = ast.get_source_segment(source, node) or ""
     called = _name(node.exc) if isinstance(node.exc, ast.Call) else ""
     return called in refusing or called in ("not_found", "_wrong_time", "IdentityError") or _has_reason(text)
+
+
+def _denies(node: ast.stmt) -> bool:
+    """Whether it answers Decision(False, ...)."""
+    if not (isinstance(node, ast.Return) and isinstance(node.value, ast.Call) and _name(node.value) == "Decision"):
+        return False
+    first = node.value.args[0]
+    return isinstance(first, ast.Constant) and first.value is False
 
 
 def _has_reason(text: str) -> bool:
@@ -147,7 +157,10 @@ def copied(folder: Path) -> Path:
 
 
 def trial(tree: Path, mutant: Mutant | None) -> Trial:
-    """Run the matrix on a tree with one check removed, or none: the quick one first, then all of it over the wire."""
+    """Run the matrix on a tree with one check removed, or none: a part in this process first, then all over the wire.
+
+    What it does not reach (dates that pass, limits of policies, approvals) is left to the tests of the operations.
+    """
     file = None if mutant is None else tree / mutant.path
     before = "" if file is None else file.read_text()
     started = time.monotonic()
@@ -166,6 +179,17 @@ def trial(tree: Path, mutant: Mutant | None) -> Trial:
 _STEPS: Final = {
     "in process, quick": ("-m", "authorization.in_process", "--quick"),
     "over the wire": ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/authorization/test_matrix.py"),
+    "the operations' own tests": (
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "tests/operations",
+        "tests/objects",
+        "tests/policy/test_decision.py",
+    ),
 }
 
 

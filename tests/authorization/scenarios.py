@@ -1,4 +1,4 @@
-"""What takes more than one object or one request: wrapping keys, bases, pairs, replaced keys, dates. By the same clients.
+"""What takes more than one object or one request: wrapping keys, bases, pairs, dates. By the same clients.
 
 Each scenario has its expectation beside it: (what it is, who asks, the request, the Result Reason's name or "").
 """

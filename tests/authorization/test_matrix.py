@@ -1,4 +1,4 @@
-"""Who may do what, to which object, in which state: every cell of the matrix is answered as separate code expects it."""
+"""Who may do what, to which object, in which state: every cell is answered as separate code expects it."""
 
 from __future__ import annotations
 
