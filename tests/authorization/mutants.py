@@ -66,9 +66,7 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     refusing = _refusing(tree, source)
     for node in ast.walk(tree):
         found: tuple[ast.AST, str] | None = None
-        if (isinstance(node, ast.If) and _refuses(node.body[-1], source, refusing)) or (
-            isinstance(node, ast.If) and _denies(node.body[-1])
-        ):
+        if isinstance(node, ast.If) and (_refuses(node.body[-1], source, refusing) or _denies(node.body[-1])):
             found = (node.test, "False")
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value) in REFUSES:
             found = (node, "pass")

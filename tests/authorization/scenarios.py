@@ -17,9 +17,10 @@ from support.attributes import process_start, protect_stop
 from support.keys import SIGN, UNWRAP, VERIFY, WRAP, get_as, wrapping_specification
 from support.numbers import Operation, Tag
 from support.requests import Request, identifier
-from support.wire import text
+from support.wire import enumeration, text
 
 _BY_NAME = {probe.name: probe for probe in PROBES}
+_MANDATORY = enumeration(Tag.ASYNCHRONOUS_INDICATOR, 1)
 _PAST, _FUTURE = 2, 4_000_000_000
 
 
@@ -30,6 +31,7 @@ class Step(NamedTuple):
     who: str
     request: Request
     expected: str
+    fields: tuple[bytes, ...] = ()
 
 
 def scenarios(exchange: Exchange) -> Iterator[Wrong]:
@@ -42,8 +44,9 @@ def scenarios(exchange: Exchange) -> Iterator[Wrong]:
         return do(OWNER, ask.register_key(VERSION, KEY, *more, mask=mask))
 
     active = ask.activation_date(1)
-    for step in (*_wrapping(do, key, active), *_dates(key, active), *_pairs(exchange, do, key, active)):
-        result = exchange(step.who, VERSION, ask.one(VERSION, step.request)).result
+    later = Step("Create, later", not_("CREATE"), ask.create_aes(VERSION), "PERMISSION_DENIED", (_MANDATORY,))
+    for step in (later, *_wrapping(do, key, active), *_dates(key, active), *_pairs(exchange, do, key, active)):
+        result = exchange(step.who, VERSION, ask.one(VERSION, step.request, fields=step.fields)).result
         got = outcome(result, "")
         if got != step.expected:
             yield Wrong(f"{step.who}: {step.what} ({result.message})", step.expected, got)

@@ -1,4 +1,4 @@
-"""The mutation run itself: it finds the checks, the matrix passes on the tree as it is, and fails without one of them."""
+"""The mutation run itself: it finds the checks; the matrix passes on the tree as it is, and fails without one."""
 
 from __future__ import annotations
 
