@@ -45,11 +45,28 @@ def scenarios(exchange: Exchange) -> Iterator[Wrong]:
 
     active = ask.activation_date(1)
     later = Step("Create, later", not_("CREATE"), ask.create_aes(VERSION), "PERMISSION_DENIED", (_MANDATORY,))
-    for step in (later, *_wrapping(do, key, active), *_dates(key, active), *_pairs(exchange, do, key, active)):
+    for step in (
+        later,
+        *_absent(),
+        *_wrapping(do, key, active),
+        *_dates(key, active),
+        *_pairs(exchange, do, key, active),
+    ):
         result = exchange(step.who, VERSION, ask.one(VERSION, step.request, fields=step.fields)).result
         got = outcome(result, "")
         if got != step.expected:
             yield Wrong(f"{step.who}: {step.what} ({result.message})", step.expected, got)
+
+
+def _absent() -> Iterator[Step]:
+    """What was never there is answered as what is not there for the caller."""
+    for probe in PROBES:
+        if probe.operation not in ("LOCATE", "IMPORT"):
+            answer = "ITEM_NOT_FOUND" if probe.operation == "ADJUST_ATTRIBUTE" else "OBJECT_NOT_FOUND"
+            yield Step(
+                f"{probe.name} of nothing", OWNER, probe.build("0199b7de-8c3f-7a61-9d7e-0f6b21c85f02", 0), answer
+            )
+    yield Step("Get of no ID Placeholder", OWNER, ask.get(), "OBJECT_NOT_FOUND")
 
 
 def _wrapping(do, key, active) -> Iterator[Step]:  # type: ignore[no-untyped-def]
