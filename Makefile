@@ -1,6 +1,7 @@
 # make run    a KMIP server with mutual TLS on 127.0.0.1:5696, its data in ./run
 # make test   every test
 # make coverage   every test, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
+# make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
 # make lint   style, types, architecture
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
 
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each test process starts a server of its own; more than eight gain nothing.
 PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: run test coverage lint bench
+.PHONY: run test coverage mutants lint bench
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -48,6 +49,9 @@ test: $(VENV)/.installed-test
 
 coverage: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term $(TESTS)
+
+mutants: $(VENV)/.installed-test
+	@PYTHONPATH=.:tests $(BIN)/python -m authorization.mutants $(FILES)
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check .

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import tomli_w
 from random_policies import arguments, document, request
-from reference import decide as decide_again
-from reference import required
+from support.reference import decide as decide_again
+from support.reference import required
 
 from policy.decision import NO_RULE, Compiled, Context, Subject, Thing, decide, explain, restrict
 from policy.documents import read_document, write_document

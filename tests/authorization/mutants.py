@@ -1,0 +1,256 @@
+"""Removes one authorization check of the server at a time, and shows that the matrix finds out: `make mutants`.
+
+The checks are found by rule, so that a new one is among them: a condition whose consequence is a refusal with one of
+the reasons below, a call of a function that refuses, a decision that is asked for, a condition of a policy's rule. Each
+is removed in a copy of the tree; the working tree is never touched. Exit code 1: a mutant survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT: Final = Path(__file__).parents[2]
+MODULES: Final = ("kmip_server/operations/*.py", "kmip_server/objects/managed_object.py",
+                  "kmip_server/objects/changes.py", "kmip_server/identity/directory.py", "policy/decision.py",
+                  "kmip_server/execution.py")  # fmt: skip
+REASONS: Final = frozenset({
+    "PERMISSION_DENIED", "OBJECT_NOT_FOUND", "OBJECT_ARCHIVED", "OBJECT_DESTROYED", "WRONG_KEY_LIFECYCLE_STATE",
+    "INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK", "SENSITIVE", "NOT_EXTRACTABLE", "USAGE_LIMIT_EXCEEDED",
+    "WRAPPING_OBJECT_DESTROYED", "WRAPPING_OBJECT_ARCHIVED", "INVALID_ASYNCHRONOUS_CORRELATION_VALUE",
+})  # fmt: skip
+REFUSES: Final = frozenset({
+    "permit", "need_approval", "require_approval", "check_time", "check_within", "check_new_value", "check_replaceable",
+    "use", "used", "_use", "spend",
+})  # fmt: skip
+"""Functions that refuse and answer nothing: to call them is the check."""
+DECISIONS: Final = frozenset({"decide", "restrict"})
+_TEST: Final = 3
+"""How many arguments a test of a rule has (policy/decision.py): the subject, the resource, the context."""
+_PER_MUTANT_S: Final = 240
+
+EQUIVALENT: Final[dict[str, str]] = {}
+"""Mutants that change nothing that anybody could observe, by file and code, and why."""
+
+
+class Mutant(NamedTuple):
+    """A check, where it stands, and the file without it."""
+
+    path: str
+    line: int
+    code: str
+    source: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.path}: {self.code}"
+
+
+def mutants_of(path: str, source: str) -> Iterator[Mutant]:
+    """Every mutant of a file."""
+    tree = ast.parse(source)
+    refusing = _refusing(tree, source)
+    for node in ast.walk(tree):
+        found: tuple[ast.AST, str] | None = None
+        if isinstance(node, ast.If) and (_refuses(node.body[-1], source, refusing) or _denies(node.body[-1])):
+            found = (node.test, "False")
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value) in REFUSES:
+            found = (node, "pass")
+        elif isinstance(node, ast.Attribute) and node.attr == "allowed" and _is_decision(node.value):
+            found = (node, "True")
+        elif path == "policy/decision.py" and isinstance(node, ast.Lambda) and len(node.args.args) == _TEST:
+            found = (node.body, "True")
+        if found is not None:
+            yield _without(path, source, *found)
+
+
+def _refusing(tree: ast.Module, source: str) -> frozenset[str]:
+    """The functions of a module that make a refusal for others to raise."""
+    return frozenset(
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and isinstance(node.body[-1], ast.Return)
+        and _has_reason(ast.get_source_segment(source, node.body[-1]) or "")
+    )
+
+
+def _refuses(node: ast.stmt, source: str, refusing: frozenset[str]) -> bool:
+    if not isinstance(node, ast.Raise) or node.exc is None:
+        return False
+    text = ast.get_source_segment(source, node) or ""
+    called = _name(node.exc) if isinstance(node.exc, ast.Call) else ""
+    return called in refusing or called in ("not_found", "_wrong_time", "IdentityError") or _has_reason(text)
+
+
+def _denies(node: ast.stmt) -> bool:
+    """Whether it answers Decision(False, ...)."""
+    if not (isinstance(node, ast.Return) and isinstance(node.value, ast.Call) and _name(node.value) == "Decision"):
+        return False
+    first = node.value.args[0]
+    return isinstance(first, ast.Constant) and first.value is False
+
+
+def _has_reason(text: str) -> bool:
+    return any(f"ResultReason.{reason}" in text for reason in REASONS)
+
+
+def _name(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def _is_decision(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _name(node) in DECISIONS
+
+
+def _without(path: str, source: str, node: ast.AST, instead: str) -> Mutant:
+    segment = ast.get_source_segment(source, node) or ""
+    lines = source.encode().splitlines(keepends=True)
+    first, last = node.lineno - 1, node.end_lineno - 1  # type: ignore[attr-defined]
+    start = sum(map(len, lines[:first])) + node.col_offset  # type: ignore[attr-defined]
+    end = sum(map(len, lines[:last])) + node.end_col_offset  # type: ignore[attr-defined]
+    data = source.encode()
+    changed = (data[:start] + instead.encode() + data[end:]).decode()
+    compile(changed, path, "exec")
+    return Mutant(path, node.lineno, " ".join(segment.split()), changed)  # type: ignore[attr-defined]
+
+
+def all_mutants() -> list[Mutant]:
+    """Every mutant of the modules that decide."""
+    files = sorted(file for pattern in MODULES for file in ROOT.glob(pattern))
+    return [each for file in files for each in mutants_of(str(file.relative_to(ROOT)), file.read_text())]
+
+
+class Trial(NamedTuple):
+    """What became of a mutant: what found it ("" if nothing), and after how many seconds."""
+
+    mutant: Mutant | None
+    killer: str
+    seconds: float
+
+
+def copied(folder: Path) -> Path:
+    """A copy of what is tested."""
+    for part in ("kmip_server", "policy", "tests", "setup.cfg", "config"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    return folder
+
+
+def trial(tree: Path, mutant: Mutant | None) -> Trial:
+    """Run the matrix on a tree with one check removed, or none: a part in this process first, then all over the wire.
+
+    What it does not reach (dates that pass, limits of policies, approvals) is left to the tests of the operations.
+    """
+    file = None if mutant is None else tree / mutant.path
+    before = "" if file is None else file.read_text()
+    started = time.monotonic()
+    try:
+        if file is not None and mutant is not None:
+            file.write_text(mutant.source)
+        for killer, command in _STEPS.items():
+            if not _passes(tree, command):
+                return Trial(mutant, killer, time.monotonic() - started)
+        return Trial(mutant, "", time.monotonic() - started)
+    finally:
+        if file is not None:
+            file.write_text(before)
+
+
+_STEPS: Final = {
+    "in process, quick": ("-m", "authorization.in_process", "--quick"),
+    "over the wire": ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/authorization/test_matrix.py"),
+    "the operations' own tests": (
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "tests/operations",
+        "tests/objects",
+        "tests/policy/test_decision.py",
+    ),
+}
+
+
+def _passes(tree: Path, command: tuple[str, ...]) -> bool:
+    environment = os.environ | {"PYTHONPATH": f"{tree}:{tree / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, timeout=_PER_MUTANT_S
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Try all mutants, or those of the files whose path has one of the given words in it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="only checks of files whose path contains one of these words")
+    parser.add_argument("--list", action="store_true", help="only list the checks that are found")
+    parser.add_argument("--workers", type=int, default=2, help="how many to try at once (default: 2)")
+    given = parser.parse_args()
+    mutants = [each for each in all_mutants() if not given.words or any(word in each.path for word in given.words)]
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if given.list:
+        for each in mutants:
+            console.print(f"{each.path}:{each.line}  {each.code}", markup=False, highlight=False)
+        return 0
+    started = time.monotonic()
+    with TemporaryDirectory() as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(given.workers):
+            trees.put(copied(Path(folder) / str(number)))
+
+        def attempt(mutant: Mutant | None) -> Trial:
+            tree = trees.get()
+            try:
+                return trial(tree, mutant)
+            finally:
+                trees.put(tree)
+
+        unchanged = attempt(None)
+        if unchanged.killer:
+            console.print(f"the tree fails as it is ({unchanged.killer}): run tests/authorization first")
+            return 2
+        with ThreadPoolExecutor(given.workers) as pool:
+            trials = list(pool.map(attempt, mutants))
+    return _report(console, trials, time.monotonic() - started)
+
+
+def _report(console: Console, trials: list[Trial], seconds: float) -> int:
+    table = Table("Check", "Without", "Found", "Seconds")
+    survived = 0
+    for mutant, killer, took in trials:
+        assert mutant is not None
+        why = "" if killer else EQUIVALENT.get(mutant.key, "")
+        survived += not killer and not why
+        result = killer or (f"equivalent: {why}" if why else "SURVIVED")
+        table.add_row(f"{mutant.path}:{mutant.line}", mutant.code[:70], result, f"{took:.1f}")
+    console.print(table)
+    killed = sum(bool(each.killer) for each in trials)
+    console.print(f"{len(trials)} checks removed one at a time: {killed} found, {survived} survived, {seconds:.0f} s")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
