@@ -1,7 +1,8 @@
 """T-EXIST: a client of another tenant cannot tell whether an object exists. Nothing is compared but bytes.
 
 That Import tells that an identifier is taken is decided in docs/decisions/what-others-see.md (d05 has its test). How
-long an answer takes is not measured, as docs/security-model.md says: on a machine that others use it would show nothing.
+long an answer takes is not measured, as docs/security-model.md says: on a shared machine it would
+show nothing.
 """
 
 from __future__ import annotations
@@ -72,11 +73,13 @@ SECOND: dict[str, Callable[[str, str], Request]] = {
     "link": lambda own, key: ask.add_attribute(VERSION, own, ask.link(key)),
     "link set": lambda own, key: set_attribute(own, ask.link(key)),
     "link of a new key": lambda _, key: ask.create_aes(VERSION, ask.link(key)),
-    "unwrapping key": lambda _, key: ask.register(
-        VERSION,
-        ask.SYMMETRIC_KEY,
-        structure(Tag.SYMMETRIC_KEY, keys.wrapped_block(bytes(40), keys.wrapping_data(key))),
-        ask.usage_mask(ask.ENCRYPT),
+    "unwrapping key": lambda _, key: Request(
+        Operation.IMPORT,
+        ask.identifier("unwrapped by what is not mine")
+        + enumeration(Tag.OBJECT_TYPE, ask.SYMMETRIC_KEY)
+        + enumeration(Tag.KEY_WRAP_TYPE, keys.NOT_WRAPPED)
+        + ask.attributes(VERSION, ask.usage_mask(ask.ENCRYPT))
+        + structure(Tag.SYMMETRIC_KEY, keys.wrapped_block(bytes(40), keys.wrapping_data(key))),
     ),
 }
 """Requests that name one more object."""

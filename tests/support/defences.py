@@ -1,4 +1,4 @@
-"""What the tests of the numbered defences share: a request of every operation about an object, and how it is refused."""
+"""What the tests of the numbered defences share: requests of every operation about an object, and refusals."""
 
 from __future__ import annotations
 
