@@ -178,7 +178,7 @@ def test_d09_no_key_is_wrapped_with_or_under_a_foreign_one(owner: Session, other
 def test_d10_no_link_leads_to_a_foreign_object(owner: Session, other: Session) -> None:
     key, own = aes(owner), aes(other)
     refused(other, ask.add_attribute(VERSION, own, ask.link(key)), Reason.INVALID_FIELD)
-    refused(other, set_attribute(own, ask.link(key)), Reason.INVALID_FIELD)
+    refused(other, set_attribute(own, ask.link(key)), Reason.INVALID_ATTRIBUTE_VALUE)
     refused(other, ask.create_aes(VERSION, ask.link(key)), Reason.INVALID_ATTRIBUTE_VALUE)
     assert attribute(other, own, Tag.LINK) is None
 

@@ -33,7 +33,7 @@ from support.requests import Request, Session
 from support.wire import octets
 
 WRONG = Reason.WRONG_KEY_LIFECYCLE_STATE
-EVERY_USE = 0x3FF
+EVERY_USE = 0x3BF
 mac = with_data(Operation.MAC, HMAC)
 
 
