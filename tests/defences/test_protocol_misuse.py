@@ -123,7 +123,7 @@ def test_d42_a_credential_that_could_be_replayed_is_never_satisfied(mine: Sessio
 
 
 def test_d43_no_answer_tells_of_the_inside(mine: Session) -> None:
-    """Internal faults, which no request causes: tests/listeners/test_kmip_port.py, tests/operations/test_broken_seals.py."""
+    """Faults of ours, which no request causes, are in tests/listeners/test_kmip_port.py."""
     for strange in ("' OR 1=1 --", "../../etc/passwd", "{0.__class__}", "x" * 5000):
         for asked in ABOUT_AN_OBJECT.values():
             answer = mine.do(asked(strange))
