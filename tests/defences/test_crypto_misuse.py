@@ -72,7 +72,7 @@ def test_d17_nothing_is_decrypted_without_its_whole_tag(mine: Session) -> None:
     )
     assert wrong.payload is None
     for size in (0, 1, 4, 8, 11):
-        refused(mine, ask.decrypt(key, data, GCM, IV[:12], tag[:size]), Reason.CRYPTOGRAPHIC_FAILURE)
+        refused(mine, ask.decrypt(key, data, GCM, IV[:12], tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
     assert mine.do(ask.decrypt(key, data, GCM, IV[:12], tag)).expect_success().get(Tag.DATA) == b"secret"
 
 
