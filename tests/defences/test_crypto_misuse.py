@@ -1,0 +1,121 @@
+"""D-14 to D-23: keys and ciphers used so that they would give something away. D-24 is in test_lifecycle_misuse.py."""
+
+from __future__ import annotations
+
+import pytest
+from support import keys
+from support import requests as ask
+from support.defences import (
+    ABOUT_AN_OBJECT,
+    HMAC,
+    IN_CBC,
+    IV,
+    MAC_GENERATE,
+    MAC_VERIFY,
+    VERSION,
+    aes,
+    attribute,
+    derived,
+    refused,
+    set_attribute,
+    with_data,
+)
+from support.numbers import Operation, Reason, Tag
+from support.requests import Session
+from support.wire import octets, structure
+
+GCM = ask.parameters(ask.GCM, tag_length=16)
+
+
+def test_d14_a_usage_mask_stays_as_it_was_made(mine: Session) -> None:
+    """Wrap Key with Decrypt is allowed: docs/decisions/cryptography.md, 6; the template "strict" forbids it."""
+    key = aes(mine)
+    wider = ask.usage_mask(ask.ENCRYPT | ask.DECRYPT | keys.WRAP)
+    refused(mine, ask.modify_attribute(VERSION, key, wider), Reason.ATTRIBUTE_READ_ONLY)
+    for asked in (set_attribute(key, wider), ask.add_attribute(VERSION, key, wider)):
+        refused(mine, asked, Reason.READ_ONLY_ATTRIBUTE)
+    assert attribute(mine, key, Tag.CRYPTOGRAPHIC_USAGE_MASK) == ask.ENCRYPT | ask.DECRYPT
+
+
+@pytest.mark.parametrize(
+    ("operation", "bit"),
+    [
+        (Operation.ENCRYPT, ask.ENCRYPT),
+        (Operation.DECRYPT, ask.DECRYPT),
+        (Operation.MAC, MAC_GENERATE),
+        (Operation.MAC_VERIFY, MAC_VERIFY),
+        (Operation.DERIVE_KEY, keys.DERIVE),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_d15_each_use_needs_its_bit(mine: Session, operation: Operation, bit: int) -> None:
+    key = aes(mine, mask=0x3BF & ~bit)
+    refused(mine, ABOUT_AN_OBJECT[operation](key), Reason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK)
+
+
+def test_d16_every_wrong_padding_has_one_answer(mine: Session) -> None:
+    key, told = aes(mine), set()
+    good = mine.do(ask.encrypt(key, b"0123456789", IN_CBC, IV)).expect_success().get(Tag.DATA)
+    for last in range(256):
+        answer = mine.do(ask.decrypt(key, good, IN_CBC, IV[:-1] + bytes([IV[-1] ^ last])))
+        if not answer.ok:
+            told.add((answer.reason, answer.message))
+    assert [reason for reason, _ in told] == [Reason.CRYPTOGRAPHIC_FAILURE]
+
+
+def test_d17_nothing_is_decrypted_without_its_whole_tag(mine: Session) -> None:
+    key = aes(mine)
+    made = mine.do(ask.encrypt(key, b"secret", GCM, IV[:12])).expect_success()
+    data, tag = made.get(Tag.DATA), made.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
+    wrong = refused(
+        mine, ask.decrypt(key, data, GCM, IV[:12], tag[:-1] + bytes([tag[-1] ^ 1])), Reason.CRYPTOGRAPHIC_FAILURE
+    )
+    assert wrong.payload is None
+    for size in (0, 1, 4, 8, 11):
+        refused(mine, ask.decrypt(key, data, GCM, IV[:12], tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    assert mine.do(ask.decrypt(key, data, GCM, IV[:12], tag)).expect_success().get(Tag.DATA) == b"secret"
+
+
+def test_d18_a_key_takes_an_iv_once(mine: Session) -> None:
+    """docs/decisions/cryptography.md, 2."""
+    key = aes(mine)
+    mine.do(ask.encrypt(key, b"one", GCM, IV[:12])).expect_success()
+    refused(mine, ask.encrypt(key, b"two", GCM, IV[:12]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    assert len(mine.do(ask.encrypt(key, b"three", GCM)).expect_success().get(Tag.IV_COUNTER_NONCE)) == 12
+
+
+@pytest.mark.parametrize("how", ["wrong", "truncated", "empty", "longer"])
+def test_d19_a_wrong_mac_is_never_valid(mine: Session, how: str) -> None:
+    key = aes(mine, mask=MAC_GENERATE | MAC_VERIFY)
+    good = mine.do(with_data(Operation.MAC, HMAC)(key)).expect_success().get(Tag.MAC_DATA)
+    bad = {"wrong": bytes(32), "truncated": good[:4], "empty": b"", "longer": good + b"\0"}[how]
+    answer = mine.do(with_data(Operation.MAC_VERIFY, HMAC, octets(Tag.MAC_DATA, bad))(key))
+    assert not answer.ok or answer.get(Tag.VALIDITY_INDICATOR) == 2, answer
+
+
+def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session) -> None:
+    """docs/decisions/cryptography.md, 10."""
+    refused(
+        mine,
+        ask.create(VERSION, ask.algorithm(0x02), ask.length(168), ask.usage_mask(12)),
+        Reason.INVALID_ATTRIBUTE_VALUE,
+    )
+
+
+def test_d22_nothing_short_is_derived_and_data_comes_from_one_place(mine: Session) -> None:
+    """docs/decisions/cryptography.md, 8."""
+    key, other = aes(mine, mask=keys.DERIVE), aes(mine, mask=keys.DERIVE)
+    refused(mine, derived(key, bits=8, kind=ask.SECRET_DATA), Reason.INVALID_FIELD)
+    secret = mine.do(ask.register_secret(VERSION, b"label", ask.activation_date(1), mask=keys.DERIVE)).unique_identifier
+    refused(mine, derived(other, secret), Reason.INVALID_FIELD)
+
+
+def test_d23_a_wrapped_key_that_was_changed_is_not_taken(mine: Session) -> None:
+    kek, own = aes(mine, mask=keys.WRAP | keys.UNWRAP), aes(mine)
+    specification = keys.wrapping_specification(kek, encoding=keys.NO_ENCODING)
+    wrapped = keys.block_of(mine.do(keys.get_as(own, specification=specification))).get(Tag.KEY_VALUE)
+    changed = bytes([wrapped[0] ^ 1]) + wrapped[1:]
+    body = structure(Tag.SYMMETRIC_KEY, keys.wrapped_block(changed, keys.wrapping_data(kek, encoding=keys.NO_ENCODING)))
+    count = len(mine.located())
+    refused(mine, ask.register(VERSION, ask.SYMMETRIC_KEY, body, ask.usage_mask(12)), Reason.INVALID_FIELD)
+    assert len(mine.located()) == count

@@ -1,0 +1,144 @@
+"""D-36 to D-44: messages that are wrong as messages, and what an answer may tell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support import requests as ask
+from support.bad import assert_says_nothing_of_the_inside
+from support.defences import ABOUT_AN_OBJECT, VERSION, aes, attribute, refused
+from support.numbers import Operation, Reason, Tag
+from support.requests import Session
+from support.wire import (
+    OPERATION_FAILED,
+    SUCCESS,
+    batch_item,
+    boolean,
+    enumeration,
+    integer,
+    message,
+    structure,
+    text,
+)
+
+STOP, CONTINUE, UNDO = 2, 1, 3
+TESTS = Path(__file__).parents[1] / "bad_input"
+
+
+def option(value: int) -> tuple[bytes, ...]:
+    return (enumeration(Tag.BATCH_ERROR_CONTINUATION_OPTION, value),)
+
+
+def test_d36_each_of_the_72_categories_of_bad_input_has_a_test() -> None:
+    """In names of tests, or in the names of their cases: "b07", "B07"."""
+    sources = "\n".join(path.read_text() for path in TESTS.glob("test_*.py"))
+    found = {int(number) for number in re.findall(r"(?i)(?<![a-z0-9])(?:test_)?b(\d\d)(?!\d)", sources)}
+    assert found >= set(range(1, 73)), sorted(set(range(1, 73)) - found)
+
+
+def test_d37_a_critical_extension_that_is_unknown_rejects_the_whole_message(mine: Session) -> None:
+    name = ask.name("d37 never made")
+    extension = structure(
+        Tag.MESSAGE_EXTENSION,
+        text(Tag.VENDOR_IDENTIFICATION, "nobody"),
+        boolean(Tag.CRITICALITY_INDICATOR, True),
+        structure(Tag.VENDOR_EXTENSION),
+    )
+    made = ask.create_aes(VERSION, name)
+    items = (
+        batch_item(made.operation, made.payload, identifier=b"1"),
+        batch_item(Operation.QUERY, ask.query(1).payload, identifier=b"2", extension=extension),
+    )
+    answer = mine.connection.exchange(message(VERSION, *items))
+    assert {(result.status, result.reason) for result in answer.results} == {
+        (OPERATION_FAILED, Reason.UNKNOWN_MESSAGE_EXTENSION)
+    }
+    assert mine.located(name) == []
+
+
+def test_d38_what_is_too_large_to_be_answered_is_not_done(mine: Session) -> None:
+    """docs/decisions/batches-and-asynchrony.md, 4."""
+    key, name = aes(mine, active=False), ask.name("d38 never made")
+    small = (integer(Tag.MAXIMUM_RESPONSE_SIZE, 8),)
+    for asked in (ask.create_aes(VERSION, name), ask.get(key), ask.destroy(key)):
+        assert mine.do(asked, fields=small).reason == Reason.RESPONSE_TOO_LARGE
+    assert mine.located(name) == []
+    assert attribute(mine, key, Tag.STATE) == ask.PRE_ACTIVE
+
+
+@pytest.mark.parametrize("how", [STOP, CONTINUE, UNDO], ids=["stop", "continue", "undo"])
+def test_d39_a_failed_item_gives_its_name_to_nothing(mine: Session, how: int) -> None:
+    """docs/decisions/batches-and-asynchrony.md, 2 and 3."""
+    name = ask.name(f"d39 {how}")
+    wrong = ask.create_aes(VERSION, ask.state(ask.ACTIVE))
+    results = mine.batch(ask.create_aes(VERSION, name), wrong, ask.activate(), fields=option(how)).results
+    assert (results[1].status, results[1].reason) == (OPERATION_FAILED, Reason.ATTRIBUTE_READ_ONLY)
+    found = mine.located(name)
+    if how == UNDO:
+        assert found == []
+        return
+    assert found == [results[0].unique_identifier]
+    if how == CONTINUE:
+        assert results[2].unique_identifier == found[0]
+    else:
+        assert len(results) == 2
+    assert attribute(mine, found[0], Tag.STATE) == (ask.ACTIVE if how == CONTINUE else ask.PRE_ACTIVE)
+
+
+def test_d40_an_ambiguous_locate_destroys_nothing(mine: Session) -> None:
+    group = ask.object_group("d40")
+    found = [aes(mine, group, active=False) for _ in range(2)]
+    results = mine.batch(ask.locate(VERSION, group), ask.destroy(), fields=option(CONTINUE)).results
+    assert results[0].ok
+    assert (results[1].status, results[1].reason) == (OPERATION_FAILED, Reason.OBJECT_NOT_FOUND)
+    assert {attribute(mine, key, Tag.STATE) for key in found} == {ask.PRE_ACTIVE}
+
+
+def test_d41_query_tells_nothing_of_tenants_and_builds(owner: Session, other: Session) -> None:
+    """Nobody is served without a certificate: docs/decisions/who-is-calling.md. No password is asked for."""
+    asked = ask.query(*range(1, 11))
+    before = other.do(asked).expect_success().payload
+    aes(owner, ask.name(f"d41 {aes(owner)}"))
+    answered = other.do(asked).expect_success().payload
+    assert answered == before
+    assert answered is not None
+    told = [str(node.value) for node in answered.walk() if not isinstance(node.value, tuple)]
+    assert not [
+        word for word in told if re.search(r"north|south|owner|python|openssl|\d+\.\d+\.\d+", word, re.IGNORECASE)
+    ]
+    other.do(ask.discover_versions()).expect_success()
+
+
+@pytest.mark.parametrize("kind", [4, 5], ids=["one time password", "hashed password"])
+def test_d42_a_credential_that_could_be_replayed_is_never_satisfied(mine: Session, kind: int) -> None:
+    """Of the kinds of credentials a password alone is checked: docs/decisions/who-is-calling.md, 6."""
+    value = structure(Tag.CREDENTIAL_VALUE, text(Tag.USERNAME, "u"), text(Tag.PASSWORD, "p"))
+    fields = structure(Tag.AUTHENTICATION, structure(Tag.CREDENTIAL, enumeration(Tag.CREDENTIAL_TYPE, kind), value))
+    for _ in range(2):
+        assert mine.do(ask.query(1), fields=(fields,)).status in (SUCCESS, OPERATION_FAILED)
+        answer = mine.do(ask.create_aes(VERSION), fields=(fields,))
+        assert (answer.status, answer.reason) == (OPERATION_FAILED, Reason.AUTHENTICATION_NOT_SUCCESSFUL)
+
+
+def test_d43_no_answer_tells_of_the_inside(mine: Session) -> None:
+    """Faults of ours, which no request causes, are in tests/listeners/test_kmip_port.py."""
+    for strange in ("' OR 1=1 --", "../../etc/passwd", "{0.__class__}", "x" * 5000):
+        for asked in ABOUT_AN_OBJECT.values():
+            answer = mine.do(asked(strange))
+            assert answer.reason in (Reason.OBJECT_NOT_FOUND, Reason.ITEM_NOT_FOUND), answer
+            assert_says_nothing_of_the_inside(answer)
+            assert strange not in (answer.message or "")
+
+
+@pytest.mark.parametrize("version", [(9, 9), (2, 2), (0, 1)], ids=str)
+def test_d44_an_unsupported_version_is_refused_in_one_that_is_supported(
+    mine: Session, version: tuple[int, int]
+) -> None:
+    answer = mine.connection.exchange(ask.one(version, ask.query(1)))
+    assert answer.version in ((1, 0), (1, 4), (2, 0), (2, 1))
+    supported_since_2 = answer.version >= (2, 0)
+    expected = Reason.UNSUPPORTED_PROTOCOL_VERSION if supported_since_2 else Reason.INVALID_MESSAGE
+    assert (answer.result.status, answer.result.reason) == (OPERATION_FAILED, expected)
+    refused(mine, ask.get("none"), Reason.OBJECT_NOT_FOUND)
