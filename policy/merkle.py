@@ -38,20 +38,22 @@ class Frontier:
     def __init__(self) -> None:
         self.size = 0
         self._whole: list[bytes] = []
+        self._ended: list[bytes] = []
 
     def append(self, hashed: bytes) -> None:
         """Add the hash of the next leaf."""
         self._whole.append(hashed)
+        self._ended = [hashed]
         self.size += 1
         # Each bit that the counting carried is a subtree that has become whole.
         for _ in range((self.size & -self.size).bit_length() - 1):
             right, left = self._whole.pop(), self._whole.pop()
             self._whole.append(node_hash(left, right))
+            self._ended.append(self._whole[-1])
 
-    @property
-    def last_whole(self) -> bytes:
-        """The hash of the largest whole subtree that ends with the last leaf."""
-        return self._whole[-1]
+    def whole(self, level: int) -> bytes:
+        """The hash of the whole subtree of 2 ** level leaves that ends with the last one."""
+        return self._ended[level]
 
     def root(self) -> bytes:
         """The root over all leaves so far."""
