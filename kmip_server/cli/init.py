@@ -61,6 +61,7 @@ def init(
 
 
 def _fill(stage: Path, hosts: list[str], crl_url: str | None, ocsp_url: str | None, passphrase: str | None) -> None:
+    from kmip_server.cli.audit_heads import make_key
     from kmip_server.config import FILE_NAME, Settings, default_text
     from kmip_server.identity.pki import issue_server, make_authority, write_file
 
@@ -80,6 +81,7 @@ def _fill(stage: Path, hosts: list[str], crl_url: str | None, ocsp_url: str | No
         "server-key.pem": server.key_pem,
     }.items():
         write_file(stage / "pki" / name, content, 0o600 if "key" in name else 0o644)
+    make_key(stage)
     _make_store(settings, passphrase)
 
 

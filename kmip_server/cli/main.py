@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from kmip_server.cli.approvals import approvals
+from kmip_server.cli.audit import audit
 from kmip_server.cli.backup import backup
 from kmip_server.cli.check import check
 from kmip_server.cli.client import client
@@ -57,6 +58,7 @@ app.add_typer(client, name="client")
 app.add_typer(user, name="user")
 app.add_typer(policy, name="policy")
 app.add_typer(approvals, name="approvals")
+app.add_typer(audit, name="audit")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)

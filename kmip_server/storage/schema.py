@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from policy import store as policy_store
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -116,6 +116,15 @@ audit_head = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+)
+
+# Whole subtrees of the Merkle tree over the digests above: 2 ** level leaves, from place * 2 ** level on.
+audit_tree = Table(
+    "audit_tree",
+    metadata,
+    Column("level", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 jobs = Table(
