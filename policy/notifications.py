@@ -56,6 +56,32 @@ class Message(NamedTuple):
     body: str
 
 
+class Waiting(NamedTuple):
+    """A row of the outbox: a message, and what has become of it."""
+
+    message_id: str
+    at: int
+    event: str
+    channel: str
+    body: str
+    attempts: int
+    next_attempt_at: int | None = None
+    delivered_at: int | None = None
+    last_error: str = ""
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in a word."""
+        if self.delivered_at is not None:
+            return "delivered"
+        return "failed" if self.next_attempt_at is None else "waiting"
+
+
+def new_row(message: Message, message_id: str) -> Waiting:
+    """A message that is due at once."""
+    return Waiting(message_id, message.at, message.event, message.channel, message.body, 0, message.at)
+
+
 Notifications = Mapping[str, tuple[NotificationRule, ...]]
 """The notifications about each event that has any."""
 
