@@ -316,7 +316,7 @@ def _set(made: Any, known: Mapping[str, _Field]) -> dict[str, Any]:
     return _written(said, known)
 
 
-_UNSAID: Final[tuple[Any, ...]] = ((), {}, frozenset(), None, False, Match(), When(), NOTHING)
+_UNSAID: Final[tuple[Any, ...]] = ("", (), {}, frozenset(), None, False, Match(), When(), NOTHING)
 
 
 def _effect(value: Any) -> Effect:
