@@ -106,6 +106,17 @@ class Policy(_Section):
     time_stamp_skew_seconds: Annotated[int, Field(ge=0)] = 0
 
 
+class Notifications(_Section):
+    """How notifications are delivered: the channels' secrets, whom to trust, and how often it is tried."""
+
+    secrets_file: Path = Path("notification-secrets.toml")
+    authorities: Path | None = None
+    timeout_seconds: Seconds = 10
+    first_retry_seconds: Seconds = 5
+    attempts: Count = 30
+    kept_days: Count = 30
+
+
 class Compatibility(_Section):
     """What is done for clients that exist, where the standard alone would stop them."""
 
@@ -137,6 +148,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     master_key: MasterKey = MasterKey()
     policy: Policy = Policy()
+    notifications: Notifications = Notifications()
     compatibility: Compatibility = Compatibility()
     log: Log = Log()
 
@@ -180,7 +192,7 @@ class Settings(BaseSettings):
     def _absolute(self) -> Settings:
         """The same settings with every path resolved against the server directory."""
         updates: dict[str, _Section] = {}
-        for name in ("tls", "master_key", "policy"):
+        for name in ("tls", "master_key", "policy", "notifications"):
             section: _Section = getattr(self, name)
             values = {key: _resolve(self.directory, value) for key, value in section}
             updates[name] = section.model_copy(update=values)

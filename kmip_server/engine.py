@@ -192,8 +192,7 @@ class Engine:
     def _leave_waiting(unit: Unit, execution: Execution) -> None:
         """Do nothing yet: others have to approve it first. It is tried again when they may have."""
         unit.undo()
-        for request in execution.asked:
-            unit.request_approval(request)
+        execution.ask_again()
         unit.accept()
 
     def refuse_jobs(self, unit: Unit, jobs: Sequence[Job], request: RequestMessage, now: int, error: KmipError) -> None:

@@ -36,6 +36,7 @@ from kmip_server.ttlv.versions import ProtocolVersion
 from policy.approvals import ApprovalRequest
 from policy.compiling import Ruling
 from policy.model import Who
+from policy.notifications import Event, messages
 
 _log: Final = structlog.get_logger("kmip.engine")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
@@ -146,8 +147,7 @@ class Execution:
         """Take back what all items did since the unit's begin_undoable(), and put that on record (s9.6)."""
         self.unit.undo()
         self.services.streams.end(self.request.items)
-        for request in self.asked:
-            self.unit.request_approval(request)
+        self.ask_again()
         for call in self._recorded:
             self._record(call, "undone", "a later item of the batch failed")
         self.jobs.clear()
@@ -221,7 +221,20 @@ class Execution:
         self.waits = True
         if error.request is not None:
             self.asked.append(error.request)
-            self.unit.request_approval(error.request)
+            self._request(error.request)
+
+    def ask_again(self) -> None:
+        """Ask for the approvals that were asked for, after an undo that took the questions back."""
+        for request in self.asked:
+            self._request(request)
+
+    def _request(self, request: ApprovalRequest) -> None:
+        self.unit.request_approval(request)
+        if "approval-requested" in self.ruling.notifications:
+            event = Event(
+                "approval-requested", self.now, self.subject, request.resource, request.action, request.approval_id
+            )
+            self.unit.notify(messages(self.ruling.notifications, event))
 
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()

@@ -13,6 +13,7 @@ from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
 from kmip_server.identity.directory import DirectorySource
+from kmip_server.notifying.deliverer import DeliverySettings
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
 from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
@@ -55,9 +56,23 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         principal=settings.tls.principal,
         require_client_auth_usage=settings.tls.require_client_auth_usage,
         trace=trace,
+        delivery=delivery_settings(settings),
     )
     _settle_memory()
     return service
+
+
+def delivery_settings(settings: Settings) -> DeliverySettings:
+    """How notifications are delivered."""
+    wanted = settings.notifications
+    return DeliverySettings(
+        wanted.secrets_file,
+        wanted.authorities,
+        wanted.timeout_seconds,
+        wanted.first_retry_seconds,
+        wanted.attempts,
+        wanted.kept_days * 86_400,
+    )
 
 
 def _settle_memory() -> None:

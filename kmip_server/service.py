@@ -33,6 +33,7 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
+from kmip_server.notifying.deliverer import Deliverer, DeliverySettings
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS, Remembered
 from kmip_server.storage.group import Outcome
@@ -133,6 +134,7 @@ class Service:
         principal: str = "common_name",
         require_client_auth_usage: bool = True,
         trace: bool = False,
+        delivery: DeliverySettings,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
@@ -155,6 +157,10 @@ class Service:
             reactor, engine, lanes, directories, self._read_directory, self._in_thread, self._now
         )
         self._asynchrony.start()
+        self._deliverer = Deliverer(
+            reactor, lanes, lambda: self._directories.current.ruling.policy, delivery, self._now
+        )
+        self._deliverer.start()
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
 
@@ -225,7 +231,8 @@ class Service:
         """Finish what was taken. Fires when the process may end."""
         self._refreshing.stop()
         self._asynchrony.stop()
-        closed: Deferred[None] = deferToThreadPool(self._reactor, self._threads, self._lanes.close)
+        sent = self._deliverer.stop()
+        closed = sent.addCallback(lambda _: deferToThreadPool(self._reactor, self._threads, self._lanes.close))
         return closed.addBoth(lambda _: self._threads.stop())
 
     # How a request is carried out. ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Final
 from policy.decision import Compiled, Scope, Subject, beyond_own
 from policy.documents import read_document
 from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
+from policy.notifications import by_event
 from policy.operation_policies import BUILT_IN, rules_of
 
 _NOBODY: Final = Member()
@@ -50,6 +51,7 @@ class Ruling:
         named = [rule for name in policy.templates for rule in template(name).rules]
         self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
         self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
+        self.notifications = by_event(policy)
         self.roles = {name: member.roles for name, member in policy.users.items()}
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,

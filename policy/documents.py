@@ -11,20 +11,25 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import time
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple, TypeVar
 
 import tomli_w
 
 from policy.actions import ACTIONS, matching
+from policy.channels import wrong_with
 from policy.model import (
     DEFAULT_TENANT,
     NOTHING,
     ROLES,
     Approval,
+    Channel,
+    ChannelKind,
     Effect,
     Match,
     Member,
+    NotificationRule,
     Obligations,
     OperationPolicy,
     Policy,
@@ -34,6 +39,7 @@ from policy.model import (
     When,
     Who,
 )
+from policy.notifications import EVENTS
 from policy.operation_policies import BUILT_IN, policies_in
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -240,6 +246,19 @@ _MEMBERS: Final = _Field(
     lambda value: {name: _within(name, _member, each) for name, each in _table(value).items()},
     lambda members: {name: _written(_own(member), _MEMBER) for name, member in sorted(members.items())},
 )
+_CHANNEL: Final = {
+    "kind": _Field(lambda value: _channel_kind(value), lambda kind: kind.value),
+    "url": _ONE,
+    "sender": _ONE,
+    "to": _NAMES,
+}
+_NOTIFICATION: Final = {
+    "events": _Field(lambda value: _events(value), sorted),
+    "channels": _NAMES,
+    "tenants": _NAMES,
+    "actions": _Field(_actions, _written_actions),
+    "subjects": _SELECTORS,
+}
 _POLICY: Final = {
     "templates": _Field(lambda value: tuple(map(_text, _list(value))), list),
     "tenants": _DESCRIBED,
@@ -249,6 +268,14 @@ _POLICY: Final = {
     "devices": _MEMBERS,
     "operation_policies": _Field(
         lambda value: policies_in(_table(value), "operation_policies"), lambda all_: _rows(all_)
+    ),
+    "channels": _Field(
+        lambda value: {name: _within(name, _channel, each) for name, each in _table(value).items()},
+        lambda channels: {name: _set(each, _CHANNEL) for name, each in sorted(channels.items())},
+    ),
+    "notifications": _Field(
+        lambda value: tuple(_within(str(place), _notification, each) for place, each in enumerate(_list(value), 1)),
+        lambda all_: [_set(each, _NOTIFICATION) for each in all_],
     ),
     "rules": _Field(lambda value: _rules(value), lambda rules: [_set(rule, _RULE) for rule in rules]),
 }
@@ -289,7 +316,7 @@ def _set(made: Any, known: Mapping[str, _Field]) -> dict[str, Any]:
     return _written(said, known)
 
 
-_UNSAID: Final[tuple[Any, ...]] = ((), {}, frozenset(), None, False, Match(), When(), NOTHING)
+_UNSAID: Final[tuple[Any, ...]] = ("", (), {}, frozenset(), None, False, Match(), When(), NOTHING)
 
 
 def _effect(value: Any) -> Effect:
@@ -329,6 +356,36 @@ def _rule(value: Any) -> Rule:
     if (rule.effect is Effect.REQUIRE) != (rule.require != NOTHING):
         raise _WrongError(".require is what a rule with the effect require has, and no other")
     return rule
+
+
+def _channel_kind(value: Any) -> ChannelKind:
+    try:
+        return ChannelKind(value)
+    except ValueError:
+        raise _WrongError(f"is one of {', '.join(each.value for each in ChannelKind)}") from None
+
+
+def _channel(value: Any) -> Channel:
+    channel = Channel(**_read(_table(value), _CHANNEL, ("kind", "url")))
+    wrong = wrong_with(channel)
+    if wrong is not None:
+        raise _WrongError(wrong)
+    return channel
+
+
+def _events(value: Any) -> frozenset[str]:
+    """The events that names and patterns such as "key-*" stand for."""
+    found: set[str] = set()
+    for pattern in sorted(_names(value)):
+        fitting = {name for name in EVENTS if fnmatchcase(name, pattern)}
+        if not fitting:
+            raise _WrongError(f"has the events {', '.join(EVENTS)}, not {pattern!r}")
+        found |= fitting
+    return frozenset(found)
+
+
+def _notification(value: Any) -> NotificationRule:
+    return NotificationRule(**_read(_table(value), _NOTIFICATION, ("events", "channels")))
 
 
 def _rows(policies: Mapping[str, OperationPolicy]) -> dict[str, Any]:
@@ -393,6 +450,15 @@ def _check(policy: Policy, source: str) -> None:
         for approval in rule.require.approvals:
             for role in sorted(approval.roles):
                 _known(role, roles, where, "role")
+    for number, notification in enumerate(policy.notifications, 1):
+        where = f"{source}: notifications.{number}"
+        for channel in sorted(notification.channels):
+            _known(channel, set(policy.channels), where, "channel")
+        for tenant in sorted(notification.tenants):
+            _known(tenant, tenants, where, "tenant")
+        for selector in notification.subjects:
+            if selector.who in (Who.ROLE, Who.TENANT):
+                _known(selector.name, roles if selector.who is Who.ROLE else tenants, where, selector.who.value)
 
 
 def _known(name: str, names: set[str], where: str, kind: str) -> None:

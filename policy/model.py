@@ -158,6 +158,39 @@ class Member(NamedTuple):
     workflow: str = ""
 
 
+class ChannelKind(Enum):
+    """How a notification travels."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    SYSLOG = "syslog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Where notifications go. Passwords and keys are not here: the policy is no secret.
+
+    `url` says where and how: `smtp://user@host:587` (STARTTLS), `smtps://`, `https://`, `udp://`, `tcp://`, `tls://`
+    or `unix:///dev/log`. `sender` and `to` are the addresses of an e-mail.
+    """
+
+    kind: ChannelKind
+    url: str
+    sender: str = ""
+    to: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRule:
+    """Which events are told over which channels; of these tenants, actions and subjects only, where it names some."""
+
+    events: frozenset[str]
+    channels: frozenset[str]
+    tenants: frozenset[str] = frozenset()
+    actions: frozenset[str] = frozenset()
+    subjects: tuple[Selector, ...] = ()
+
+
 class PolicyError(Exception):
     """A policy cannot be used; the message names where it comes from, the part of it, and what to do."""
 
@@ -174,3 +207,5 @@ class Policy:
     devices: Mapping[str, Member] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     operation_policies: Mapping[str, OperationPolicy] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    notifications: tuple[NotificationRule, ...] = ()

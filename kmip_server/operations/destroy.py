@@ -40,4 +40,5 @@ def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
     target.transition(Event.DESTROY)
     target.set(Tag.DESTROY_DATE, call.now)
     call.change(target, erased=True)
+    call.notify("key-destroyed", target.unique_identifier)
     return DestroyResponse(unique_identifier=target.unique_identifier)

@@ -62,4 +62,6 @@ def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
             target.set(Tag.PROTECT_STOP_DATE, call.now)
     target.set(Tag.REVOCATION_REASON, reason)
     call.change(target)
+    compromised = reason.revocation_reason_code in _COMPROMISE
+    call.notify("key-compromised" if compromised else "key-revoked", target.unique_identifier)
     return RevokeResponse(unique_identifier=target.unique_identifier)

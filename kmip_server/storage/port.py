@@ -8,11 +8,12 @@ leaves before that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from policy.approvals import ApprovalRequest
+from policy.notifications import Message, Waiting
 
 
 class ObjectRow(NamedTuple):
@@ -213,6 +214,21 @@ class Unit(Protocol):
 
     def use_approval(self, request: ApprovalRequest, now: int) -> None:
         """What was approved is done, and is not done again. Raises StorageConflict if it was used."""
+
+    def notify(self, messages: Sequence[Message]) -> None:
+        """Put what is to be told into the outbox, together with what it tells of: what is undone is not told."""
+
+    def due_messages(self, now: int, limit: int) -> list[Waiting]:
+        """Messages whose next attempt is at or before now, soonest first, at most `limit`."""
+
+    def claim_message(self, message: Waiting, until: int) -> bool:
+        """Have a message to deliver until then (POSIX seconds); False if another worker has it already."""
+
+    def settle_message(self, message: Waiting) -> None:
+        """Store when a message was delivered, or is tried again, or that it is given up; with the last error."""
+
+    def forget_messages(self, before: int) -> None:
+        """Forget the messages from before a time that are delivered or given up."""
 
     def accept(self) -> None:
         """Keep what was written since the last accept or discard: the batch item succeeded."""

@@ -11,8 +11,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData
 from sqlalchemy.dialects import postgresql
 
 from policy import store as policy_store
+from policy.outbox import outbox as policy_outbox
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -185,7 +186,7 @@ server_state = Table(
     Column("value", Key, nullable=False),
 )
 
-policy_versions, approvals, approval_votes = (
+policy_versions, approvals, approval_votes, outbox = (
     table.to_metadata(metadata)
-    for table in (policy_store.versions, policy_store.approvals, policy_store.approval_votes)
+    for table in (policy_store.versions, policy_store.approvals, policy_store.approval_votes, policy_outbox)
 )

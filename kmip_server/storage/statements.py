@@ -65,6 +65,11 @@ class Statements:
     get_votes: str
     insert_vote: str
     move_epoch: str
+    insert_message: str
+    due_messages: Sql  # now, limit
+    claim_message: str  # lease's end, message_id, next_attempt_at before
+    settle_message: str  # next_attempt_at, delivered_at, last_error, message_id
+    forget_messages: str  # before
     get_nonce: str
     epoch: str
 
@@ -73,7 +78,7 @@ def build_statements(database: Database) -> Statements:
     """All statements for one database."""
     objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
     jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
-    approvals, votes, state = schema.approvals, schema.approval_votes, schema.server_state
+    approvals, votes, state, outbox = schema.approvals, schema.approval_votes, schema.server_state, schema.outbox
 
     def text(statement: object, *order: str) -> str:
         sql = database.compile(statement, *order)  # type: ignore[arg-type]
@@ -186,6 +191,39 @@ def build_statements(database: Database) -> Statements:
             update(state)
             .where(state.c.key == literal_column("'epoch'"))
             .values(value=cast(cast(state.c.value, BigInteger) + literal_column("1"), Text))
+        ),
+        insert_message=insertion(outbox, *(column.name for column in outbox.columns)),
+        due_messages=database.compile(
+            select(outbox)
+            .where(outbox.c.next_attempt_at <= bindparam("now"))
+            .order_by(outbox.c.next_attempt_at, outbox.c.message_id)
+            .limit(bindparam("most")),
+            "now",
+            "most",
+        ),
+        claim_message=text(
+            update(outbox)
+            .where(outbox.c.message_id == bindparam("key"), outbox.c.next_attempt_at == bindparam("before"))
+            .values(next_attempt_at=bindparam("new"), attempts=outbox.c.attempts + literal_column("1")),
+            "new",
+            "key",
+            "before",
+        ),
+        settle_message=text(
+            update(outbox)
+            .where(outbox.c.message_id == bindparam("key"), outbox.c.delivered_at.is_(None))
+            .values(
+                next_attempt_at=bindparam("new_next"),
+                delivered_at=bindparam("new_delivered"),
+                last_error=bindparam("new_error"),
+            ),
+            "new_next",
+            "new_delivered",
+            "new_error",
+            "key",
+        ),
+        forget_messages=text(
+            delete(outbox).where(outbox.c.next_attempt_at.is_(None), outbox.c.at < bindparam("before")), "before"
         ),
         insert_nonce=insertion(nonces, "unique_identifier", "nonce_hash"),
         get_nonce=text(

@@ -10,13 +10,14 @@ nothing cuts, and are sent last: their numbers come from one row that is locked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
+from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
 from kmip_server.storage.rows import (
     Entry,
@@ -34,6 +35,7 @@ from kmip_server.storage.searching import Searcher
 from kmip_server.storage.statements import build_statements
 from kmip_server.storage.writes import Kind, Write, send
 from policy.approvals import ApprovalRequest, Vote
+from policy.notifications import Message, Waiting, new_row
 
 _ABSENT: Any = object()
 
@@ -283,6 +285,28 @@ class SqlUnit:
         values = (approval_id, vote.user, vote.approves, vote.at)
         self._connection.run(self._access.statements.insert_vote, values)
         self._connection.run(self._access.statements.move_epoch)
+
+    # Notifications
+
+    def notify(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            row = new_row(message, new_identifier())
+            self._write((Kind.MESSAGE, row.message_id, row, (), None))
+
+    def due_messages(self, now: int, limit: int) -> list[Waiting]:
+        sql = self._access.statements.due_messages
+        return [Waiting(*row) for row in self._connection.all(sql.text, (now, limit, *sql.constants))]
+
+    def claim_message(self, message: Waiting, until: int) -> bool:
+        values = (until, message.message_id, message.next_attempt_at)
+        return self._connection.run(self._access.statements.claim_message, values) == 1
+
+    def settle_message(self, message: Waiting) -> None:
+        values = (message.next_attempt_at, message.delivered_at, message.last_error, message.message_id)
+        self._connection.run(self._access.statements.settle_message, values)
+
+    def forget_messages(self, before: int) -> None:
+        self._connection.run(self._access.statements.forget_messages, (before,))
 
     # Jobs
 

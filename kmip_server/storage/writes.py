@@ -34,6 +34,7 @@ class Kind(Enum):
     NONCE = auto()
     APPROVAL = auto()
     USE_APPROVAL = auto()
+    MESSAGE = auto()
     ADD_JOB = auto()
     UPDATE_JOB = auto()
     REMOVE_JOB = auto()
@@ -82,6 +83,7 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
         _remove_objects(run, sorted({write[1] for write in by_kind[Kind.REMOVE]}))
     run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
     run.many(statements.insert_approval, [approval_values(write[2]) for write in by_kind.get(Kind.APPROVAL, ())])
+    run.many(statements.insert_message, [write[2] for write in by_kind.get(Kind.MESSAGE, ())])
     used = [(at, key) for _, key, at, _, _ in by_kind.get(Kind.USE_APPROVAL, ())]
     if run.many(statements.use_approval, used) != len(used):
         raise StorageConflict("an approval was used by another transaction first")

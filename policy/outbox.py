@@ -1,0 +1,67 @@
+"""The outbox: what is to be told, kept in the transaction of what has happened, until it is delivered.
+
+A row is claimed by moving its next attempt into the future: of several workers one delivers it, and if that one dies,
+it is delivered by another one then. So a message may come twice, with the same id, and is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, insert, select, update
+
+from policy import store
+from policy.notifications import Event, Waiting, by_event, messages, new_row
+
+metadata = MetaData()
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # Begins with the time: see identifiers.py.
+    Column("message_id", Text, primary_key=True),
+    # POSIX seconds.
+    Column("at", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    # A JSON object without secrets: see notifications.py.
+    Column("body", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    # None once it is delivered, or given up.
+    Column("next_attempt_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("last_error", Text, nullable=False),
+)
+Index(
+    "outbox_due",
+    outbox.c.next_attempt_at,
+    sqlite_where=outbox.c.next_attempt_at.is_not(None),
+    postgresql_where=outbox.c.next_attempt_at.is_not(None),
+)
+
+
+def announce(connection: Connection, event: Event, new_identifier: Callable[[], str]) -> None:
+    """Put what the policy in force says about an event into the outbox, in the caller's transaction.
+
+    Raises PolicyError.
+    """
+    found = store.current(connection)
+    if found is None:
+        return
+    made = messages(by_event(found.policy), event)
+    if made:
+        connection.execute(insert(outbox), [new_row(message, new_identifier())._asdict() for message in made])
+
+
+def rows(connection: Connection) -> list[Waiting]:
+    """Everything in the outbox, the newest first."""
+    found = connection.execute(select(outbox).order_by(outbox.c.message_id.desc()))
+    return [Waiting(**row._mapping) for row in found]
+
+
+def retry(connection: Connection, message_id: str, now: int) -> bool:
+    """Try a message again that is not delivered, as if it were new; whether there is such a one."""
+    values: dict[str, Any] = {"attempts": 0, "next_attempt_at": now}
+    waiting = (outbox.c.message_id == message_id, outbox.c.delivered_at.is_(None))
+    return bool(connection.execute(update(outbox).where(*waiting).values(values)).rowcount)
