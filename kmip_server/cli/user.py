@@ -23,7 +23,7 @@ def add(directory: Directory, name: Name, group: Groups = None) -> None:
     A user with the name of a client belongs to that client, which must send the password from then on. Any other user
     may be used over every client's certificate. The user's groups are added to the client's.
 
-    Example: kmip-server user add /var/lib/kmip array7 --group arrays < password.txt
+    Example: kmip-server users add /var/lib/kmip array7 --group arrays < password.txt
     """
     from kmip_server.config import Settings
     from kmip_server.identity.credentials import MAXIMUM_PASSWORD_BYTES, hash_password

@@ -62,6 +62,7 @@ class Accounts:
     revoked: frozenset[str]
     users: Mapping[str, UserRecord]
     groups: Mapping[str, frozenset[str]]
+    stages: Mapping[str, str]
 
 
 def add_client(
@@ -155,12 +156,14 @@ def read_accounts(database: Database) -> Accounts:
             UserRecord(row.name, row.password_hash, frozenset(json.loads(row.groups)))
             for row in connection.execute(select(schema.users))
         ]
+        stages = {row.name: row.stage for row in connection.execute(select(schema.devices))}
     return Accounts(
         epoch=int(epoch),
         clients={record.fingerprint: record for record in records if record.revoked_at is None},
         revoked=frozenset(record.fingerprint for record in records if record.revoked_at is not None),
         users={user.name: user for user in users},
         groups=groups,
+        stages=stages,
     )
 
 
