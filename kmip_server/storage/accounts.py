@@ -133,6 +133,15 @@ def add_user(database: Database, name: str, password_hash: str, groups: frozense
         connection.execute(insert(users).values(name=name, **values))
 
 
+def set_password(database: Database, name: str, password_hash: str) -> None:
+    """Replace the hash of a user's password. Raises AccountError if there is no user of this name."""
+    users = schema.users
+    with changing(database) as connection:
+        changed = update(users).where(users.c.name == name).values(password_hash=password_hash)
+        if not connection.execute(changed).rowcount:
+            raise AccountError(f"there is no user {name!r}")
+
+
 def remove_user(database: Database, name: str) -> None:
     """Remove a user. Raises AccountError if there is none of this name."""
     with changing(database) as connection:
