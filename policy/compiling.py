@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from policy.decision import Compiled, Scope, Subject, beyond_own
+from policy.decision import Compiled, Context, Scope, Subject, beyond_own
 from policy.documents import read_document
 from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
 from policy.notifications import by_event
@@ -44,8 +45,10 @@ ADMINISTRATORS: Final = tuple(
 class Ruling:
     """A policy that is ready to decide, and knows everyone's tenant, groups and roles. Immutable to its users."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, stages: Mapping[str, str] | None = None) -> None:
+        """`stages` are those of the devices that are enrolled, by name."""
         self.policy = policy
+        self._stages = stages or {}
         self.operation_policies = {**BUILT_IN, **policy.operation_policies}
         tables = [rule for table in self.operation_policies.values() for rule in rules_of(table)]
         named = [rule for name in policy.templates for rule in template(name).rules]
@@ -62,7 +65,13 @@ class Ruling:
     def subject(self, kind: Who, name: str, groups: frozenset[str] = frozenset()) -> Subject:
         """A client, user or device with what the policy says of it, and the groups that are known from elsewhere."""
         member = self._members[kind].get(name, _NOBODY)
-        return Subject(name, groups | member.groups, member.roles, member.tenant, kind)
+        stage = self._stages.get(name) if kind is Who.DEVICE else None
+        return Subject(name, groups | member.groups, member.roles, member.tenant, kind, stage)
+
+    @staticmethod
+    def context(subject: Subject, now: int, address: IPv4Address | IPv6Address | None = None) -> Context:
+        """The circumstances of a subject's request: at its own stage. `now` is POSIX seconds."""
+        return Context(now, address, subject.stage)
 
     def tenants(self, owner: str) -> frozenset[str]:
         """The tenant of what a client owns, as resources have it."""

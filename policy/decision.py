@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, Protocol
 
 from policy.model import NOTHING, Effect, Match, Obligations, Rule, Selector, When, Who
+from policy.workflows import QUARANTINE, REVOKED
 
 
 class Subject(NamedTuple):
@@ -26,6 +27,8 @@ class Subject(NamedTuple):
     roles: frozenset[str] = frozenset()
     tenant: str = "default"
     kind: Who = Who.CLIENT
+    stage: str | None = None
+    """The provisioning stage of a device."""
 
 
 class Resource(Protocol):
@@ -148,11 +151,26 @@ def decide(compiled: Compiled, subject: Subject, action: str, resource: Resource
     for deny in rules.deny:
         if deny.applies(subject, resource, context):
             return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
+    confined = _confined(resource, context)
     for allow in rules.allow:
+        if confined and not confined <= allow.rule.when.stages:
+            continue
         if allow.applies(subject, resource, context):
             obligations = _required(rules, subject, resource, context)
             return Decision(True, allow.rule.name, f"rule {allow.rule.name!r} allows it", obligations)
     return NO_RULE
+
+
+CONFINED: Final = frozenset({QUARANTINE, REVOKED})
+"""At these stages only what a rule allows by naming the stage is allowed."""
+_FREE: Final[frozenset[str | None]] = frozenset()
+
+
+def _confined(resource: Resource, context: Context) -> frozenset[str | None]:
+    """The stages, of who asks and of a pair of devices, that confine them."""
+    if context.stage is None and resource.pair is None:
+        return _FREE
+    return CONFINED & {context.stage, *[each.stage for each in resource.pair or ()]}
 
 
 def restrict(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> Decision:
@@ -257,8 +275,18 @@ def _circumstances(when: When) -> list[_Test]:
             )
         )
     if when.stages:
-        tests.append(lambda _, __, context: context.stage in when.stages)
+        tests.append(_at_stages(when.stages))
     return tests
+
+
+def _at_stages(stages: frozenset[str]) -> _Test:
+    """Whether who asks is at one of the stages; and of a pair, each device."""
+
+    def test(_: Subject, resource: Resource, context: Context) -> bool:
+        pair = [] if resource.pair is None else [each.stage for each in resource.pair if each.stage is not None]
+        return all(stage in stages for stage in (context.stage, *pair))
+
+    return test
 
 
 def _hours(start: int, end: int) -> _Test:

@@ -36,11 +36,14 @@ from policy.model import (
     PolicyError,
     Rule,
     Selector,
+    Stage,
     When,
     Who,
+    Workflow,
 )
 from policy.notifications import EVENTS
 from policy.operation_policies import BUILT_IN, policies_in
+from policy.workflows import DEFAULT_NAME, REVOKED
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -240,6 +243,24 @@ _RULE: Final = {
     "when": _Field(lambda value: When(**_read(_table(value), _WHEN)), lambda when: _set(when, _WHEN)),
     "require": _Field(lambda value: Obligations(**_read(_table(value), _REQUIRE)), lambda all_: _set(all_, _REQUIRE)),
 }
+_STAGE: Final = {
+    "name": _ONE,
+    "approvals": _REQUIRE["approvals"],
+    "notify": _NAMES,
+    "attributes": _MATCH["attributes"],
+    "after": _TIME,
+}
+_WORKFLOW: Final = {
+    "version": _Field(_number, int),
+    "stages": _Field(
+        lambda value: _stages(value),
+        lambda stages: [_written(_said(stage._asdict()), _STAGE) for stage in stages],
+    ),
+}
+_WORKFLOWS: Final = _Field(
+    lambda value: {name: _within(name, _workflow, each) for name, each in _table(value).items()},
+    lambda all_: {name: _written(each._asdict(), _WORKFLOW) for name, each in sorted(all_.items())},
+)
 _MEMBER: Final = {"tenant": _ONE, "groups": _NAMES, "roles": _NAMES, "workflow": _ONE}
 _DESCRIBED: Final = _Field(lambda value: dict(_described(value)), dict)
 _MEMBERS: Final = _Field(
@@ -266,6 +287,8 @@ _POLICY: Final = {
     "users": _MEMBERS,
     "clients": _MEMBERS,
     "devices": _MEMBERS,
+    "workflows": _WORKFLOWS,
+    "group_workflows": _DESCRIBED,
     "operation_policies": _Field(
         lambda value: policies_in(_table(value), "operation_policies"), lambda all_: _rows(all_)
     ),
@@ -312,8 +335,11 @@ def _set(made: Any, known: Mapping[str, _Field]) -> dict[str, Any]:
     """What is said of a part of the model: all that is not as it is without being said."""
     empty = {each.name: each for each in fields(made)}
     values = {name: getattr(made, name) for name in empty}
-    said = {name: value for name, value in values.items() if value not in _UNSAID}
-    return _written(said, known)
+    return _written(_said(values), known)
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in _UNSAID}
 
 
 _UNSAID: Final[tuple[Any, ...]] = ("", (), {}, frozenset(), None, False, Match(), When(), NOTHING)
@@ -328,6 +354,25 @@ def _effect(value: Any) -> Effect:
 
 def _member(value: Any) -> Member:
     return Member(**_read(_table(value), _MEMBER))
+
+
+def _workflow(value: Any) -> Workflow:
+    return Workflow(**_read(_table(value), _WORKFLOW, ("version", "stages")))
+
+
+def _stages(value: Any) -> tuple[Stage, ...]:
+    stages = tuple(
+        [
+            _within(str(number), lambda each: Stage(**_read(_table(each), _STAGE, ("name",))), table)
+            for number, table in enumerate(_list(value), 1)
+        ]
+    )
+    names = [stage.name for stage in stages]
+    if not names or len(set(names)) < len(names):
+        raise _WrongError("is a list of stages with different names")
+    if REVOKED in names:
+        raise _WrongError(f"has no stage {REVOKED!r}: that is where the way of a device ends")
+    return stages
 
 
 def _own(member: Member) -> dict[str, Any]:
@@ -440,6 +485,14 @@ def _check(policy: Policy, source: str) -> None:
             _known(member.tenant, tenants, f"{source}: {kind}.{name}.tenant", "tenant")
             for role in sorted(member.roles):
                 _known(role, roles, f"{source}: {kind}.{name}.roles", "role")
+    workflows = {DEFAULT_NAME, *policy.workflows}
+    for group, workflow in policy.group_workflows.items():
+        _known(workflow, workflows, f"{source}: group_workflows.{group}", "workflow")
+    for name, device in policy.devices.items():
+        _known(device.workflow or DEFAULT_NAME, workflows, f"{source}: devices.{name}.workflow", "workflow")
+    for name, each in policy.workflows.items():
+        for role in sorted({role for stage in each.stages for need in stage.approvals for role in need.roles}):
+            _known(role, roles, f"{source}: workflows.{name}", "role")
     for rule in policy.rules:
         where = f"{source}: the rule {rule.name!r}"
         for tenant in sorted(rule.resource.tenants):

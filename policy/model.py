@@ -191,13 +191,37 @@ class NotificationRule:
     subjects: tuple[Selector, ...] = ()
 
 
+class Stage(NamedTuple):
+    """A stage of a workflow, and what it takes to reach it from the one before.
+
+    `notify` are the names of events that are told. `attributes` are what the device's own have to be; `after` is how
+    many seconds it has to have been at the stage before.
+    """
+
+    name: str
+    approvals: frozenset[Approval] = frozenset()
+    notify: frozenset[str] = frozenset()
+    attributes: tuple[tuple[str, str], ...] = ()
+    after: int | None = None
+
+
+class Workflow(NamedTuple):
+    """The stages through which a device is provisioned, in their order. Who changes it gives it another version."""
+
+    version: int
+    stages: tuple[Stage, ...]
+
+
 class PolicyError(Exception):
     """A policy cannot be used; the message names where it comes from, the part of it, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A whole policy. `tenants` and `roles` map names to descriptions; `templates` are named ones that it includes."""
+    """A whole policy. `tenants` and `roles` map names to descriptions; `templates` are named ones that it includes.
+
+    `group_workflows` maps groups of devices to the names of their workflows.
+    """
 
     templates: tuple[str, ...] = ()
     tenants: Mapping[str, str] = field(default_factory=dict)
@@ -205,6 +229,8 @@ class Policy:
     users: Mapping[str, Member] = field(default_factory=dict)
     clients: Mapping[str, Member] = field(default_factory=dict)
     devices: Mapping[str, Member] = field(default_factory=dict)
+    workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    group_workflows: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     operation_policies: Mapping[str, OperationPolicy] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=dict)

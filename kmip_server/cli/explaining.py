@@ -31,7 +31,7 @@ _WORDS: Final[dict[str, Callable[[str], Any]]] = {
 def explained(directory: Path, subject: str, action: str, resource: str) -> tuple[Decision, list[Step]]:
     """The decision of the policy in force, and the rules that it looked at. Raises CommandError."""
     from policy.actions import matching
-    from policy.decision import Context, decide, explain
+    from policy.decision import decide, explain
 
     try:
         (name,) = matching(action)
@@ -40,7 +40,7 @@ def explained(directory: Path, subject: str, action: str, resource: str) -> tupl
     ruling, named_object = _ruling_and_object(directory, resource)
     who = _subject(ruling, subject)
     what = named_object or _described(ruling, who, resource)
-    context = Context(int(time.time()))
+    context = ruling.context(who, int(time.time()))
     arguments = (ruling.rules, who, name, what, context)
     return decide(*arguments), explain(*arguments)
 

@@ -18,6 +18,7 @@ from kmip_server.cli.backup import backup
 from kmip_server.cli.check import check
 from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
+from kmip_server.cli.devices import devices
 from kmip_server.cli.doctor import doctor
 from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
@@ -55,7 +56,9 @@ def _options(
 
 app.command()(init)
 app.add_typer(client, name="client")
-app.add_typer(user, name="user")
+app.add_typer(user, name="users")
+app.add_typer(user, name="user", hidden=True)
+app.add_typer(devices, name="devices")
 app.add_typer(policy, name="policy")
 app.add_typer(approvals, name="approvals")
 app.add_typer(audit, name="audit")

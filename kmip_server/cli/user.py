@@ -1,4 +1,4 @@
-"""kmip-server user: people and appliances that give a user name and password beside their certificate."""
+"""kmip-server users: people and appliances that give a user name and password beside their certificate."""
 
 from __future__ import annotations
 
@@ -23,23 +23,42 @@ def add(directory: Directory, name: Name, group: Groups = None) -> None:
     A user with the name of a client belongs to that client, which must send the password from then on. Any other user
     may be used over every client's certificate. The user's groups are added to the client's.
 
-    Example: kmip-server user add /var/lib/kmip array7 --group arrays < password.txt
+    Example: kmip-server users add /var/lib/kmip array7 --group arrays < password.txt
     """
     from kmip_server.config import Settings
-    from kmip_server.identity.credentials import MAXIMUM_PASSWORD_BYTES, hash_password
     from kmip_server.storage.accounts import add_user
 
     settings = Settings.load(directory)
     checked_name(name)
     chosen = checked_groups(group)
-    password = ask_secret(f"Password of {name}", twice=True)
-    if len(password) < _LEAST_PASSWORD or len(password.encode()) > MAXIMUM_PASSWORD_BYTES:
+    hashed = _hash_of_new_password(name)
+    with open_database(settings.storage.url) as database:
+        add_user(database, name, hashed, chosen)
+    print(f"{name} may be used from now on")
+
+
+@user.command()
+def password(directory: Directory, name: Name) -> None:
+    """Give a user another password, asked for as by `add`. The former one is not accepted any more, within a second."""
+    from kmip_server.config import Settings
+    from kmip_server.storage.accounts import set_password
+
+    settings = Settings.load(directory)
+    hashed = _hash_of_new_password(name)
+    with open_database(settings.storage.url) as database:
+        set_password(database, name, hashed)
+    print(f"{name} has another password from now on")
+
+
+def _hash_of_new_password(name: str) -> str:
+    from kmip_server.identity.credentials import MAXIMUM_PASSWORD_BYTES, hash_password
+
+    given = ask_secret(f"Password of {name}", twice=True)
+    if len(given) < _LEAST_PASSWORD or len(given.encode()) > MAXIMUM_PASSWORD_BYTES:
         raise CommandError(
             f"a password has {_LEAST_PASSWORD} characters at least, {MAXIMUM_PASSWORD_BYTES} bytes at most"
         )
-    with open_database(settings.storage.url) as database:
-        add_user(database, name, hash_password(password), chosen)
-    print(f"{name} may be used from now on")
+    return hash_password(given)
 
 
 @user.command()

@@ -117,6 +117,10 @@ class Accounts(Protocol):
     def users(self) -> Mapping[str, UserAccount]:
         """Users by name."""
 
+    @property
+    def stages(self) -> Mapping[str, str]:
+        """The provisioning stages of devices, by name."""
+
 
 class DirectorySource:
     """Keeps the newest directory, in `current`, for all threads of a process.
@@ -172,7 +176,9 @@ class DirectorySource:
         policy = self._read_policy()
         return Directory(
             epoch=accounts.epoch,
-            ruling=Ruling(replace(policy, operation_policies={**self._in_files, **policy.operation_policies})),
+            ruling=Ruling(
+                replace(policy, operation_policies={**self._in_files, **policy.operation_policies}), accounts.stages
+            ),
             revoked=accounts.revoked,
             clients={name: accounts.groups.get(name, _NO_GROUPS) for name in names},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},

@@ -139,7 +139,7 @@ class Call:
             require_approval(self.unit, needs, asked, payload, self.now, self.ruling.roles)
 
     def _context(self) -> Context:
-        return Context(self.now, self.caller.address)
+        return self.ruling.context(self.subject, self.now, self.caller.address)
 
     # Changes. ---------------------------------------------------------------------------------------------------------
 

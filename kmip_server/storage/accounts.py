@@ -62,6 +62,7 @@ class Accounts:
     revoked: frozenset[str]
     users: Mapping[str, UserRecord]
     groups: Mapping[str, frozenset[str]]
+    stages: Mapping[str, str]
 
 
 def add_client(
@@ -132,6 +133,15 @@ def add_user(database: Database, name: str, password_hash: str, groups: frozense
         connection.execute(insert(users).values(name=name, **values))
 
 
+def set_password(database: Database, name: str, password_hash: str) -> None:
+    """Replace the hash of a user's password. Raises AccountError if there is no user of this name."""
+    users = schema.users
+    with changing(database) as connection:
+        changed = update(users).where(users.c.name == name).values(password_hash=password_hash)
+        if not connection.execute(changed).rowcount:
+            raise AccountError(f"there is no user {name!r}")
+
+
 def remove_user(database: Database, name: str) -> None:
     """Remove a user. Raises AccountError if there is none of this name."""
     with changing(database) as connection:
@@ -155,12 +165,14 @@ def read_accounts(database: Database) -> Accounts:
             UserRecord(row.name, row.password_hash, frozenset(json.loads(row.groups)))
             for row in connection.execute(select(schema.users))
         ]
+        stages = {row.name: row.stage for row in connection.execute(select(schema.devices))}
     return Accounts(
         epoch=int(epoch),
         clients={record.fingerprint: record for record in records if record.revoked_at is None},
         revoked=frozenset(record.fingerprint for record in records if record.revoked_at is not None),
         users={user.name: user for user in users},
         groups=groups,
+        stages=stages,
     )
 
 

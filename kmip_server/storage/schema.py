@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from policy import store as policy_store
 from policy.outbox import outbox as policy_outbox
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -176,6 +176,40 @@ users = Table(
     Column("password_hash", Text, nullable=False),
     # The names of the groups as a JSON array.
     Column("groups", Text, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    # The version by which it was enrolled.
+    Column("workflow_version", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    # A JSON object of texts.
+    Column("attributes", Text, nullable=False),
+    # How many stages it has taken: a change names the number that it goes on from.
+    Column("transitions", BigInteger, nullable=False),
+)
+
+# Rows are added, never changed.
+device_transitions = Table(
+    "device_transitions",
+    metadata,
+    Column("device", Key, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("from_stage", Text, nullable=False),
+    Column("to_stage", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    # Who approved it, as a JSON array.
+    Column("approvals", Text, nullable=False),
+    # The events that the stage tells, as a JSON array.
+    Column("notify", Text, nullable=False),
+    Column("detail", Text, nullable=False),
 )
 
 # `epoch` grows with every change of clients, users, groups and policy; `master_key` names what seals this store.

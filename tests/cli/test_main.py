@@ -7,7 +7,7 @@ import pytest
 
 from kmip_server import __version__
 
-PARTS = ("init", "client", "user", "doctor", "decode")
+PARTS = ("init", "client", "users", "devices", "doctor", "decode")
 HEAVY = {"sqlalchemy", "cryptography", "twisted", "pydantic", "alembic", "rich.console"}
 
 

@@ -18,43 +18,56 @@ def _users(directory: Path) -> dict[str, str]:
 
 
 def test_a_users_password_is_read_from_standard_input_and_kept_as_a_hash(run, directory: Path) -> None:
-    ran = run("user", "add", directory, "operator", "--group", "operators", stdin=PASSWORD + "\n")
+    ran = run("users", "add", directory, "operator", "--group", "operators", stdin=PASSWORD + "\n")
     assert ran.code == 0
     assert PASSWORD not in ran.out + ran.err
     Argon2id.verify_phc_encoded(PASSWORD.encode(), _users(directory)["operator"])
-    assert run("user", "list", directory, "--json").json == [{"name": "operator", "groups": ["operators"]}]
+    assert run("users", "list", directory, "--json").json == [{"name": "operator", "groups": ["operators"]}]
     assert all(PASSWORD.encode() not in path.read_bytes() for path in directory.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "1234567\n", "x" * 1025 + "\n"])
 def test_a_password_that_is_too_short_or_too_long_is_refused(run, directory: Path, stdin: str) -> None:
-    assert run("user", "add", directory, "operator", stdin=stdin).code == 1
+    assert run("users", "add", directory, "operator", stdin=stdin).code == 1
     assert _users(directory) == {}
 
 
 def test_a_user_is_entered_once(run, directory: Path) -> None:
-    run("user", "add", directory, "operator", stdin=PASSWORD)
-    ran = run("user", "add", directory, "operator", stdin=PASSWORD)
+    run("users", "add", directory, "operator", stdin=PASSWORD)
+    ran = run("users", "add", directory, "operator", stdin=PASSWORD)
     assert ran.code == 1
     assert "there is a user 'operator' already" in ran.err
 
 
 def test_a_user_can_be_removed_once(run, directory: Path) -> None:
-    run("user", "add", directory, "operator", stdin=PASSWORD)
-    assert run("user", "remove", directory, "operator").code == 0
+    run("users", "add", directory, "operator", stdin=PASSWORD)
+    assert run("users", "remove", directory, "operator").code == 0
     assert _users(directory) == {}
-    assert run("user", "remove", directory, "operator").code == 1
+    assert run("users", "remove", directory, "operator").code == 1
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\x1b[0m"])
 def test_a_name_that_cannot_be_told_from_others_is_refused(run, directory: Path, name: str) -> None:
-    assert run("user", "add", directory, name, stdin=PASSWORD).code == 1
+    assert run("users", "add", directory, name, stdin=PASSWORD).code == 1
 
 
 def test_there_is_no_option_that_takes_a_password(run) -> None:
-    assert "--password" not in run("user", "add", "--help").out
+    assert "--password" not in run("users", "add", "--help").out
 
 
 def test_the_list_for_people_names_users_and_groups(run, directory: Path) -> None:
-    run("user", "add", directory, "operator", "--group", "b", "--group", "a", stdin=PASSWORD)
-    assert run("user", "list", directory).out.splitlines()[1].split() == ["operator", "a,", "b"]
+    run("users", "add", directory, "operator", "--group", "b", "--group", "a", stdin=PASSWORD)
+    assert run("users", "list", directory).out.splitlines()[1].split() == ["operator", "a,", "b"]
+
+
+def test_a_user_is_given_another_password(run, directory: Path) -> None:
+    run("users", "add", directory, "operator", "--group", "a", stdin=PASSWORD)
+    assert run("users", "password", directory, "operator", stdin="another password").code == 0
+    Argon2id.verify_phc_encoded(b"another password", _users(directory)["operator"])
+    assert run("users", "list", directory, "--json").json == [{"name": "operator", "groups": ["a"]}]
+    assert run("users", "password", directory, "nobody", stdin=PASSWORD).code == 1
+
+
+def test_the_former_name_of_the_command_is_understood_and_not_listed(run, directory: Path) -> None:
+    assert run("user", "list", directory).code == 0
+    assert " user " not in run("--help").out

@@ -18,10 +18,16 @@ def decide(document: dict[str, Any], request: Request) -> tuple[bool, str]:
     """Whether it is allowed, and the name of the rule that says so; "" if no rule does."""
     rules = [rule for rule in document.get("rules", []) if _applies(rule, request)]
     denying = [rule["name"] for rule in rules if rule["effect"] == "deny"]
-    allowing = [rule["name"] for rule in rules if rule["effect"] == "allow"]
+    allowing = [rule["name"] for rule in rules if rule["effect"] == "allow" and _reaches(rule, request)]
     if denying:
         return False, denying[0]
     return (True, allowing[0]) if allowing else (False, "")
+
+
+def _reaches(rule: dict[str, Any], request: Request) -> bool:
+    """In quarantine, and when it is revoked, a device has what a rule gives it by naming that."""
+    held = [stage for stage in ("quarantine", "revoked") if request["stage"] == stage]
+    return all(stage in rule.get("when", {}).get("stages", []) for stage in held)
 
 
 def required(document: dict[str, Any], request: Request) -> dict[str, Any]:

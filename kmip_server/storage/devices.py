@@ -1,0 +1,259 @@
+"""Devices and their stages: each change is one transaction with its transition, its audit record, and the epoch.
+
+Whoever changes a device says how many transitions it knows of: of two who go on from the same stage, one does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from kmip_server.storage import audit_chain, schema
+from kmip_server.storage.accounts import AccountError, changing
+from kmip_server.storage.database import Database
+from kmip_server.storage.identifiers import new_identifier
+from kmip_server.storage.port import AuditEntry
+from policy import store as policy_store
+from policy import workflows
+from policy.approvals import ApprovalRequest, Standing, needs_to_text, standing
+from policy.model import Member, Policy, Stage, Workflow
+
+ADVANCE = "DSCC_ADVANCE_STAGE"
+"""The action for which the approval of others is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device: its stage and since when (POSIX seconds), and the workflow by which it was enrolled."""
+
+    name: str
+    stage: str
+    workflow: str
+    workflow_version: int
+    since: int
+    last_seen_at: int | None
+    revoked_at: int | None
+    attributes: Mapping[str, str]
+    transitions: int
+
+
+class ApprovalMissing(AccountError):  # noqa: N818
+    """Others have to approve the stage first; they are asked, and the device stays where it is."""
+
+
+def list_devices(database: Database) -> list[Device]:
+    """Every device, by name."""
+    with database.reading() as connection:
+        return [_device(row) for row in connection.execute(select(schema.devices).order_by(schema.devices.c.name))]
+
+
+def history(database: Database, name: str) -> Sequence[Row[Any]]:
+    """Every stage that a device has taken, the oldest first. Raises AccountError if there is no such device."""
+    table = schema.device_transitions
+    with database.reading() as connection:
+        _found(connection, name)
+        return connection.execute(select(table).where(table.c.device == name).order_by(table.c.number)).all()
+
+
+def add_device(database: Database, name: str, attributes: Mapping[str, str], *, author: str, now: int) -> Device:
+    """Enrol a device at the first stage of its workflow. Raises AccountError if the name is taken, PolicyError."""
+    with changing(database) as connection:
+        if _row(connection, name) is not None:
+            raise AccountError(f"there is a device {name!r} already")
+        policy = _policy(connection)
+        workflow = workflows.workflow_name(policy, policy.devices.get(name, Member()))
+        found = workflows.named(policy, workflow)
+        if found is None:
+            raise AccountError(f"there is no workflow {workflow!r}")
+        first = found.stages[0]
+        added = Device(name, "", workflow, found.version, now, None, None, attributes, 0)
+        values = {field: getattr(added, field) for field in Device.__slots__}
+        connection.execute(insert(schema.devices).values(values | {"attributes": json.dumps(dict(attributes))}))
+        return _move(connection, added, first.name, first.notify, author=author, now=now)
+
+
+def advance(database: Database, known: Device, *, author: str, now: int, to: str | None = None) -> Device:
+    """Have a device take its next stage, which has to be `to`, if that is given.
+
+    Raises ApprovalMissing, after asking; AccountError if there is no next stage, a check is not met, others refused, or
+    the device has taken a stage since `known` was read.
+    """
+    missing = None
+    with changing(database) as connection:
+        device = _unchanged(connection, known)
+        policy = _policy(connection)
+        workflow = _enrolled_by(connection, policy, device)
+        stage = workflows.next_stage(workflow, device.stage)
+        if stage is None:
+            raise AccountError(f"there is no stage after {device.stage!r} for {device.name}")
+        if to not in (None, stage.name):
+            raise AccountError(f"the stage after {device.stage!r} is {stage.name!r} for {device.name}, not {to!r}")
+        lacking = workflows.unmet(stage, device.attributes, device.since, now)
+        if lacking:
+            raise AccountError(f"{device.name} does not take the stage {stage.name!r}: {'; '.join(lacking)}")
+        approved = _approved(connection, policy, device, stage, author, now)
+        if isinstance(approved, ApprovalMissing):
+            # Raised after the commit: the question stays.
+            missing = approved
+        else:
+            return _move(connection, device, stage.name, stage.notify, author=author, now=now, approvals=approved)
+    raise missing
+
+
+def quarantine(database: Database, name: str, *, author: str, now: int, detail: str = "") -> Device:
+    """Put a device into quarantine. Raises AccountError if it is there, or revoked, or not known."""
+    return _set_apart(database, name, workflows.QUARANTINE, author=author, now=now, detail=detail)
+
+
+def revoke(database: Database, name: str, *, author: str, now: int, detail: str = "") -> Device:
+    """Revoke a device, for good. Raises AccountError if it is revoked, or not known."""
+    return _set_apart(database, name, workflows.REVOKED, author=author, now=now, detail=detail)
+
+
+def find(database: Database, name: str) -> Device:
+    """A device by its name. Raises AccountError if there is none."""
+    with database.reading() as connection:
+        return _found(connection, name)
+
+
+def _set_apart(database: Database, name: str, stage: str, *, author: str, now: int, detail: str) -> Device:
+    with changing(database) as connection:
+        device = _found(connection, name)
+        if device.stage in (stage, workflows.REVOKED):
+            raise AccountError(f"the stage of {name} is {device.stage!r} already")
+        return _move(connection, device, stage, frozenset(), author=author, now=now, detail=detail)
+
+
+def _move(
+    connection: Connection,
+    device: Device,
+    stage: str,
+    notify: frozenset[str],
+    *,
+    author: str,
+    now: int,
+    approvals: Sequence[str] = (),
+    detail: str = "",
+) -> Device:
+    """Put a device at a stage, with all that goes on record."""
+    number = device.transitions + 1
+    revoked_at = now if stage == workflows.REVOKED else None
+    table = schema.devices
+    values = {"stage": stage, "since": now, "transitions": number, "revoked_at": revoked_at}
+    connection.execute(update(table).where(table.c.name == device.name).values(values))
+    connection.execute(
+        insert(schema.device_transitions).values(
+            device=device.name,
+            number=number,
+            from_stage=device.stage,
+            to_stage=stage,
+            at=now,
+            author=author,
+            approvals=json.dumps(sorted(approvals)),
+            notify=json.dumps(sorted(notify)),
+            detail=detail,
+        )
+    )
+    step = f"{device.stage} -> {stage}" if device.stage else stage
+    words = "; ".join([step, *([detail] if detail else []), *[f"approved by {each}" for each in sorted(approvals)]])
+    _audit(connection, AuditEntry(now, author, "Device Stage", device.name, "succeeded", words))
+    return _found(connection, device.name)
+
+
+def _approved(
+    connection: Connection, policy: Policy, device: Device, stage: Stage, author: str, now: int
+) -> Sequence[str] | ApprovalMissing:
+    """Who has approved this step, which is used up with it; or that others are asked."""
+    if not stage.approvals:
+        return ()
+    resource = f"{device.name}: {stage.name}"
+    digest = sha256(json.dumps([ADVANCE, resource, device.transitions]).encode()).digest()
+    table = policy_store.approvals
+    asked = [
+        one for one in policy_store.requests_for_approval(connection) if one.digest == digest and one.used_at is None
+    ]
+    roles = {name: member.roles for name, member in policy.users.items()}
+    for request in asked[:1]:
+        # What the workflow asks for now, not what it asked for then.
+        where = standing(request._replace(needs=stage.approvals), roles, now)
+        if where is Standing.GRANTED:
+            used = update(table).where(table.c.approval_id == request.approval_id, table.c.used_at.is_(None))
+            connection.execute(used.values(used_at=now))
+            return [vote.user for vote in request.votes if vote.approves]
+        if where is Standing.REFUSED:
+            raise AccountError(f"this stage was refused, under {request.approval_id}")
+        if where is Standing.OPEN:
+            return _missing(request.approval_id)
+    request = ApprovalRequest(new_identifier(), digest, author, ADVANCE, resource, stage.approvals, now)
+    connection.execute(
+        insert(table).values(
+            approval_id=request.approval_id,
+            digest=digest,
+            subject=author,
+            action=ADVANCE,
+            resource=resource,
+            needs=needs_to_text(stage.approvals),
+            requested_at=now,
+        )
+    )
+    return _missing(request.approval_id)
+
+
+def _missing(approval_id: str) -> ApprovalMissing:
+    return ApprovalMissing(f"others have to approve this stage first, under {approval_id}: ask again when they have")
+
+
+def _enrolled_by(connection: Connection, policy: Policy, device: Device) -> Workflow:
+    """The workflow in the version by which the device was enrolled, from the policies that were ever in force."""
+    now = workflows.named(policy, device.workflow)
+    if now is not None and now.version == device.workflow_version:
+        return now
+    for version in policy_store.history(connection):
+        found = workflows.named(version.policy, device.workflow)
+        if found is not None and found.version == device.workflow_version:
+            return found
+    if (device.workflow, device.workflow_version) == (workflows.DEFAULT_NAME, workflows.DEFAULT.version):
+        return workflows.DEFAULT
+    raise AccountError(f"version {device.workflow_version} of the workflow {device.workflow!r} is in no policy")
+
+
+def _policy(connection: Connection) -> Policy:
+    found = policy_store.current(connection)
+    return Policy() if found is None else found.policy
+
+
+def _unchanged(connection: Connection, known: Device) -> Device:
+    device = _found(connection, known.name)
+    if device.transitions != known.transitions:
+        raise AccountError(f"{known.name} has taken the stage {device.stage!r} meanwhile")
+    return device
+
+
+def _found(connection: Connection, name: str) -> Device:
+    row = _row(connection, name)
+    if row is None:
+        raise AccountError(f"there is no device {name!r}; `devices list` has them")
+    return _device(row)
+
+
+def _row(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(select(schema.devices).where(schema.devices.c.name == name)).first()
+
+
+def _device(row: Row[Any]) -> Device:
+    return Device(**dict(row._mapping) | {"attributes": json.loads(row.attributes)})
+
+
+def _audit(connection: Connection, entry: AuditEntry) -> None:
+    """Append an audit record to the transaction."""
+    head = schema.audit_head
+    sequence, before = connection.execute(select(head.c.sequence, head.c.digest).with_for_update()).one()
+    made = audit_chain.record(sequence + 1, before, entry)
+    columns = (column.name for column in schema.audit.columns)
+    connection.execute(insert(schema.audit).values(dict(zip(columns, made, strict=True))))
+    connection.execute(update(head).values(sequence=sequence + 1, digest=made[-1]))
