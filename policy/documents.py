@@ -43,7 +43,7 @@ from policy.model import (
 )
 from policy.notifications import EVENTS
 from policy.operation_policies import BUILT_IN, policies_in
-from policy.workflows import DEFAULT_NAME, REVOKED
+from policy.workflows import DEFAULT_NAME, QUARANTINE, REVOKED
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -372,6 +372,8 @@ def _stages(value: Any) -> tuple[Stage, ...]:
         raise _WrongError("is a list of stages with different names")
     if REVOKED in names:
         raise _WrongError(f"has no stage {REVOKED!r}: that is where the way of a device ends")
+    if QUARANTINE in names[2:]:
+        raise _WrongError(f"has {QUARANTINE!r} first or second: a device that is put there goes on behind it")
     return stages
 
 
@@ -493,6 +495,8 @@ def _check(policy: Policy, source: str) -> None:
     for name, each in policy.workflows.items():
         for role in sorted({role for stage in each.stages for need in stage.approvals for role in need.roles}):
             _known(role, roles, f"{source}: workflows.{name}", "role")
+        for channel in sorted({channel for stage in each.stages for channel in stage.notify}):
+            _known(channel, set(policy.channels), f"{source}: workflows.{name}", "channel")
     for rule in policy.rules:
         where = f"{source}: the rule {rule.name!r}"
         for tenant in sorted(rule.resource.tenants):

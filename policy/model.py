@@ -194,7 +194,7 @@ class NotificationRule:
 class Stage(NamedTuple):
     """A stage of a workflow, and what it takes to reach it from the one before.
 
-    `notify` are the names of events that are told. `attributes` are what the device's own have to be; `after` is how
+    `notify` are the channels that are told. `attributes` are what the device's own have to be; `after` is how
     many seconds it has to have been at the stage before.
     """
 

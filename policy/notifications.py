@@ -18,17 +18,12 @@ EVENTS: Final = {
     "approval-requested": "{subject} asks for approval of {action} on {resource}",
     "approval-granted": "{action} on {resource} is approved",
     "approval-refused": "{action} on {resource} is refused",
-    "approval-expired": "nobody approved {action} on {resource} in time",
     "key-revoked": "{subject} revoked {resource}",
     "key-compromised": "{subject} says that {resource} is compromised",
     "key-destroyed": "{subject} destroyed {resource}",
     "client-revoked": "{subject} revoked the client {resource}",
-    "wrong-password": "a wrong password came from {subject}",
-    "locked-out": "{subject} gave too many wrong passwords, and has to wait",
     "policy-changed": "{subject} changed the policy",
     "device-stage-changed": "the device {resource} is in another stage",
-    "rule-acted": "an automatic rule acted on {resource}",
-    "escalation": "{resource} needs attention",
     "test": "a test message",
 }
 """What an administrator may want to hear of, in words. `test` is made by the command line only."""
@@ -93,11 +88,9 @@ def by_event(policy: Policy) -> Notifications:
     }
 
 
-def messages(notifications: Notifications, event: Event) -> tuple[Message, ...]:
-    """What an event makes: one message for each channel that a fitting notification names."""
-    channels = {
-        channel for rule in notifications.get(event.name, ()) if _fits(rule, event) for channel in rule.channels
-    }
+def messages(notifications: Notifications, event: Event, always: frozenset[str] = frozenset()) -> tuple[Message, ...]:
+    """What an event makes: one message for each channel that is `always` told, or that a fitting notification names."""
+    channels = always.union(*[rule.channels for rule in notifications.get(event.name, ()) if _fits(rule, event)])
     body = body_of(event) if channels else ""
     return tuple([Message(channel, event.name, event.at, body) for channel in sorted(channels)])
 

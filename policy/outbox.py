@@ -41,15 +41,19 @@ Index(
 )
 
 
-def announce(connection: Connection, event: Event, new_identifier: Callable[[], str]) -> None:
+def announce(
+    connection: Connection, event: Event, new_identifier: Callable[[], str], channels: frozenset[str] = frozenset()
+) -> None:
     """Put what the policy in force says about an event into the outbox, in the caller's transaction.
+
+    These `channels` are told in any case.
 
     Raises PolicyError.
     """
     found = store.current(connection)
     if found is None:
         return
-    made = messages(by_event(found.policy), event)
+    made = messages(by_event(found.policy), event, channels)
     if made:
         connection.execute(insert(outbox), [new_row(message, new_identifier())._asdict() for message in made])
 

@@ -71,6 +71,8 @@ def _vote(directory: Path, identifier: str, user: str, *, approves: bool) -> Non
     from kmip_server.storage.accounts import read_accounts
     from kmip_server.storage.port import AuditEntry
     from policy.approvals import Standing, Vote, may_vote, standing
+    from policy.model import Who
+    from policy.notifications import Event, messages
     from policy.store import requests_for_approval
 
     password = ask_secret(f"Password of {user}", twice=False)
@@ -97,7 +99,11 @@ def _vote(directory: Path, identifier: str, user: str, *, approves: bool) -> Non
             unit.audit(
                 AuditEntry(now, user, "Approval", request.resource or None, said, f"{request.action}, {identifier}")
             )
-        after = standing(request._replace(votes=(*request.votes, Vote(user, approves, now))), ruling.roles, now)
+            after = standing(request._replace(votes=(*request.votes, Vote(user, approves, now))), ruling.roles, now)
+            if after is not Standing.OPEN:
+                event, voter = f"approval-{after.value}", ruling.subject(Who.USER, user)
+                told = Event(event, now, voter, request.resource, request.action, f"asked by {request.subject}")
+                unit.notify(messages(ruling.notifications, told))
     print(f"{user} has {said} it: it is {after.value} now")
 
 

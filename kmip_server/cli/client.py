@@ -95,12 +95,14 @@ def revoke(directory: Directory, name: Name) -> None:
 
     What the client owns stays. A client that is added again under the same name owns it as before.
     """
+    import getpass
+
     from kmip_server.config import Settings
     from kmip_server.storage.accounts import revoke_client
 
     settings = Settings.load(directory)
     with open_database(settings.storage.url) as database:
-        fingerprints = revoke_client(database, name, int(time.time()))
+        fingerprints = revoke_client(database, name, int(time.time()), by=getpass.getuser())
     for fingerprint in fingerprints:
         print(f"Revoked {name}, certificate {fingerprint}")
 

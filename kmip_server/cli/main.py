@@ -22,6 +22,7 @@ from kmip_server.cli.devices import devices
 from kmip_server.cli.doctor import doctor
 from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
+from kmip_server.cli.notifications import notifications
 from kmip_server.cli.output import printable
 from kmip_server.cli.policy import policy
 from kmip_server.cli.restore import restore
@@ -61,6 +62,7 @@ app.add_typer(user, name="user", hidden=True)
 app.add_typer(devices, name="devices")
 app.add_typer(policy, name="policy")
 app.add_typer(approvals, name="approvals")
+app.add_typer(notifications, name="notifications")
 app.add_typer(audit, name="audit")
 app.command()(serve)
 app.command()(check)

@@ -244,6 +244,7 @@ def _put_in_force(directory: Path, comment: str, change: Callable[[Version | Non
 
     from kmip_server.config import Settings
     from kmip_server.storage.accounts import changing
+    from kmip_server.storage.administration import done
     from policy import store
     from policy.compiling import Ruling
 
@@ -251,8 +252,10 @@ def _put_in_force(directory: Path, comment: str, change: Callable[[Version | Non
         wanted = change(store.current(connection))
         # What cannot be compiled cannot decide: a server must never read it.
         Ruling(wanted)
-        author = getpass.getuser()
-        added = store.put_in_force(connection, wanted, author=author, comment=comment, now=int(time.time()))
+        author, now = getpass.getuser(), int(time.time())
+        added = store.put_in_force(connection, wanted, author=author, comment=comment, now=now)
+        detail = f"version {added.version}, SHA-256 {added.digest}"
+        done(connection, "policy-changed", "Policy Change", by=author, about="", now=now, detail=detail)
     print(f"Version {added.version} of the policy is in force")
 
 

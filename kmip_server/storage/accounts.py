@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, cast, delete, insert, select, update
 from sqlalchemy.types import BigInteger, Text
 
 from kmip_server.storage import schema
+from kmip_server.storage.administration import done
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.rows import storable_key
@@ -89,8 +90,11 @@ def add_client(
         _replace_groups(connection, name, groups)
 
 
-def revoke_client(database: Database, name: str, now: int) -> tuple[str, ...]:
-    """Revoke every certificate of a client; the fingerprints. Raises AccountError if it has none in force."""
+def revoke_client(database: Database, name: str, now: int, *, by: str) -> tuple[str, ...]:
+    """Revoke every certificate of a client, on record as done `by` a user; the fingerprints.
+
+    Raises AccountError if it has none in force.
+    """
     clients = schema.clients
     with changing(database) as connection:
         in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
@@ -98,6 +102,8 @@ def revoke_client(database: Database, name: str, now: int) -> tuple[str, ...]:
         if not fingerprints:
             raise AccountError(f"there is no client {name!r} with a certificate in force")
         connection.execute(update(clients).where(*in_force).values(revoked_at=now))
+        detail = f"certificates {', '.join(fingerprints)}"
+        done(connection, "client-revoked", "Client Revocation", by=by, about=name, now=now, detail=detail)
     return fingerprints
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from kmip_server.storage import audit_chain, schema
+from kmip_server.storage import schema
 from kmip_server.storage.accounts import AccountError, changing
+from kmip_server.storage.administration import done
 from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import AuditEntry
 from policy import store as policy_store
 from policy import workflows
 from policy.approvals import ApprovalRequest, Standing, needs_to_text, standing
@@ -161,7 +161,16 @@ def _move(
     )
     step = f"{device.stage} -> {stage}" if device.stage else stage
     words = "; ".join([step, *([detail] if detail else []), *[f"approved by {each}" for each in sorted(approvals)]])
-    _audit(connection, AuditEntry(now, author, "Device Stage", device.name, "succeeded", words))
+    done(
+        connection,
+        "device-stage-changed",
+        "Device Stage",
+        by=author,
+        about=device.name,
+        now=now,
+        detail=words,
+        channels=notify,
+    )
     return _found(connection, device.name)
 
 
@@ -247,13 +256,3 @@ def _row(connection: Connection, name: str) -> Row[Any] | None:
 
 def _device(row: Row[Any]) -> Device:
     return Device(**dict(row._mapping) | {"attributes": json.loads(row.attributes)})
-
-
-def _audit(connection: Connection, entry: AuditEntry) -> None:
-    """Append an audit record to the transaction."""
-    head = schema.audit_head
-    sequence, before = connection.execute(select(head.c.sequence, head.c.digest).with_for_update()).one()
-    made = audit_chain.record(sequence + 1, before, entry)
-    columns = (column.name for column in schema.audit.columns)
-    connection.execute(insert(schema.audit).values(dict(zip(columns, made, strict=True))))
-    connection.execute(update(head).values(sequence=sequence + 1, digest=made[-1]))

@@ -21,6 +21,9 @@ carol = { roles = ["security officer"] }
 [devices]
 m = { groups = ["meters"] }
 
+[channels]
+ops = { kind = "syslog", url = "udp://127.0.0.1:9" }
+
 [workflows.meters]
 version = 1
 stages = [

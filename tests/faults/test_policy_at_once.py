@@ -118,7 +118,7 @@ def test_every_worker_refuses_a_client_that_another_process_revoked(server: Runn
         with ThreadPoolExecutor(SESSIONS) as pool:
             running = [pool.submit(_ask_until_closed, client, key, ended) for _ in range(SESSIONS)]
             time.sleep(0.2)
-            revoke_client(database, client.name, int(time.time()))
+            revoke_client(database, client.name, int(time.time()), by="root")
             done = time.monotonic()
             time.sleep(0.2)
             ended.set()

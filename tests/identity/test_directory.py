@@ -80,7 +80,7 @@ def test_a_revoked_certificate_is_nobody_and_a_new_one_of_the_same_name_is_someb
     source: DirectorySource, database: Database
 ) -> None:
     _add(database, "alice", "arrays")
-    accounts.revoke_client(database, "alice", 1_700_000_001)
+    accounts.revoke_client(database, "alice", 1_700_000_001, by="root")
     assert source.refresh()
     with pytest.raises(IdentityError, match="revoked"):
         source.current.caller(_identity("alice"))
@@ -93,7 +93,7 @@ def test_a_revoked_certificate_is_nobody_and_a_new_one_of_the_same_name_is_someb
 
 def test_a_revoked_clients_name_stays_known(source: DirectorySource, database: Database) -> None:
     _add(database, "alice")
-    accounts.revoke_client(database, "alice", 1_700_000_001)
+    accounts.revoke_client(database, "alice", 1_700_000_001, by="root")
     source.refresh()
     assert "alice" in source.current.clients
 
@@ -117,7 +117,7 @@ def test_a_caller_is_looked_up_again_in_a_newer_directory(source: DirectorySourc
     source.refresh()
     assert source.current.again(caller) == Caller("alice", frozenset({"tapes"}), "fingerprint of alice")
     assert source.current.named("alice") == Caller("alice", frozenset({"tapes"}))
-    accounts.revoke_client(database, "alice", 1_700_000_001)
+    accounts.revoke_client(database, "alice", 1_700_000_001, by="root")
     source.refresh()
     with pytest.raises(IdentityError, match="revoked"):
         source.current.again(caller)

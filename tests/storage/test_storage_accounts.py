@@ -39,7 +39,7 @@ def test_a_client_is_in_force_until_it_is_revoked(database: Database) -> None:
     client = accounts.clients["aa" * 32]
     assert (client.name, client.serial, client.not_after, client.created_at) == ("alice", "0a", 2_000_000_000, 5)
     assert client.groups == accounts.groups["alice"] == {"staff", "db"}
-    assert revoke_client(database, "alice", 9) == ("aa" * 32,)
+    assert revoke_client(database, "alice", 9, by="root") == ("aa" * 32,)
     accounts = read_accounts(database)
     assert not accounts.clients
     assert accounts.revoked == {"aa" * 32}
@@ -52,7 +52,7 @@ def test_a_name_has_one_certificate_in_force_and_a_revoked_one_never_comes_back(
         add(database, "alice", "bb" * 32)
     with pytest.raises(AccountError, match="before"):
         add(database, "bob", "aa" * 32)
-    revoke_client(database, "alice", 9)
+    revoke_client(database, "alice", 9, by="root")
     with pytest.raises(AccountError, match="before"):
         add(database, "alice", "aa" * 32)
     add(database, "alice", "bb" * 32)
@@ -61,7 +61,7 @@ def test_a_name_has_one_certificate_in_force_and_a_revoked_one_never_comes_back(
 
 def test_what_is_not_there_cannot_be_changed(database: Database) -> None:
     for change in (
-        lambda: revoke_client(database, "nobody", 1),
+        lambda: revoke_client(database, "nobody", 1, by="root"),
         lambda: set_client_groups(database, "nobody", NONE),
         lambda: remove_user(database, "nobody"),
     ):
@@ -97,7 +97,7 @@ def test_every_change_moves_the_epoch_and_every_reader_sees_it(store: Store, dat
     changes = [
         lambda: add(database, "alice", "aa" * 32),
         lambda: set_client_groups(database, "alice", frozenset({"db"})),
-        lambda: revoke_client(database, "alice", 1),
+        lambda: revoke_client(database, "alice", 1, by="root"),
         lambda: add_user(database, "carol", "hash", NONE),
         lambda: remove_user(database, "carol"),
         lambda: bump_epoch(database),

@@ -1,0 +1,101 @@
+"""kmip-server notifications: what waits to be told, what could not be, and whether a channel works."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmip_server.cli.accounts import Directory, open_database
+from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from policy.notifications import Waiting
+
+notifications = typer.Typer(help="What is told over the channels of the policy.", no_args_is_help=True)
+
+
+@notifications.command(name="list")
+def list_all(
+    directory: Directory,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what was given up.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the messages that wait, were delivered, or were given up, the newest first."""
+    from kmip_server.config import Settings
+    from policy import outbox
+
+    with open_database(Settings.load(directory).storage.url) as database, database.reading() as connection:
+        found = [one for one in outbox.rows(connection) if not failed or one.standing == "failed"]
+    if as_json:
+        print_json([one._asdict() | {"standing": one.standing} for one in found])
+    elif found:
+        columns = ("ID", "Of", "Event", "Channel", "Standing", "Attempts", "Last error")
+        print_table(columns, map(_row, found), {"failed": "red", "delivered": "green"})
+    else:
+        print("There are no such messages" if failed else "There are no messages")
+
+
+@notifications.command()
+def retry(
+    directory: Directory,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A message, as `notifications list` has it.")],
+) -> None:
+    """Try a message again that is not delivered, as if it were new. The running server sends it.
+
+    Example: kmip-server notifications retry /var/lib/kmip 0199a2c4-...
+    """
+    from kmip_server.config import Settings
+    from policy import outbox
+
+    with open_database(Settings.load(directory).storage.url) as database, database.writing() as connection:
+        if not outbox.retry(connection, identifier, int(time.time())):
+            raise CommandError(f"there is no undelivered message {identifier!r}; `notifications list` has them")
+    print(f"{identifier} is due now")
+
+
+@notifications.command()
+def test(
+    directory: Directory,
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="A channel of the policy in force.")],
+) -> None:
+    """Send a test message over a channel now, from this process, and say what came back.
+
+    Example: kmip-server notifications test /var/lib/kmip ops-mail
+    """
+    import getpass
+
+    from kmip_server.config import Settings
+    from kmip_server.notifying.sending import send
+    from kmip_server.notifying.transport import Delivery, NotDeliveredError, read_secrets
+    from kmip_server.opening import delivery_settings
+    from kmip_server.storage.identifiers import new_identifier
+    from policy import store
+    from policy.decision import Subject
+    from policy.model import Who
+    from policy.notifications import Event, Message, body_of, new_row
+
+    settings = Settings.load(directory)
+    with open_database(settings.storage.url) as database, database.reading() as connection:
+        version = store.current(connection)
+    channels = {} if version is None else version.policy.channels
+    if channel not in channels:
+        raise CommandError(f"the policy has no channel {channel!r}; it has: {', '.join(sorted(channels)) or 'none'}")
+    now, wanted = int(time.time()), delivery_settings(settings)
+    event = Event("test", now, Subject(getpass.getuser(), kind=Who.USER))
+    message = new_row(Message(channel, event.name, now, body_of(event)), new_identifier())
+    try:
+        with progress(f"Sending to {channel}"):
+            secret = read_secrets(wanted.secrets).get(channel, "")
+            said = send(Delivery(message, channels[channel], secret, wanted.authorities, wanted.timeout, now))
+    except NotDeliveredError as error:
+        raise CommandError(f"{channel}: {error}") from None
+    print(f"{channel}: {said}")
+
+
+def _row(message: Waiting) -> tuple[str, ...]:
+    at = datetime.fromtimestamp(message.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    number = str(message.attempts)
+    return (message.message_id, at, message.event, message.channel, message.standing, number, message.last_error)
