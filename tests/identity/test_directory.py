@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.databases import Databases
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
@@ -13,7 +14,6 @@ from kmip_server.identity.credentials import hash_password
 from kmip_server.identity.directory import DirectorySource
 from kmip_server.storage import accounts
 from kmip_server.storage.database import Database
-from kmip_server.storage.migrations import upgrade
 from policy.model import PolicyError
 from policy.operation_policies import BUILT_IN
 
@@ -21,12 +21,12 @@ TEAM = '{"team": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}'
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/kmip.db"
-    upgrade(url)
+def database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    url = databases.store(tmp_path)
     database = Database(url)
     yield database
     database.close()
+    databases.take_back(url)
 
 
 @pytest.fixture

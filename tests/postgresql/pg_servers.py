@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from support.server import RunningServer
+from support.server import MakeServer, RunningServer
 
 if TYPE_CHECKING:
     import psycopg
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 URL = "KMIP_STORAGE__URL"
 WORKERS = 4
 
-MakeServer = Callable[..., RunningServer]
+MakeServer = MakeServer
 
 
 def url_of(server: RunningServer) -> str:
