@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from support.server import MakeServer, RunningServer
+from support.server import RunningServer
+
+from kmip_server.config import Settings
 
 if TYPE_CHECKING:
     import psycopg
@@ -14,11 +16,8 @@ if TYPE_CHECKING:
 URL = "KMIP_STORAGE__URL"
 WORKERS = 4
 
-MakeServer = MakeServer
-
-
 def url_of(server: RunningServer) -> str:
-    return server.environment[URL]
+    return Settings.load(server.data).storage.url
 
 
 @contextmanager
