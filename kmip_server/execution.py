@@ -36,7 +36,7 @@ from kmip_server.ttlv.versions import ProtocolVersion
 from policy.approvals import ApprovalRequest
 from policy.compiling import Ruling
 from policy.model import Who
-from policy.notifications import Event, messages
+from policy.notifications import Event
 
 _log: Final = structlog.get_logger("kmip.engine")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
@@ -230,11 +230,8 @@ class Execution:
 
     def _request(self, request: ApprovalRequest) -> None:
         self.unit.request_approval(request)
-        if "approval-requested" in self.ruling.notifications:
-            event = Event(
-                "approval-requested", self.now, self.subject, request.resource, request.action, request.approval_id
-            )
-            self.unit.notify(messages(self.ruling.notifications, event))
+        asked = ("approval-requested", self.now, self.subject, request.resource, request.action, request.approval_id)
+        self.unit.notify(self.ruling.messages(Event(*asked)))
 
     def _refused(self, call: Call, item: RequestBatchItem, error: KmipError, detail: str) -> ResponseBatchItem:
         self.unit.discard()

@@ -11,7 +11,7 @@ from typing import Final
 from policy.decision import Compiled, Context, Scope, Subject, beyond_own
 from policy.documents import read_document
 from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
-from policy.notifications import by_event
+from policy.notifications import Event, Message, by_event, messages
 from policy.operation_policies import BUILT_IN, rules_of
 
 _NOBODY: Final = Member()
@@ -54,7 +54,7 @@ class Ruling:
         named = [rule for name in policy.templates for rule in template(name).rules]
         self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
         self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
-        self.notifications = by_event(policy)
+        self._notifications = by_event(policy)
         self.roles = {name: member.roles for name, member in policy.users.items()}
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,
@@ -72,6 +72,10 @@ class Ruling:
     def context(subject: Subject, now: int, address: IPv4Address | IPv6Address | None = None) -> Context:
         """The circumstances of a subject's request: at its own stage. `now` is POSIX seconds."""
         return Context(now, address, subject.stage)
+
+    def messages(self, event: Event) -> tuple[Message, ...]:
+        """What this policy wants told of an event: one message for each channel."""
+        return messages(self._notifications, event)
 
     def tenants(self, owner: str) -> frozenset[str]:
         """The tenant of what a client owns, as resources have it."""

@@ -102,6 +102,12 @@ def current(connection: Connection) -> Version | None:
     return None if found is None else Version(**found._mapping)
 
 
+def in_force(connection: Connection) -> Policy:
+    """The policy in force; an empty one before there is any. Raises PolicyError."""
+    found = current(connection)
+    return Policy() if found is None else found.policy
+
+
 def numbered(connection: Connection, version: int) -> Version:
     """A version by its number. Raises PolicyError if there is none."""
     found = connection.execute(select(versions).where(versions.c.version == version)).first()

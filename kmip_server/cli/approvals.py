@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmip_server.cli.accounts import Directory
-from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
+from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
     from kmip_server.storage.store import Store
@@ -72,7 +71,7 @@ def _vote(directory: Path, identifier: str, user: str, *, approves: bool) -> Non
     from kmip_server.storage.port import AuditEntry
     from policy.approvals import Standing, Vote, may_vote, standing
     from policy.model import Who
-    from policy.notifications import Event, messages
+    from policy.notifications import Event
     from policy.store import requests_for_approval
 
     password = ask_secret(f"Password of {user}", twice=False)
@@ -103,7 +102,7 @@ def _vote(directory: Path, identifier: str, user: str, *, approves: bool) -> Non
             if after is not Standing.OPEN:
                 event, voter = f"approval-{after.value}", ruling.subject(Who.USER, user)
                 told = Event(event, now, voter, request.resource, request.action, f"asked by {request.subject}")
-                unit.notify(messages(ruling.notifications, told))
+                unit.notify(ruling.messages(told))
     print(f"{user} has {said} it: it is {after.value} now")
 
 
@@ -128,7 +127,7 @@ def _needs(request: ApprovalRequest) -> str:
 
 
 def _row(request: ApprovalRequest) -> tuple[str, ...]:
-    asked = datetime.fromtimestamp(request.requested_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    asked = shown_time(request.requested_at)
     votes = ", ".join(f"{vote.user} {'agrees' if vote.approves else 'refuses'}" for vote in request.votes)
     return (request.approval_id, asked, request.subject, request.action, request.resource, _needs(request), votes)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from kmip_server.cli.accounts import Directory, open_database
-from kmip_server.cli.output import Json, print_json, print_table, printable, progress
+from kmip_server.cli.output import Json, print_json, print_table, printable, progress, shown_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,7 +58,7 @@ def show(
     if as_json:
         print_json([described(one) for one in found])
         return
-    rows = [(str(one.sequence), _time(one.at), *(text or "" for text in one.texts[:5])) for one in found]
+    rows = [(str(one.sequence), shown_time(one.at), *(text or "" for text in one.texts[:5])) for one in found]
     print_table(("Record", "At", "Caller", "Operation", "Object", "Outcome", "Detail"), rows, {"failed": "red"})
 
 
@@ -205,7 +205,3 @@ def _moment(text: str | None) -> int | None:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time: give 2026-11-01 or 2026-11-01T08:30") from None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kmip_server.cli.accounts import open_database
+from kmip_server.cli.audit_formats import described
 from kmip_server.cli.output import CommandError
 from kmip_server.identity.pki import write_file
 from kmip_server.storage import audit_chain, audit_log
@@ -94,7 +95,7 @@ def prove_inclusion(directory: Path, sequence: int) -> dict[str, object]:
         before = audit_log.record(connection, sequence - 1)
         path = inclusion_proof(sequence - 1, head.size, tree.range_hash)
         return {
-            "record": found._asdict() | {"digest": found.digest.hex()},
+            "record": described(found),
             "before": (audit_chain.GENESIS if before is None else before.digest).hex(),
             "path": [step.hex() for step in path],
             "head": head.document(),

@@ -7,14 +7,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from kmip_server.cli.accounts import Directory, checked_name, open_database
-from kmip_server.cli.output import CommandError, Json, print_json, print_table
+from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
     from kmip_server.storage.database import Database
@@ -53,7 +52,7 @@ def list_all(directory: Directory, as_json: Json = False) -> None:
     if as_json:
         print_json([asdict(device) for device in found])
     else:
-        rows = [(one.name, one.stage, one.workflow, str(one.workflow_version), _time(one.since)) for one in found]
+        rows = [(one.name, one.stage, one.workflow, str(one.workflow_version), shown_time(one.since)) for one in found]
         print_table(("Name", "Stage", "Workflow", "Version", "Since"), rows, {"revoked": "red", "quarantine": "yellow"})
 
 
@@ -122,7 +121,14 @@ def history(directory: Directory, name: Name, as_json: Json = False) -> None:
         print_json([dict(row._mapping) | {each: json.loads(row._mapping[each]) for each in lists} for row in found])
     else:
         rows = [
-            (_time(row.at), row.from_stage, row.to_stage, row.author, ", ".join(json.loads(row.approvals)), row.detail)
+            (
+                shown_time(row.at),
+                row.from_stage,
+                row.to_stage,
+                row.author,
+                ", ".join(json.loads(row.approvals)),
+                row.detail,
+            )
             for row in found
         ]
         print_table(("At", "From", "To", "By", "Approved by", "Why"), rows)
@@ -144,7 +150,3 @@ def _attribute(text: str) -> tuple[str, str]:
     if not (name and equals and value and text.isprintable()):
         raise CommandError(f"{text!r} is no attribute: say NAME=VALUE")
     return name, value
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmip_server.cli.accounts import Directory, open_database
-from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress
+from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress, shown_time
 
 if TYPE_CHECKING:
     from policy.notifications import Waiting
@@ -96,6 +95,5 @@ def test(
 
 
 def _row(message: Waiting) -> tuple[str, ...]:
-    at = datetime.fromtimestamp(message.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    number = str(message.attempts)
+    at, number = shown_time(message.at), str(message.attempts)
     return (message.message_id, at, message.event, message.channel, message.standing, number, message.last_error)

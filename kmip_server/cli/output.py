@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -36,6 +37,11 @@ def progress(what: str) -> AbstractContextManager[Status]:
 def print_json(document: object) -> None:
     """Print a document for scripts."""
     print(json.dumps(document, indent=2, sort_keys=True))
+
+
+def shown_time(at: int) -> str:
+    """A moment in POSIX seconds as tables show it, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def printable(text: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from kmip_server.cli.accounts import Directory, open_database
-from kmip_server.cli.output import CommandError, Json, print_json, print_table
+from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -99,7 +98,7 @@ def history(directory: Directory, as_json: Json = False) -> None:
     from policy import store
 
     versions = _read(directory, store.history)
-    rows = [(str(one.version), _time(one.at), one.author, one.comment, one.digest[:12]) for one in versions]
+    rows = [(str(one.version), shown_time(one.at), one.author, one.comment, one.digest[:12]) for one in versions]
     if as_json:
         names = ("version", "at", "author", "comment", "digest")
         print_json([{name: getattr(one, name) for name in names} for one in versions])
@@ -284,7 +283,3 @@ def _text(file: Path) -> str:
 
 def _title(version: int | None) -> str:
     return "in force" if version is None else f"version {version}"
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -31,7 +31,7 @@ from policy.actions import OBJECT_OPERATIONS
 from policy.compiling import Ruling
 from policy.decision import Context, Decision, Subject, decide, restrict
 from policy.model import NOTHING, Obligations
-from policy.notifications import Event, messages
+from policy.notifications import Event
 
 _NOT_MADE: Final = dict.fromkeys(
     (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.DERIVE_KEY),
@@ -171,9 +171,8 @@ class Call:
 
     def notify(self, event: str, resource: str, detail: str = "") -> None:
         """Tell of something to whom the policy wants it told; nothing is told if the batch item fails."""
-        if event in self.ruling.notifications:
-            said = Event(event, self.now, self.subject, resource, self.spec.operation.name, detail)
-            self.unit.notify(messages(self.ruling.notifications, said))
+        said = Event(event, self.now, self.subject, resource, self.spec.operation.name, detail)
+        self.unit.notify(self.ruling.messages(said))
 
     def add(self, made: ManagedObject, value: ObjectStructure | bytes | None) -> None:
         """Store a new object with its material, which may be given as `to_material` makes it.

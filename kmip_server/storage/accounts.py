@@ -185,8 +185,7 @@ def read_accounts(database: Database) -> Accounts:
 def read_policy(database: Database) -> Policy:
     """The policy in force; an empty one before there is any. Raises PolicyError."""
     with database.reading() as connection:
-        found = policy_store.current(connection)
-    return Policy() if found is None else found.policy
+        return policy_store.in_force(connection)
 
 
 class EpochReader:

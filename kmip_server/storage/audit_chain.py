@@ -7,6 +7,7 @@ ASCII: sequence, at, caller, operation, unique_identifier (or null), outcome, de
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii
 
@@ -43,6 +44,14 @@ def digest(before: bytes, sequence: int, at: int, texts: Texts) -> bytes:
     # As json.dumps((sequence, at, *texts)), without the making of an encoder for each record.
     columns = [str(sequence), str(at), *["null" if text is None else encode_basestring_ascii(text) for text in texts]]
     return sha256(before + f"[{', '.join(columns)}]".encode("ascii")).digest()
+
+
+def breaks(last: int, before: bytes, sequence: int, at: int, texts: Texts, found: bytes) -> Iterator[str]:
+    """What is wrong, in words, with a record that comes after number `last` and digest `before`, and has `found`."""
+    if sequence != last + 1:
+        yield f"audit record {sequence} follows {last}"
+    if digest(before, sequence, at, texts) != found:
+        yield f"audit record {sequence} was changed, or the one before it"
 
 
 def storable(text: str, most: int) -> str:

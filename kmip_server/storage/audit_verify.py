@@ -22,10 +22,7 @@ def verify(connection: Connection, heads: Sequence[SignedHead] = ()) -> Iterator
     stored = {(row.level, row.place): bytes(row.hash) for row in connection.execute(select(schema.audit_tree))}
     yield from _agrees(pending, frontier, before)
     for record in audit_log.records(connection):
-        if record.sequence != last + 1:
-            yield f"audit record {record.sequence} follows {last}"
-        if audit_chain.digest(before, record.sequence, record.at, record.texts) != record.digest:
-            yield f"audit record {record.sequence} was changed, or the one before it"
+        yield from audit_chain.breaks(last, before, record.sequence, record.at, record.texts, record.digest)
         last, before = record.sequence, record.digest
         frontier.append(leaf_hash(record.digest))
         whole = (frontier.size & -frontier.size).bit_length() - 1

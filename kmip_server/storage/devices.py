@@ -65,7 +65,7 @@ def add_device(database: Database, name: str, attributes: Mapping[str, str], *, 
     with changing(database) as connection:
         if _row(connection, name) is not None:
             raise AccountError(f"there is a device {name!r} already")
-        policy = _policy(connection)
+        policy = policy_store.in_force(connection)
         workflow = workflows.workflow_name(policy, policy.devices.get(name, Member()))
         found = workflows.named(policy, workflow)
         if found is None:
@@ -86,7 +86,7 @@ def advance(database: Database, known: Device, *, author: str, now: int, to: str
     missing = None
     with changing(database) as connection:
         device = _unchanged(connection, known)
-        policy = _policy(connection)
+        policy = policy_store.in_force(connection)
         workflow = _enrolled_by(connection, policy, device)
         stage = workflows.next_stage(workflow, device.stage)
         if stage is None:
@@ -229,11 +229,6 @@ def _enrolled_by(connection: Connection, policy: Policy, device: Device) -> Work
     if (device.workflow, device.workflow_version) == (workflows.DEFAULT_NAME, workflows.DEFAULT.version):
         return workflows.DEFAULT
     raise AccountError(f"version {device.workflow_version} of the workflow {device.workflow!r} is in no policy")
-
-
-def _policy(connection: Connection) -> Policy:
-    found = policy_store.current(connection)
-    return Policy() if found is None else found.policy
 
 
 def _unchanged(connection: Connection, known: Device) -> Device:

@@ -207,7 +207,7 @@ device_transitions = Table(
     Column("author", Text, nullable=False),
     # Who approved it, as a JSON array.
     Column("approvals", Text, nullable=False),
-    # The events that the stage tells, as a JSON array.
+    # The channels that were told in any case, as a JSON array.
     Column("notify", Text, nullable=False),
     Column("detail", Text, nullable=False),
 )
