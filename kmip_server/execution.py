@@ -39,6 +39,7 @@ from policy.model import Who
 from policy.notifications import Event
 
 _log: Final = structlog.get_logger("kmip.engine")
+_PAIR_FIELDS: Final = ("private_key_unique_identifier", "public_key_unique_identifier")
 _DATA_FIELDS: Final = ("data", "mac_data", "signature_data")
 _FAILURE_BYTES: Final = 192
 """Room that is kept for an item that fails: it has to be answered, too."""
@@ -277,17 +278,17 @@ def _encoded_once(response: Payload, version: ProtocolVersion) -> Item:
 def _produced(operation: Operation, response: Payload) -> Produced:
     """What later batch items may refer to (s4.58, s7.9)."""
     fields = vars(response)
-    identifiers = fields.get("unique_identifier") or tuple(
-        [
-            fields[name]
-            for name in ("private_key_unique_identifier", "public_key_unique_identifier")
-            if fields.get(name) is not None
-        ]
-    )
+    identifiers = fields.get("unique_identifier")
     if isinstance(identifiers, str):
         identifiers = (identifiers,)
-    data = next((fields[name] for name in _DATA_FIELDS if fields.get(name) is not None), None)
-    return Produced(operation, identifiers, data)
+    elif identifiers is None:
+        identifiers = _present(fields, _PAIR_FIELDS)
+    return Produced(operation, identifiers, next(iter(_present(fields, _DATA_FIELDS)), None))
+
+
+def _present(fields: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
+    """The values of those fields of a response that it has."""
+    return tuple([fields[name] for name in names if fields.get(name) is not None])
 
 
 def _without_data(response: Payload) -> Payload:

@@ -1,7 +1,7 @@
 """A process that serves: it opens the server, runs the reactor and the edge, and stops gracefully.
 
-SIGTERM and SIGINT stop it, SIGHUP reads the TLS files again; who starts it may have blocked SIGHUP until now. Twisted's
-reactor is imported here, when a process begins to serve, and nowhere at import time: the supervisor of several workers
+SIGTERM and SIGINT stop it, SIGHUP reads the TLS files again; who starts it may have blocked SIGHUP until now. The
+reactor is made here, when a process begins to serve, and nowhere at import time: the supervisor of several workers
 forks, and must have no reactor.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import structlog
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from kmip_server.listeners.edge import Edge
 from kmip_server.listeners.handler import RequestHandler
+from kmip_server.listeners.reactor import install as install_reactor
 from kmip_server.listeners.settings import ListenerSettings
 from kmip_server.listeners.tls import ServerTls, TlsError
 
@@ -50,9 +51,7 @@ def run(serving: Serving, attach: Callable[[PosixReactorBase, Edge, Callable[[],
     `attach` is called when the server is open: it gives the edge its connections, and may call the function given to
     it to stop the process. Raises what opening or attaching raised.
     """
-    from twisted.internet import reactor as installed
-
-    reactor = cast(PosixReactorBase, installed)
+    reactor = install_reactor()
     process = _Process(reactor, serving, attach)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: reactor.callFromThread(process.stop))

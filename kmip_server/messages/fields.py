@@ -1,6 +1,6 @@
 """How a structure of the standard is declared: a frozen dataclass whose fields carry tag, kind, cardinality, versions.
 
-    @dataclass(frozen=True, kw_only=True)
+    @payload
     class ActivateRequest(Payload):
         unique_identifier: str | None = text(Tag.UNIQUE_IDENTIFIER)
 
@@ -19,7 +19,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar, dataclass_transform
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.kinds import (
@@ -166,10 +166,9 @@ class Payload:
     @cache
     def _readers(cls, version: ProtocolVersion) -> tuple[tuple[_Reader, ...], dict[str, Any]]:
         """How to decode: a row for each slot, and the values of the fields that are not there."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         return tuple(
             [(slot.name, int(slot.tag), slot.required, slot.many, slot.read, slot.kind) for slot in cls.slots(version)]
-        ), {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+        ), _names_and_defaults(cls)[1]
 
     @classmethod
     @cache
@@ -202,7 +201,7 @@ class Payload:
             here = items[position][0] if position < count else _NO_TAG
         if position < count:
             raise _unexpected(cls, items[position])
-        # As cls(**values); but the constructor of a frozen dataclass takes several times as long.
+        # As cls(**values); but all required fields are known to be there.
         made = object.__new__(cls)
         fields = vars(made)
         fields.update(defaults)
@@ -218,6 +217,44 @@ class Payload:
             if value is not None:
                 parts.append(write(value) if kind is None else kind.write(tag, value, version))
         return b"".join(parts)
+
+
+_Structure = TypeVar("_Structure", bound=Payload)
+
+
+def _names_and_defaults(cls: type[Payload]) -> tuple[frozenset[str], dict[str, Any]]:
+    """The names of a structure's fields, and the values of those that may be left out."""
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names = frozenset(field.name for field in fields)
+    return names, {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def payload(cls: type[_Structure]) -> type[_Structure]:
+    """Declare a structure: a frozen, keyword-only dataclass that is made in a third of the usual time."""
+    return _made_quickly(dataclass(frozen=True, kw_only=True)(cls))
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def secret_payload(cls: type[_Structure]) -> type[_Structure]:
+    """As payload, for a structure that has a secret: its repr() does not show the fields."""
+    return _made_quickly(dataclass(frozen=True, kw_only=True, repr=False)(cls))
+
+
+def _made_quickly(cls: type[_Structure]) -> type[_Structure]:
+    """Replace the constructor, which would set each field of a frozen dataclass by a call of its own."""
+    names, defaults = _names_and_defaults(cls)
+
+    def __init__(self: Payload, **values: Any) -> None:  # noqa: N807 - it becomes the class's
+        fields = vars(self)
+        fields.update(defaults)
+        fields.update(values)
+        if fields.keys() != names:
+            wrong = ", ".join(sorted(fields.keys() ^ names))
+            raise TypeError(f"{cls.__name__} is made with its fields and no others; missing or unknown: {wrong}")
+
+    cls.__init__ = __init__  # type: ignore[assignment, method-assign]
+    return cls
 
 
 def _unexpected(cls: type[Payload], item: Item) -> KmipError:

@@ -7,7 +7,6 @@ and not the whole message (KMIP 1.4 s11.1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -22,7 +21,9 @@ from kmip_server.messages.fields import (
     enumeration,
     integer,
     item,
+    payload,
     plain,
+    secret_payload,
     structure,
     text,
 )
@@ -34,7 +35,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS, V1_0, V1_2, V1_4, V2_0, ProtocolVersion
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ProtocolVersionStructure(Payload):
     """Protocol Version (s9.16)."""
 
@@ -47,7 +48,7 @@ class ProtocolVersionStructure(Payload):
         return ProtocolVersion(self.protocol_version_major, self.protocol_version_minor)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Nonce(Payload):
     """Nonce (s9.14)."""
 
@@ -55,7 +56,7 @@ class Nonce(Payload):
     nonce_value: bytes = byte_string(Tag.NONCE_VALUE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class UsernameAndPassword(Payload):
     """Credential Value for Username and Password (s9.11)."""
 
@@ -66,7 +67,7 @@ class UsernameAndPassword(Payload):
         return f"UsernameAndPassword(username={self.username!r})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Device(Payload):
     """Credential Value for Device (s9.11)."""
 
@@ -81,7 +82,7 @@ class Device(Payload):
         return f"Device(device_serial_number={self.device_serial_number!r})"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class Credential(Payload):
     """Credential (s9.11). The value's structure depends on the type; the identity room reads it."""
 
@@ -92,7 +93,7 @@ class Credential(Payload):
         return f"Credential({self.credential_type.title})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Authentication(Payload):
     """Authentication (s9.4): every credential must be satisfied."""
 
@@ -135,7 +136,7 @@ class AsynchronousIndicatorField:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RequestHeader(Payload):
     """Request Header (s8.2)."""
 
@@ -159,7 +160,7 @@ class RequestHeader(Payload):
     batch_count: int = integer(Tag.BATCH_COUNT, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class MessageExtension(Payload):
     """Message Extension (s9.13)."""
 
@@ -182,7 +183,7 @@ class _OperationKind(EnumerationKind):
         return operation
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RequestBatchItem(Payload):
     """Request Batch Item (s8.3)."""
 
@@ -193,7 +194,7 @@ class RequestBatchItem(Payload):
     message_extension: tuple[MessageExtension, ...] = structure(Tag.MESSAGE_EXTENSION, MessageExtension, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ResponseHeader(Payload):
     """Response Header (s8.5)."""
 
@@ -211,7 +212,7 @@ class ResponseHeader(Payload):
     batch_count: int = integer(Tag.BATCH_COUNT, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ResponseBatchItem(Payload):
     """Response Batch Item (s8.6)."""
 

@@ -177,6 +177,8 @@ class ItemKind:
 
     def write(self, tag: int, value: Item, version: ProtocolVersion) -> bytes:
         """See Kind."""
+        if type(value.value) is bytes and value.type == Type.STRUCTURE:
+            return binary.structure(tag, value.value)
         return binary.encode(Item(tag, value.type, value.value))
 
 

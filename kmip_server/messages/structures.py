@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.messages.fields import (
@@ -14,7 +13,9 @@ from kmip_server.messages.fields import (
     integer,
     item,
     long_integer,
+    payload,
     plain,
+    secret_payload,
     text,
 )
 from kmip_server.messages.kinds import BYTES, INTEGER, TEXT, EnumerationKind, OneOf
@@ -46,7 +47,7 @@ DATA: Final = OneOf(
 DataReference = bytes | enums.DataEnumeration | int
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Name(Payload):
     """Name (s4.32)."""
 
@@ -54,7 +55,7 @@ class Name(Payload):
     name_type: enums.NameType = enumeration(Tag.NAME_TYPE, enums.NameType, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class AlternativeName(Payload):
     """Alternative Name (s4.2)."""
 
@@ -64,7 +65,7 @@ class AlternativeName(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RotateName(Payload):
     """Rotate Name (s4.53)."""
 
@@ -72,7 +73,7 @@ class RotateName(Payload):
     rotate_name_type: enums.RotateNameType = enumeration(Tag.ROTATE_NAME_TYPE, enums.RotateNameType, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ApplicationSpecificInformation(Payload):
     """Application Specific Information (s4.4); Application Data may be left to the server since 1.3."""
 
@@ -80,7 +81,7 @@ class ApplicationSpecificInformation(Payload):
     application_data: str | None = text(Tag.APPLICATION_DATA)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Link(Payload):
     """Link (s4.31)."""
 
@@ -88,7 +89,7 @@ class Link(Payload):
     linked_object_identifier: Identifier = plain(Tag.LINKED_OBJECT_IDENTIFIER, UNIQUE_IDENTIFIER, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class Digest(Payload):
     """Digest (s4.21)."""
 
@@ -99,7 +100,7 @@ class Digest(Payload):
     key_format_type: enums.KeyFormatType | None = enumeration(Tag.KEY_FORMAT_TYPE, enums.KeyFormatType, since=V1_1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RevocationReason(Payload):
     """Revocation Reason (s4.47)."""
 
@@ -109,7 +110,7 @@ class RevocationReason(Payload):
     revocation_message: str | None = text(Tag.REVOCATION_MESSAGE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class UsageLimits(Payload):
     """Usage Limits (s4.59, s7.40). The Count that a client sends when it creates an object is ignored."""
 
@@ -118,7 +119,7 @@ class UsageLimits(Payload):
     usage_limits_unit: enums.UsageLimitsUnit = enumeration(Tag.USAGE_LIMITS_UNIT, enums.UsageLimitsUnit, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CryptographicDomainParameters(Payload):
     """Cryptographic Domain Parameters (s4.14)."""
 
@@ -126,7 +127,7 @@ class CryptographicDomainParameters(Payload):
     recommended_curve: enums.RecommendedCurve | None = enumeration(Tag.RECOMMENDED_CURVE, enums.RecommendedCurve)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CryptographicParameters(Payload):
     """Cryptographic Parameters (s4.16). Lengths of IV and counter fields in bits, of tag and salt in bytes."""
 
@@ -156,7 +157,7 @@ class CryptographicParameters(Payload):
     trailer_field: int | None = integer(Tag.TRAILER_FIELD, since=V1_4)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class KeyValueLocation(Payload):
     """Key Value Location (s4.27)."""
 
@@ -166,7 +167,7 @@ class KeyValueLocation(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RNGParameters(Payload):
     """RNG Parameters (s7.36), also the Random Number Generator attribute (s4.46)."""
 
@@ -182,7 +183,7 @@ class RNGParameters(Payload):
     prediction_resistance: bool | None = boolean(Tag.PREDICTION_RESISTANCE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class X509CertificateIdentifier(Payload):
     """X.509 Certificate Identifier (s4.61)."""
 
@@ -190,7 +191,7 @@ class X509CertificateIdentifier(Payload):
     certificate_serial_number: bytes = byte_string(Tag.CERTIFICATE_SERIAL_NUMBER, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class X509CertificateIssuer(Payload):
     """X.509 Certificate Issuer (s4.62)."""
 
@@ -198,7 +199,7 @@ class X509CertificateIssuer(Payload):
     issuer_alternative_name: tuple[bytes, ...] = byte_string(Tag.ISSUER_ALTERNATIVE_NAME, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class X509CertificateSubject(Payload):
     """X.509 Certificate Subject (s4.63)."""
 
@@ -206,7 +207,7 @@ class X509CertificateSubject(Payload):
     subject_alternative_name: tuple[bytes, ...] = byte_string(Tag.SUBJECT_ALTERNATIVE_NAME, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CertificateIdentifier(Payload):
     """Certificate Identifier of KMIP 1.0, deprecated since 1.1 (KMIP 1.4 s3.13)."""
 
@@ -214,7 +215,7 @@ class CertificateIdentifier(Payload):
     serial_number: str | None = text(Tag.SERIAL_NUMBER)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CertificateSubject(Payload):
     """Certificate Subject of KMIP 1.0, deprecated since 1.1 (KMIP 1.4 s3.14)."""
 
@@ -222,7 +223,7 @@ class CertificateSubject(Payload):
     certificate_subject_alternative_name: tuple[str, ...] = text(Tag.CERTIFICATE_SUBJECT_ALTERNATIVE_NAME, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CertificateIssuer(Payload):
     """Certificate Issuer of KMIP 1.0, deprecated since 1.1 (KMIP 1.4 s3.15)."""
 
@@ -230,7 +231,7 @@ class CertificateIssuer(Payload):
     certificate_issuer_alternative_name: tuple[str, ...] = text(Tag.CERTIFICATE_ISSUER_ALTERNATIVE_NAME, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class VendorAttribute(Payload):
     """Vendor Attribute (s4.60); in 1.x a Custom Attribute whose name starts with "x-" or "y-"."""
 
@@ -239,7 +240,7 @@ class VendorAttribute(Payload):
     attribute_value: Item | None = item(Tag.ATTRIBUTE_VALUE)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class TransparentRSA(Payload):
     """The Key Material of a Transparent RSA Private or Public Key (s3.7, s3.8)."""
 
@@ -253,7 +254,7 @@ class TransparentRSA(Payload):
     crt_coefficient: int | None = big_integer(Tag.CRT_COEFFICIENT)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class TransparentEC(Payload):
     """The Key Material of a Transparent EC (ECDSA, ECDH, ECMQV) Private or Public Key (s3.11, s3.12)."""
 
@@ -264,7 +265,7 @@ class TransparentEC(Payload):
     q_string: bytes | None = byte_string(Tag.Q_STRING)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class TransparentSymmetricKey(Payload):
     """The Key Material of a Transparent Symmetric Key (s3.4)."""
 

@@ -61,7 +61,7 @@ class AttributeSet:
         return cls(parts)
 
     @classmethod
-    def single(cls, values: dict[Tag, Any]) -> AttributeSet:
+    def single(cls, values: Mapping[int, Any]) -> AttributeSet:
         """A set in which each attribute has one value."""
         return cls(
             {
@@ -94,9 +94,17 @@ class AttributeSet:
         known = _remembered.get(row[0])
         return (known or _restored(row[0]))[1]
 
+    def first_values(self) -> dict[int, Any]:
+        """The values of the first instances of all attributes."""
+        return {tag: (_remembered.get(row[0]) or _restored(row[0]))[1] for tag, row in self.parts.items()}
+
     def firsts(self, names: Mapping[int, str]) -> dict[str, Any]:
         """The values of the first instances of those attributes that have a name here, by it."""
-        return {names[tag]: _restored(row[0])[1] for tag, row in self.parts.items() if tag in names}
+        return {
+            names[tag]: (_remembered.get(row[0]) or _restored(row[0]))[1]
+            for tag, row in self.parts.items()
+            if tag in names
+        }
 
     def all(self, tag: int) -> tuple[Any, ...]:
         """The values of all instances."""
@@ -176,14 +184,15 @@ def _remember(part: bytes, attribute: AttributeValue) -> AttributeValue:
     return attribute
 
 
-def _encoded(tag: Tag, value: Any, index: int | None) -> bytes:
+def _encoded(tag: int, value: Any, index: int | None) -> bytes:
     """One instance as the storage keeps it."""
-    part = ATTRIBUTES[tag].kind.write(tag, value, STORAGE_VERSION)
+    known = _TAGS[tag]
+    part = ATTRIBUTES[known].kind.write(tag, value, STORAGE_VERSION)
     if index is not None:
         part = binary.structure(
             Tag.CURRENT_ATTRIBUTE, INTEGER.write(Tag.ATTRIBUTE_INDEX, index, STORAGE_VERSION) + part
         )
-    _remember(part, AttributeValue(tag, value, index))
+    _remember(part, AttributeValue(known, value, index))
     return part
 
 

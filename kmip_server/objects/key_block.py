@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,7 +15,9 @@ from kmip_server.messages.fields import (
     enumeration,
     integer,
     item,
+    payload,
     plain,
+    secret_payload,
     structure,
     text,
 )
@@ -33,7 +34,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION, V1_0, V1_1, ProtocolVersion
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class KeyInformation(Payload):
     """Encryption Key Information or MAC/Signature Key Information (s3.3)."""
 
@@ -43,7 +44,7 @@ class KeyInformation(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class KeyWrappingData(Payload):
     """Key Wrapping Data (s3.3): how the Key Value of this block is wrapped."""
 
@@ -55,7 +56,7 @@ class KeyWrappingData(Payload):
     encoding_option: enums.EncodingOption | None = enumeration(Tag.ENCODING_OPTION, enums.EncodingOption, since=V1_1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class KeyWrappingSpecification(Payload):
     """Key Wrapping Specification (s7.18): how the requester wants a Key Value wrapped."""
 
@@ -66,7 +67,7 @@ class KeyWrappingSpecification(Payload):
     encoding_option: enums.EncodingOption | None = enumeration(Tag.ENCODING_OPTION, enums.EncodingOption, since=V1_1)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class KeyValue(Payload):
     """Key Value in the clear (s3.2). Key Material is a Byte String, or a Structure for Transparent formats."""
 
@@ -85,7 +86,7 @@ KEY_VALUE: Final = OneOf(
 )
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class KeyBlock(Payload):
     """Key Block (s3.1). The Key Value is bytes when it is wrapped, and absent when it is elsewhere."""
 
@@ -104,7 +105,7 @@ class KeyBlock(Payload):
         return f"KeyBlock({self.key_format_type.name})"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class Certificate(Payload):
     """Certificate (s2.1)."""
 
@@ -112,7 +113,7 @@ class Certificate(Payload):
     certificate_value: bytes = byte_string(Tag.CERTIFICATE_VALUE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class OpaqueObject(Payload):
     """Opaque Object (s2.3)."""
 
@@ -120,21 +121,21 @@ class OpaqueObject(Payload):
     opaque_data_value: bytes = byte_string(Tag.OPAQUE_DATA_VALUE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class PrivateKey(Payload):
     """Private Key (s2.5)."""
 
     key_block: KeyBlock = structure(Tag.KEY_BLOCK, KeyBlock, required=True)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class PublicKey(Payload):
     """Public Key (s2.6)."""
 
     key_block: KeyBlock = structure(Tag.KEY_BLOCK, KeyBlock, required=True)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class SecretData(Payload):
     """Secret Data (s2.7)."""
 
@@ -142,7 +143,7 @@ class SecretData(Payload):
     key_block: KeyBlock = structure(Tag.KEY_BLOCK, KeyBlock, required=True)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class SymmetricKey(Payload):
     """Symmetric Key (s2.9)."""
 

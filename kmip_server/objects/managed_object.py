@@ -95,7 +95,10 @@ class ManagedObject:
 
     def settle(self, now: int) -> bool:
         """Make the transitions that time has brought; whether there were any."""
-        state = lifecycle.settle(self.state, self.first(Tag.ACTIVATION_DATE), self.first(Tag.DEACTIVATION_DATE), now)
+        activation, deactivation = self.first(Tag.ACTIVATION_DATE), self.first(Tag.DEACTIVATION_DATE)
+        if activation is None and deactivation is None:
+            return False
+        state = lifecycle.settle(self.state, activation, deactivation, now)
         if state is self.state:
             return False
         self.set(Tag.STATE, state)
@@ -105,15 +108,13 @@ class ManagedObject:
         """The row to store: the next version of the one it came from, or the first."""
         attributes = self.attributes
         columns = _NO_COLUMNS | attributes.firsts(_COLUMNS)
-        columns["fresh"] = bool(columns["fresh"])
+        columns["fresh"], state = bool(columns["fresh"]), columns["state"]
         row = ObjectRow(
             owner=self.owner,
             attributes=attributes.to_bytes(),
             archived=self.archived,
-            destroyed=self.destroyed,
-            next_transition=lifecycle.next_transition(
-                self.state, columns["activation_date"], columns["deactivation_date"]
-            ),
+            destroyed=state in lifecycle.DESTROYED,
+            next_transition=lifecycle.next_transition(state, columns["activation_date"], columns["deactivation_date"]),
             indexed=self._indexed(),
             **columns,
         )

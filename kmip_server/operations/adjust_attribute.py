@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, enumeration, item, plain, text
+from kmip_server.messages.fields import Payload, enumeration, item, payload, plain, text
 from kmip_server.messages.kinds import Primitive
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, reference
@@ -42,7 +42,7 @@ _ABSENT: Final[dict[int, int | bool]] = {
 """The previous value of an attribute that the object does not have; a date has none (s6.1.3)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class AdjustAttributeRequest(Payload):
     """Which object, which attribute, and what becomes of its value."""
 
@@ -52,7 +52,7 @@ class AdjustAttributeRequest(Payload):
     adjustment_value: Item | None = item(Tag.ADJUSTMENT_VALUE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class AdjustAttributeResponse(Payload):
     """The object."""
 

@@ -5,10 +5,8 @@ The archive is the store itself. An archived object answers nothing but Recover,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -16,14 +14,14 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ArchiveRequest(Payload):
     """Which object may be archived."""
 
     unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ArchiveResponse(Payload):
     """The object that is archived now."""
 

@@ -182,8 +182,8 @@ class Call:
         row = self._within_policy(made)
         self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
-        self.touched = made.unique_identifier
-        self.made += (made.unique_identifier,)
+        self.touched = row.unique_identifier
+        self.made += (row.unique_identifier,)
 
     def _within_policy(self, made: ManagedObject) -> ObjectRow:
         """The row of a new object, within the bounds that the policy sets to what it allows to be made."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.messages.citations import cited
-from kmip_server.messages.fields import Payload, byte_string, enumeration
+from kmip_server.messages.fields import Payload, byte_string, enumeration, payload
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import completed
@@ -15,14 +13,14 @@ from kmip_server.ttlv.enumerations import CancellationResult, Operation, ResultR
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CancelRequest(Payload):
     """Which operation to cancel."""
 
     asynchronous_correlation_value: bytes = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CancelResponse(Payload):
     """What became of it."""
 

@@ -35,12 +35,12 @@ _PARTS: Final = {
 """The ends of the Certificate Attributes' tags, and the part of a name that each holds."""
 
 
-def certificate_facts(certificate: Certificate) -> tuple[dict[Tag, Any], tuple[AttributeValue, ...]]:
+def certificate_facts(certificate: Certificate) -> tuple[dict[int, Any], tuple[AttributeValue, ...]]:
     """Its single-valued attributes, and its multi-valued ones. Raises Invalid Field for one that is malformed.
 
     A PGP certificate is not looked into.
     """
-    facts: dict[Tag, Any] = {
+    facts: dict[int, Any] = {
         Tag.CERTIFICATE_TYPE: certificate.certificate_type,
         Tag.CERTIFICATE_LENGTH: len(certificate.certificate_value),
     }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, interval, long_integer, mask, plain, text
+from kmip_server.messages.fields import Payload, interval, long_integer, mask, payload, plain, text
 from kmip_server.messages.headers import ExplainedError
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.managed_object import ManagedObject
@@ -19,7 +18,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CheckRequest(Payload):
     """Which object, and what the client wants of it: units to protect, usages, seconds of lease."""
 
@@ -29,7 +28,7 @@ class CheckRequest(Payload):
     lease_time: int | None = interval(Tag.LEASE_TIME)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CheckResponse(Payload):
     """The object that may be used like this; or, in a failure, what of the request is denied."""
 

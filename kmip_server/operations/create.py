@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kmip_server.cryptography.generation import generate_symmetric_key, random_bytes, symmetric_key_length
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, enumeration, structure, text
+from kmip_server.messages.fields import Payload, enumeration, payload, structure, text
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.key_block import raw_secret, raw_symmetric_material
@@ -23,7 +22,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_0, V2_0, ProtocolVersion
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CreateRequest(Payload):
     """What to make."""
 
@@ -34,7 +33,7 @@ class CreateRequest(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CreateResponse(Payload):
     """The new object."""
 

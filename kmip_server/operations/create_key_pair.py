@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, structure, text
+from kmip_server.messages.fields import Payload, payload, structure, text
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.operations.call import Call
@@ -18,7 +16,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class PairAttributes(Payload):
     """What a new key pair shall have: attributes of both keys, and of each (Re-key Key Pair has the same fields)."""
 
@@ -56,12 +54,12 @@ class PairAttributes(Payload):
         check_protection(self.public_protection_storage_masks, ResultReason.PUBLIC_PROTECTION_STORAGE_UNAVAILABLE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CreateKeyPairRequest(PairAttributes):
     """What to make."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CreateKeyPairResponse(Payload):
     """The two new objects."""
 

@@ -206,7 +206,7 @@ def new_object(
     object_type: ObjectType,
     template: AttributeSet,
     *,
-    facts: dict[Tag, Any],
+    facts: dict[int, Any],
     digest: Digest | None,
     generated: bool,
     unique_identifier: str | None = None,
@@ -216,32 +216,32 @@ def new_object(
     `facts` are single-valued attributes that the value itself determines, such as its Cryptographic Length.
     """
     check_dates(template)
-    first = template.first
-    limits = first(Tag.USAGE_LIMITS)
+    stated = template.first_values()
+    limits = stated.get(Tag.USAGE_LIMITS)
     if limits is not None:
         facts = facts | {Tag.USAGE_LIMITS: replace(limits, usage_limits_count=limits.usage_limits_total)}
-    for tag in template.tags:
+    for tag, wanted in stated.items():
         if tag not in _DESCRIBED:
             continue
-        value = object_type if tag is Tag.OBJECT_TYPE else facts.get(tag)
-        if value is not None and first(tag) != value:
+        value = object_type if tag == Tag.OBJECT_TYPE else facts.get(tag)
+        if value is not None and wanted != value:
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name_of(tag)} is {value!s} and not what the request states"
             )
-    if first(Tag.QUANTUM_SAFE) and not _quantum_safe(object_type, facts):
+    if stated.get(Tag.QUANTUM_SAFE) and not _quantum_safe(object_type, facts):
         raise KmipError(ResultReason.GENERAL_FAILURE, "no such object is Quantum Safe (420147) (KMIP 2.1 s4.45)")
     common = _common(
         object_type,
-        first(Tag.OPERATION_POLICY_NAME) or DEFAULT,
+        stated.get(Tag.OPERATION_POLICY_NAME) or DEFAULT,
         call.now,
         call.services.lease_seconds,
-        fresh=first(Tag.FRESH) is not False,
-        sensitive=bool(first(Tag.SENSITIVE)),
-        extractable=first(Tag.EXTRACTABLE) is not False,
+        fresh=stated.get(Tag.FRESH) is not False,
+        sensitive=bool(stated.get(Tag.SENSITIVE)),
+        extractable=stated.get(Tag.EXTRACTABLE) is not False,
         generated=generated,
     )
     identifier = unique_identifier or call.new_identifier()
-    own: dict[Tag, Any] = {
+    own: dict[int, Any] = {
         Tag.UNIQUE_IDENTIFIER: identifier,
         Tag.SHORT_UNIQUE_IDENTIFIER: hashlib.sha256(identifier.encode()).digest(),
         **facts,
@@ -266,7 +266,7 @@ def _common(
     generated: bool,
 ) -> AttributeSet:
     """What the server sets that many objects of the same second have in common."""
-    values: dict[Tag, Any] = {
+    values: dict[int, Any] = {
         Tag.OBJECT_TYPE: object_type,
         Tag.OPERATION_POLICY_NAME: policy,
         Tag.INITIAL_DATE: now,
@@ -289,7 +289,7 @@ _QUANTUM_SAFE_BITS: Final = 256
 _QUANTUM_SAFE_TYPES: Final = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.OPAQUE_OBJECT})
 
 
-def _quantum_safe(object_type: ObjectType, facts: dict[Tag, Any]) -> bool:
+def _quantum_safe(object_type: ObjectType, facts: dict[int, Any]) -> bool:
     """Whether an object stays safe from quantum computers: no key of RSA or curves, and no short symmetric key."""
     length = facts.get(Tag.CRYPTOGRAPHIC_LENGTH, _QUANTUM_SAFE_BITS)
     return object_type in _QUANTUM_SAFE_TYPES and length >= _QUANTUM_SAFE_BITS

@@ -109,7 +109,7 @@ def parameters_for(call: Call, target: ManagedObject, given: CryptographicParame
         parameters.mask_generator_hashing_algorithm,
         None if signature is None else signature.hashing_algorithm,
     )
-    if not call.services.legacy_algorithms and any(is_legacy(algorithm) for algorithm in algorithms):
+    if not call.services.legacy_algorithms and any(is_legacy(named) for named in algorithms if named):
         raise KmipError(
             ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
             "this server's policy does not allow a legacy Cryptographic Algorithm (420028)",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import asymmetric, symmetric
 from kmip_server.cryptography.algorithms import cipher_of
 from kmip_server.cryptography.failures import decryption_failed
 from kmip_server.cryptography.streaming import DecryptStream
-from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -35,7 +33,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4, V2_1
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DecryptRequest(Payload):
     """What to decrypt, with which key and how; the tag comes with the first part."""
 
@@ -54,7 +52,7 @@ class DecryptRequest(Payload):
     authenticated_encryption_tag: bytes | None = byte_string(Tag.AUTHENTICATED_ENCRYPTION_TAG, since=V1_4)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DecryptResponse(Payload):
     """The plaintext; nothing of it before its tag is verified."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, integer, plain, text
+from kmip_server.messages.fields import Payload, integer, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, one_attribute, reference, reference_to
 from kmip_server.objects.attribute_set import AttributeValue, Instance
@@ -19,7 +17,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_4, V2_0
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DeleteAttributeRequest(Payload):
     """Which object; in 1.x the attribute's name and index, since 2.0 one of its values or a reference to them all."""
 
@@ -29,7 +27,7 @@ class DeleteAttributeRequest(Payload):
     attribute_index: int | None = integer(Tag.ATTRIBUTE_INDEX, until=V1_4)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DeleteAttributeResponse(Payload):
     """The object, and in 1.x the attribute that is gone."""
 

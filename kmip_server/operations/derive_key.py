@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from kmip_server.cryptography.algorithms import CIPHERS, is_legacy
@@ -12,7 +12,17 @@ from kmip_server.cryptography.key_descriptions import describe
 from kmip_server.cryptography.parameters import NO_PARAMETERS
 from kmip_server.cryptography.transparent import TransparentSymmetricKey
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, byte_string, enumeration, integer, plain, structure, text
+from kmip_server.messages.fields import (
+    Payload,
+    byte_string,
+    enumeration,
+    integer,
+    payload,
+    plain,
+    secret_payload,
+    structure,
+    text,
+)
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, CryptographicParameters, Identifier, Link
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
@@ -48,7 +58,7 @@ _DEFAULT_MASK: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class DerivationParameters(Payload):
     """Derivation Parameters (s7.12)."""
 
@@ -61,7 +71,7 @@ class DerivationParameters(Payload):
     iteration_count: int | None = integer(Tag.ITERATION_COUNT)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DeriveKeyRequest(Payload):
     """What to make, from which objects, and how."""
 
@@ -76,7 +86,7 @@ class DeriveKeyRequest(Payload):
     attributes: tuple[AttributeValue, ...] = template(required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DeriveKeyResponse(Payload):
     """The new object."""
 
@@ -100,7 +110,7 @@ def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
     for base in bases:
         _use(call, base, bits // 8)
     derived = _derived(call, request.derivation_method, parameters, bases, _material_bits(algorithm, bits))
-    facts: dict[Tag, Any] = {
+    facts: dict[int, Any] = {
         Tag.CRYPTOGRAPHIC_LENGTH: bits,
         Tag.CRYPTOGRAPHIC_USAGE_MASK: template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or _DEFAULT_MASK[object_type],
         Tag.KEY_FORMAT_TYPE: KeyFormatType.RAW,

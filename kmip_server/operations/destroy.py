@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.lifecycle import Event
 from kmip_server.operations.call import Call
@@ -14,14 +12,14 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DestroyRequest(Payload):
     """Which object to destroy."""
 
     unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DestroyResponse(Payload):
     """The object that is destroyed now."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, structure
+from kmip_server.messages.fields import Payload, payload, structure
 from kmip_server.messages.headers import ProtocolVersionStructure
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -13,7 +11,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DiscoverVersionsRequest(Payload):
     """The versions that the client speaks, in its order of preference; none means: tell me all."""
 
@@ -22,7 +20,7 @@ class DiscoverVersionsRequest(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DiscoverVersionsResponse(Payload):
     """The versions that the server speaks, of those that were asked for."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kmip_server.cryptography import asymmetric, symmetric
 from kmip_server.cryptography.streaming import EncryptStream
 from kmip_server.cryptography.symmetric import Encrypted
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -35,7 +35,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class EncryptRequest(Payload):
     """What to encrypt, with which key and how."""
 
@@ -53,7 +53,7 @@ class EncryptRequest(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class EncryptResponse(Payload):
     """The ciphertext; the IV if the server made it; the tag when the last part is done."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, enumeration, text
+from kmip_server.messages.fields import Payload, enumeration, payload, secret_payload, text
 from kmip_server.objects.attribute_fields import attribute_list
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.operations.call import Call
@@ -17,12 +16,12 @@ from kmip_server.ttlv.item import Item
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ExportRequest(ReleaseRequest):
     """Which object, and in which form."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class ExportResponse(Payload):
     """The object with its attributes; without its value if it is destroyed."""
 

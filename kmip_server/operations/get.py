@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, enumeration, text
+from kmip_server.messages.fields import Payload, enumeration, payload, secret_payload, text
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
 from kmip_server.operations.release import ReleaseRequest, release, released_object
@@ -13,12 +11,12 @@ from kmip_server.ttlv.item import Item
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class GetRequest(ReleaseRequest):
     """Which object, and in which form."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class GetResponse(Payload):
     """The object."""
 

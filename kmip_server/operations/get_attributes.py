@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, attribute_list, reference_to, references
 from kmip_server.objects.attribute_set import AttributeValue
@@ -17,7 +15,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class GetAttributesRequest(Payload):
     """Which object, and which attributes; none named means all."""
 
@@ -25,7 +23,7 @@ class GetAttributesRequest(Payload):
     attribute_reference: tuple[AttributeReference, ...] = references()
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class GetAttributesResponse(Payload):
     """The attributes that the object has, of those that were asked for; Attributes is there if there are none (2.x)."""
 

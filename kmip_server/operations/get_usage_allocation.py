@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, long_integer, plain, text
+from kmip_server.messages.fields import Payload, long_integer, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -14,7 +12,7 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class GetUsageAllocationRequest(Payload):
     """Which object, and how many of its Usage Limits Units the client wants to protect."""
 
@@ -22,7 +20,7 @@ class GetUsageAllocationRequest(Payload):
     usage_limits_count: int = long_integer(Tag.USAGE_LIMITS_COUNT, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class GetUsageAllocationResponse(Payload):
     """The object whose units the client has now."""
 

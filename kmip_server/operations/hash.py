@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import macs
 from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.cryptography.streaming import HashStream
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure
+from kmip_server.messages.fields import Payload, boolean, byte_string, payload, plain, structure
 from kmip_server.messages.structures import DATA, CryptographicParameters, DataReference
 from kmip_server.operations.call import Call
 from kmip_server.operations.cryptographic import in_parts, is_in_parts, required_data
@@ -18,7 +16,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class HashRequest(Payload):
     """What to hash, and with which Hashing Algorithm."""
 
@@ -31,7 +29,7 @@ class HashRequest(Payload):
     final_indicator: bool | None = boolean(Tag.FINAL_INDICATOR, since=V1_3)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class HashResponse(Payload):
     """The hash, when the last part is done."""
 

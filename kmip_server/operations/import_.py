@@ -6,11 +6,11 @@ determines, which must agree with it, and those that say how this server keeps t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, enumeration, text
+from kmip_server.messages.fields import Payload, boolean, enumeration, payload, text
 from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import Digest, UsageLimits
 from kmip_server.objects.attribute_fields import attribute_list
@@ -43,7 +43,7 @@ _KEPT_HERE: Final = frozenset(
 """What this server says itself about the object, whatever the server before it said."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ImportRequest(Payload):
     """The object, its Unique Identifier and its attributes."""
 
@@ -55,7 +55,7 @@ class ImportRequest(Payload):
     managed_object: ObjectStructure | None = managed_object()
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ImportResponse(Payload):
     """The object that is managed here now."""
 

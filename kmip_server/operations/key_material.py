@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final
 
 from kmip_server.cryptography import transparent
 from kmip_server.cryptography.key_formats import convert, default_key_formats
 from kmip_server.cryptography.transparent import KeyMaterial, Transparent
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, big_integer
+from kmip_server.messages.fields import Payload, big_integer, secret_payload
 from kmip_server.messages.kinds import wrong_type
 from kmip_server.messages.structures import Digest, TransparentEC, TransparentRSA, TransparentSymmetricKey
 from kmip_server.objects.key_block import KeyBlock, KeyValue
@@ -21,7 +21,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION, ProtocolVersion
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class TransparentDSA(Payload):
     """The Key Material of a Transparent DSA Private or Public Key (s3.5, s3.6)."""
 
@@ -32,7 +32,7 @@ class TransparentDSA(Payload):
     y: int | None = big_integer(Tag.Y)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@secret_payload
 class TransparentDH(Payload):
     """The Key Material of a Transparent DH Private or Public Key (s3.9, s3.10)."""
 

@@ -92,7 +92,7 @@ def merged(common: Iterable[AttributeValue], own: Iterable[AttributeValue]) -> t
 def pair_wanted(private: Iterable[AttributeValue], public: Iterable[AttributeValue]) -> PairWanted:
     """What the attributes of the halves ask for. Raises Invalid Attribute Value where they ask for two things."""
     halves = (AttributeSet.of(private), AttributeSet.of(public))
-    wanted: dict[Tag, Any] = {}
+    wanted: dict[int, Any] = {}
     for tag in _SAME_FOR_BOTH:
         values = [half.first(tag) for half in halves if tag in half]
         if any(value != values[0] for value in values):
@@ -160,7 +160,7 @@ def add_pair(call: Call, pair: NewKeyPair, private_key: ManagedObject, public_ke
 
 
 def _made(call: Call, pair: NewKeyPair, key: NewKey, template: AttributeSet) -> ManagedObject:
-    facts: dict[Tag, Any] = {
+    facts: dict[int, Any] = {
         Tag.CRYPTOGRAPHIC_ALGORITHM: pair.algorithm,
         Tag.CRYPTOGRAPHIC_LENGTH: pair.bits,
         Tag.CRYPTOGRAPHIC_USAGE_MASK: template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or _DEFAULT_MASK[key.object_type],

@@ -6,12 +6,12 @@ A caller finds only what its policies let it locate; everything else is not coun
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, enumeration, integer, mask, text
+from kmip_server.messages.fields import Payload, enumeration, integer, mask, payload, text
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import STRUCTURES
 from kmip_server.objects.managed_object import ManagedObject
@@ -29,7 +29,7 @@ _COUNTED: Final = 1000
 _DUE_AT_ONCE: Final = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class LocateRequest(Payload):
     """What to look for, where, and how many of the objects to name."""
 
@@ -40,7 +40,7 @@ class LocateRequest(Payload):
     attributes: tuple[AttributeValue, ...] = patterns()
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class LocateResponse(Payload):
     """The objects found. Located Items counts all that there are, and is absent if that would take too long."""
 

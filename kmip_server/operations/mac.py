@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import macs
 from kmip_server.cryptography.streaming import MacStream
-from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -31,7 +29,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class MACRequest(Payload):
     """What to authenticate."""
 
@@ -45,7 +43,7 @@ class MACRequest(Payload):
     final_indicator: bool | None = boolean(Tag.FINAL_INDICATOR, since=V1_3)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class MACResponse(Payload):
     """The code, when the last part is done."""
 

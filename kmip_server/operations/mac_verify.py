@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import macs
 from kmip_server.cryptography.streaming import MacStream
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, byte_string, enumeration, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, enumeration, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -33,7 +31,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class MACVerifyRequest(Payload):
     """The data and its code."""
 
@@ -48,7 +46,7 @@ class MACVerifyRequest(Payload):
     final_indicator: bool | None = boolean(Tag.FINAL_INDICATOR, since=V1_3)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class MACVerifyResponse(Payload):
     """Whether the code is valid, when the last part is done."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import one_attribute, reference_to
 from kmip_server.objects.attribute_set import AttributeValue, Instance
@@ -19,7 +17,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ModifyAttributeRequest(Payload):
     """Which object, which of the attribute's instances (since 2.0 by its value), and the new value."""
 
@@ -28,7 +26,7 @@ class ModifyAttributeRequest(Payload):
     new_attribute: AttributeValue = one_attribute(Tag.NEW_ATTRIBUTE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ModifyAttributeResponse(Payload):
     """The object, and in 1.x the attribute as it is now."""
 

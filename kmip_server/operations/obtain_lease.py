@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, date_time, interval, plain, text
+from kmip_server.messages.fields import Payload, date_time, interval, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -16,14 +15,14 @@ from kmip_server.ttlv.tags import Tag
 _NOT_LEASED: Final = frozenset({State.COMPROMISED, State.DESTROYED, State.DESTROYED_COMPROMISED})
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ObtainLeaseRequest(Payload):
     """Which object to use on."""
 
     unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ObtainLeaseResponse(Payload):
     """The lease in seconds, 0 for one without an end, and when the object changed last."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, byte_string
+from kmip_server.messages.fields import Payload, byte_string, payload
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import STORED_LIMITS, kept_request
@@ -18,14 +18,14 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class PollRequest(Payload):
     """Which operation is asked about."""
 
     asynchronous_correlation_value: bytes = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class PollResponse(Payload):
     """Nothing of its own: the answer is the operation's (s6.1.38)."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, mask
+from kmip_server.messages.fields import Payload, mask, payload
 from kmip_server.ttlv.enumerations import ProtectionStorageMask, ResultReason
 from kmip_server.ttlv.tags import Tag
 
@@ -13,7 +11,7 @@ STORED_IN = ProtectionStorageMask.SOFTWARE
 """How this server protects what it stores."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ProtectionStorageMasks(Payload):
     """The alternatives that the client accepts, each a mask of which all bits must be satisfied."""
 

@@ -6,11 +6,10 @@ Nothing that is stored is looked at, so that the answer tells nobody anything ab
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, enumeration, structure, text
+from kmip_server.messages.fields import Payload, boolean, enumeration, payload, structure, text
 from kmip_server.messages.structures import RNGParameters
 from kmip_server.objects.attribute_fields import attribute_list
 from kmip_server.objects.attribute_set import AttributeValue
@@ -29,14 +28,14 @@ VENDOR: Final = "kmip-server"
 """Vendor Identification. Neither it nor Server Information says which version or build this is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ObjectGroups(Payload):
     """Object Groups (s7.23)."""
 
     object_group: tuple[str, ...] = text(Tag.OBJECT_GROUP, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class QueryRequest(Payload):
     """What the client wants to know."""
 
@@ -44,21 +43,21 @@ class QueryRequest(Payload):
     object_groups: ObjectGroups | None = structure(Tag.OBJECT_GROUPS, ObjectGroups, since=V2_1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ServerInformation(Payload):
     """Server Information (s7.37): vendors' own fields in 1.x, standard ones since 2.0."""
 
     product_name: str | None = text(Tag.PRODUCT_NAME, since=V2_0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ProfileInformation(Payload):
     """Profile Information (s7.31)."""
 
     profile_name: ProfileName = enumeration(Tag.PROFILE_NAME, ProfileName, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class CapabilityInformation(Payload):
     """Capability Information (s7.5)."""
 
@@ -76,7 +75,7 @@ class CapabilityInformation(Payload):
     quantum_safe_capability: bool | None = boolean(Tag.QUANTUM_SAFE_CAPABILITY, since=V2_0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ObjectDefaults(Payload):
     """Object Defaults (s7.22)."""
 
@@ -84,14 +83,14 @@ class ObjectDefaults(Payload):
     attributes: tuple[AttributeValue, ...] = attribute_list()
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class DefaultsInformation(Payload):
     """Defaults Information (s7.11)."""
 
     object_defaults: tuple[ObjectDefaults, ...] = structure(Tag.OBJECT_DEFAULTS, ObjectDefaults, many=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class QueryResponse(Payload):
     """What the client asked for, as far as there is something to say.
 

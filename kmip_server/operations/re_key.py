@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kmip_server.cryptography.generation import generate_symmetric_key, symmetric_key_length
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, Slot, declare, interval, plain, structure, text
+from kmip_server.messages.fields import Payload, Slot, declare, interval, payload, plain, structure, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import read_template, template
 from kmip_server.objects.attribute_set import AttributeValue
@@ -33,7 +32,7 @@ class FormerTemplateField:
         return (Slot(name, tag, False, False, lambda items: read_template(items[0], V1_4), lambda _: b""),)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ReKeyRequest(Payload):
     """Which key, when the new one is activated, and what else it shall have."""
 
@@ -46,7 +45,7 @@ class ReKeyRequest(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ReKeyResponse(Payload):
     """The replacement."""
 

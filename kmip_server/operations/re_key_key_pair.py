@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, interval, plain
+from kmip_server.messages.fields import Payload, interval, payload, plain
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -18,18 +17,18 @@ from kmip_server.ttlv.enumerations import CryptographicAlgorithm, LinkType, Obje
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class _Replaced(Payload):
     private_key_unique_identifier: Identifier | None = plain(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
     offset: int | None = interval(Tag.OFFSET)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ReKeyKeyPairRequest(PairAttributes, _Replaced):
     """Which pair, when the new one is activated, and what else it shall have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ReKeyKeyPairResponse(CreateKeyPairResponse):
     """The replacements."""
 

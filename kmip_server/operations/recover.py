@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -12,14 +10,14 @@ from kmip_server.ttlv.enumerations import Operation
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RecoverRequest(Payload):
     """Which object to recover."""
 
     unique_identifier: Identifier | None = plain(Tag.UNIQUE_IDENTIFIER, UNIQUE_IDENTIFIER)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RecoverResponse(Payload):
     """The object that is on-line now."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, enumeration, structure, text
+from kmip_server.messages.fields import Payload, enumeration, payload, structure, text
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import ObjectStructure, managed_object
@@ -19,7 +17,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RegisterRequest(Payload):
     """The object, and the attributes that it shall have."""
 
@@ -31,7 +29,7 @@ class RegisterRequest(Payload):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RegisterResponse(Payload):
     """The object that is managed here now."""
 

@@ -51,7 +51,7 @@ class Examined:
     None if there is nothing to store; `wrapped_by` is the object here that wraps it.
     """
 
-    facts: dict[Tag, Any]
+    facts: dict[int, Any]
     more: tuple[AttributeValue, ...] = ()
     digest: Digest | None
     stored: ObjectStructure | None
@@ -142,7 +142,7 @@ def _examine_key(call: Call, value: ObjectStructure, template: AttributeSet) -> 
         if clear is block:
             stored = replace(value, key_block=replace(block, key_value=replace(clear.key_value, attributes=())))
     _check_described(object_type, algorithm, length)
-    facts: dict[Tag, Any] = {
+    facts: dict[int, Any] = {
         Tag.CRYPTOGRAPHIC_ALGORITHM: algorithm,
         Tag.CRYPTOGRAPHIC_LENGTH: length,
         Tag.CRYPTOGRAPHIC_USAGE_MASK: template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0,
@@ -161,7 +161,7 @@ def _examine_key(call: Call, value: ObjectStructure, template: AttributeSet) -> 
     )
 
 
-def _known(facts: dict[Tag, Any]) -> dict[Tag, Any]:
+def _known(facts: dict[int, Any]) -> dict[int, Any]:
     return {tag: value for tag, value in facts.items() if value is not None}
 
 

@@ -6,12 +6,12 @@ Used by Get and Export. An object that is wanted as it is stored goes out as it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from kmip_server.cryptography.key_formats import convert
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, Slot, declare, enumeration, plain, structure
+from kmip_server.messages.fields import Payload, Slot, declare, enumeration, payload, plain, structure
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.key_block import (
     STRUCTURES,
@@ -35,7 +35,7 @@ from kmip_server.ttlv.versions import V1_4, ProtocolVersion
 _WRAPPING_DATA: Final = int(Tag.KEY_WRAPPING_DATA).to_bytes(3) + bytes([Type.STRUCTURE])
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class ReleaseRequest(Payload):
     """Which object, and in which form (Get and Export have the same fields)."""
 

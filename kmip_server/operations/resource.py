@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from kmip_server.objects.managed_object import ManagedObject
@@ -18,6 +19,7 @@ _TYPES: Final = {int(each): each.name for each in ObjectType}
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
+@lru_cache(maxsize=1024)
 def server_itself(subject: Subject) -> Thing:
     """What is asked for by an operation that names no existing object."""
     return Thing(SERVER, owner=subject.name, tenants=frozenset({subject.tenant}), operation_policy=DEFAULT)

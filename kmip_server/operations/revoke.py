@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, date_time, plain, structure, text
+from kmip_server.messages.fields import Payload, date_time, payload, plain, structure, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier, RevocationReason
 from kmip_server.objects.lifecycle import Event
 from kmip_server.operations.call import Call
@@ -18,7 +17,7 @@ from kmip_server.ttlv.tags import Tag
 _COMPROMISE: Final = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RevokeRequest(Payload):
     """Which object to revoke, why, and since when it may have been compromised."""
 
@@ -27,7 +26,7 @@ class RevokeRequest(Payload):
     compromise_occurrence_date: int | None = date_time(Tag.COMPROMISE_OCCURRENCE_DATE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RevokeResponse(Payload):
     """The object that is revoked now."""
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography.generation import random_bytes
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, byte_string, integer
+from kmip_server.messages.fields import Payload, byte_string, integer, payload
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RNGRetrieveRequest(Payload):
     """How many bytes."""
 
     data_length: int = integer(Tag.DATA_LENGTH, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RNGRetrieveResponse(Payload):
     """The random bytes."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from kmip_server.messages.fields import Payload, integer, plain
+from kmip_server.messages.fields import Payload, integer, payload, plain
 from kmip_server.messages.structures import DATA, DataReference
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
@@ -12,14 +10,14 @@ from kmip_server.ttlv.enumerations import Operation
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RNGSeedRequest(Payload):
     """The seed data."""
 
     data: DataReference = plain(Tag.DATA, DATA, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class RNGSeedResponse(Payload):
     """How many bytes of it were used."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, plain, text
+from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import one_attribute, reference_to
 from kmip_server.objects.attribute_set import AttributeValue
@@ -18,7 +16,7 @@ from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SetAttributeRequest(Payload):
     """Which object, and the value that its attribute gets."""
 
@@ -26,7 +24,7 @@ class SetAttributeRequest(Payload):
     new_attribute: AttributeValue = one_attribute(Tag.NEW_ATTRIBUTE, required=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SetAttributeResponse(Payload):
     """The object."""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import signing
 from kmip_server.cryptography.streaming import SignStream
-from kmip_server.messages.fields import Payload, boolean, byte_string, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -23,7 +21,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SignRequest(Payload):
     """What to sign: data, or its digest."""
 
@@ -38,7 +36,7 @@ class SignRequest(Payload):
     final_indicator: bool | None = boolean(Tag.FINAL_INDICATOR, since=V1_3)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SignResponse(Payload):
     """The signature, when the last part is done."""
 

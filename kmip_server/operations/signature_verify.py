@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmip_server.cryptography import signing
 from kmip_server.cryptography.streaming import VerifyStream
 from kmip_server.errors import KmipError
-from kmip_server.messages.fields import Payload, boolean, byte_string, enumeration, plain, structure, text
+from kmip_server.messages.fields import Payload, boolean, byte_string, enumeration, payload, plain, structure, text
 from kmip_server.messages.structures import (
     DATA,
     UNIQUE_IDENTIFIER,
@@ -24,7 +22,7 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_3, V1_4
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SignatureVerifyRequest(Payload):
     """The data or its digest, and the signature."""
 
@@ -40,7 +38,7 @@ class SignatureVerifyRequest(Payload):
     final_indicator: bool | None = boolean(Tag.FINAL_INDICATOR, since=V1_3)
 
 
-@dataclass(frozen=True, kw_only=True)
+@payload
 class SignatureVerifyResponse(Payload):
     """Whether the signature is valid, when the last part is done."""
 

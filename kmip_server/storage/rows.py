@@ -77,7 +77,7 @@ def stored_entries(row: ObjectRow) -> tuple[Entry, ...]:
 
 def entries_to_text(entries: tuple[Entry, ...]) -> str:
     """The entries as the `entries` column keeps them."""
-    return json.dumps(entries)
+    return json.dumps(entries) if entries else "[]"
 
 
 def entries_from_text(text: str) -> tuple[Entry, ...]:

@@ -261,7 +261,12 @@ class SqlUnit:
         return self._claimed((unique_identifier, sha256(nonce).digest()))
 
     def _claimed(self, claim: tuple[str, bytes]) -> bool:
-        return claim in self._nonces or self._connection.first(self._access.statements.get_nonce, claim) is not None
+        if claim not in self._nonces:
+            if self._connection.first(self._access.statements.get_nonce, claim) is None:
+                return False
+            # It is in the database for good: nothing that this unit takes back makes it free.
+            self._nonces[claim] = None
+        return True
 
     def approval(self, digest: bytes) -> ApprovalRequest | None:
         known = self._approvals.get(digest, _ABSENT)

@@ -83,7 +83,7 @@ def _examined(call: Call, found: PyKmipObject, template: AttributeSet) -> Examin
             return examine(call, value, template)
         except KmipError:
             pass
-    facts: dict[Tag, Any] = {Tag.CRYPTOGRAPHIC_USAGE_MASK: found.usage_mask}
+    facts: dict[int, Any] = {Tag.CRYPTOGRAPHIC_USAGE_MASK: found.usage_mask}
     if isinstance(value, Certificate):
         facts[Tag.CERTIFICATE_TYPE] = value.certificate_type
     elif not isinstance(value, OpaqueObject):
