@@ -179,7 +179,12 @@ def restrict(compiled: Compiled, subject: Subject, action: str, resource: Resour
     for deny in rules.deny:
         if deny.applies(subject, resource, context):
             return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
+    if not rules.require:
+        return _NOTHING_AGAINST_IT
     return Decision(True, "", "no rule denies it", _required(rules, subject, resource, context))
+
+
+_NOTHING_AGAINST_IT: Final = Decision(True, "", "no rule denies it")
 
 
 def _required(rules: _Rules, subject: Subject, resource: Resource, context: Context) -> Obligations:

@@ -22,7 +22,7 @@ class FrameAssembler:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._size = 0
 
     @property
@@ -37,6 +37,12 @@ class FrameAssembler:
 
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
+        if not self._buffer:
+            # Most often they are one whole message, which is handed out again as it is.
+            self._buffer = data
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
         self._buffer += data
 
     def take(self) -> bytes | None:
@@ -48,13 +54,15 @@ class FrameAssembler:
         if not self._size:
             if len(buffer) < HEADER_BYTES:
                 return None
-            header = bytes(buffer[:HEADER_BYTES])
             # A response is framed like a request, so that the layer above can refuse it and the connection lives on.
-            tag = Tag.RESPONSE_MESSAGE if header.startswith(_RESPONSE) else Tag.REQUEST_MESSAGE
-            self._size = frame_bytes(header, tag, self._limits)
+            tag = Tag.RESPONSE_MESSAGE if buffer.startswith(_RESPONSE) else Tag.REQUEST_MESSAGE
+            self._size = frame_bytes(buffer, tag, self._limits)
         if len(buffer) < self._size:
             return None
         message = bytes(buffer[: self._size])
-        del buffer[: self._size]
+        if isinstance(buffer, bytes):
+            self._buffer = buffer[self._size :]
+        else:
+            del buffer[: self._size]
         self._size = 0
         return message

@@ -35,12 +35,14 @@ from kmip_server.messages.kinds import (
     EnumerationKind,
     Kind,
     MaskKind,
+    Primitive,
     StructureKind,
     name_of,
 )
+from kmip_server.ttlv.binary import PRIMITIVES
 from kmip_server.ttlv.enumeration import Enumeration, Mask
 from kmip_server.ttlv.enumerations import ResultReason
-from kmip_server.ttlv.item import Item
+from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_0, V2_1, ProtocolVersion, within
 
@@ -143,8 +145,20 @@ def plain(
 
 
 _Reader = tuple[str, int, bool, bool, Callable[[Sequence[Item]], Any], Kind | None]
-_Writer = tuple[str, int, Callable[[Any], bytes], Kind | None]
+_Writer = tuple[str, int, Callable[[int, Any], bytes]]
 _NO_TAG: Final = -1
+
+
+def _writer(slot: Slot, version: ProtocolVersion) -> Callable[[int, Any], bytes]:
+    """What writes a slot's value under its tag, without asking for the version again and again."""
+    kind = slot.kind
+    if kind is None:
+        return lambda _, value: slot.write(value)
+    if isinstance(kind, Primitive):
+        return PRIMITIVES[kind.type]
+    if isinstance(kind, EnumerationKind):
+        return PRIMITIVES[Type.ENUMERATION]
+    return lambda tag, value: kind.write(tag, value, version)
 
 
 class Payload:
@@ -173,7 +187,7 @@ class Payload:
     @classmethod
     @cache
     def _writers(cls, version: ProtocolVersion) -> tuple[_Writer, ...]:
-        return tuple([(slot.name, slot.tag, slot.write, slot.kind) for slot in cls.slots(version)])
+        return tuple([(slot.name, slot.tag, _writer(slot, version)) for slot in cls.slots(version)])
 
     @classmethod
     def decode(cls, items: Sequence[Item], version: ProtocolVersion, *, partial: bool = False) -> Self:
@@ -212,10 +226,10 @@ class Payload:
         """The structure's encoded items, one after another, for a peer of this version."""
         fields = vars(self)
         parts: list[bytes] = []
-        for name, tag, write, kind in self._writers(version):
+        for name, tag, write in self._writers(version):
             value = fields[name]
             if value is not None:
-                parts.append(write(value) if kind is None else kind.write(tag, value, version))
+                parts.append(write(tag, value))
         return b"".join(parts)
 
 

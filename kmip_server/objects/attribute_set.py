@@ -137,9 +137,12 @@ class AttributeSet:
         """A set without one instance, or without the attribute."""
         return self._with(tag, () if removed is None else [old for old in self.instances(tag) if old != removed])
 
-    def joined(self, other: AttributeSet) -> AttributeSet:
-        """A set with the attributes of both; where both have one, the other's."""
-        return AttributeSet(self.parts | other.parts)
+    def joined(self, *others: AttributeSet) -> AttributeSet:
+        """A set with the attributes of all; where several have one, the last one's."""
+        parts = dict(self.parts)
+        for other in others:
+            parts.update(other.parts)
+        return AttributeSet(parts)
 
     def _with(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
         encoded = tuple(

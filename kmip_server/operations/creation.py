@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.errors import KmipError
@@ -43,6 +43,7 @@ from kmip_server.ttlv.enumerations import (
     RNGAlgorithm,
     State,
 )
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 from policy.operation_policies import DEFAULT
 
@@ -65,6 +66,8 @@ _DESCRIBED: Final = frozenset(
 """Attributes that the server sets and a client may state: they must agree with the object."""
 
 _MAXIMUM_TEXT: Final = 4096
+_SMALL: Final = 2048
+"""Templates are remembered up to this many bytes."""
 FIRST_DATE: Final = -62_135_596_800
 LAST_DATE: Final = 253_402_300_799
 """Years have four digits in XML and JSON (RFC 3339), and a date that is moved (Re-key) must stay one."""
@@ -78,8 +81,26 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
     Attribute Read Only for what only the server sets; Attribute Single Valued for a second instance; Invalid Attribute
     for one that this object type cannot have; Non Unique Name Attribute for a Name in use.
     """
-    attributes = AttributeSet.of([call.batch.resolved(attribute) for attribute in wanted])
+    resolved = [call.batch.resolved(attribute) for attribute in wanted]
+    named = tuple([attribute for attribute in resolved if attribute.tag is Tag.NAME])
+    others = tuple([attribute for attribute in resolved if attribute.tag is not Tag.NAME])
     most = call.services.limits.attribute_instances
+    attributes = _well_formed(others, object_type, most)
+    if named:
+        attributes = attributes.joined(_well_formed(named, object_type, most))
+    for tag, check in _CHECKS_IN_CALL.items():
+        for value in attributes.all(tag):
+            check(call, value, None)
+    return attributes
+
+
+@remembered(512, lambda _, checked: len(checked.to_bytes()) <= _SMALL)
+def _well_formed(wanted: tuple[AttributeValue, ...], object_type: ObjectType, most: int) -> AttributeSet:
+    """The attributes for a new object, as far as they can be checked by themselves.
+
+    Remembered, since clients ask for the same again and again, but for the Name.
+    """
+    attributes = AttributeSet.of(wanted)
     for tag in attributes.tags:
         row, values = ATTRIBUTES[tag], attributes.all(tag)
         if row.set_by is SetBy.SERVER and tag not in _DESCRIBED:
@@ -93,16 +114,23 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
         if object_type not in row.objects:
             raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"a {object_type.title} has no {name_of(row.tag)}")
         for value in values:
-            check_value(call, tag, value)
+            _check_alone(tag, value)
     return attributes
 
 
 def check_value(call: Call, tag: Tag, value: Any, holder: ManagedObject | None = None) -> None:
     """Check one attribute value that a client gives to a new object, or to the `holder`; it may keep its own Name."""
-    check_bounds(tag, value)
-    check = _CHECKS.get(tag)
+    _check_alone(tag, value)
+    check = _CHECKS_IN_CALL.get(tag)
     if check is not None:
         check(call, value, holder)
+
+
+def _check_alone(tag: Tag, value: Any) -> None:
+    check_bounds(tag, value)
+    check = _CHECKS_ALONE.get(tag)
+    if check is not None:
+        check(value)
 
 
 def check_bounds(tag: Tag, value: Any) -> None:
@@ -146,7 +174,7 @@ def _check_policy(call: Call, policy: str, _: ManagedObject | None) -> None:
         )
 
 
-def _check_application(_: Call, value: ApplicationSpecificInformation, __: ManagedObject | None) -> None:
+def _check_application(value: ApplicationSpecificInformation) -> None:
     if value.application_data is None:
         raise KmipError(
             ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED,
@@ -154,17 +182,17 @@ def _check_application(_: Call, value: ApplicationSpecificInformation, __: Manag
         )
 
 
-def _check_limits(_: Call, limits: UsageLimits, __: ManagedObject | None) -> None:
+def _check_limits(limits: UsageLimits) -> None:
     if limits.usage_limits_total < 0:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Usage Limits Total (420097) is not negative")
 
 
-def _check_length(_: Call, length: int, __: ManagedObject | None) -> None:
+def _check_length(length: int) -> None:
     if length <= 0:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, "Cryptographic Length (42002A) is above 0")
 
 
-def _check_vendor_attribute(_: Call, value: VendorAttribute, __: ManagedObject | None) -> None:
+def _check_vendor_attribute(value: VendorAttribute) -> None:
     if value.vendor_identification == "y":
         raise KmipError(
             ResultReason.ATTRIBUTE_READ_ONLY, 'Vendor Identification (42009D) "y" is the server\'s (KMIP 2.1 s4.60)'
@@ -189,16 +217,21 @@ def _check_link(call: Call, link: Link, _: ManagedObject | None) -> None:
         ) from None
 
 
-_CHECKS: Final[dict[Tag, Callable[[Call, Any, ManagedObject | None], None]]] = {
-    Tag.NAME: _check_name,
-    Tag.OPERATION_POLICY_NAME: _check_policy,
-    Tag.LINK: _check_link,
+_CHECKS_ALONE: Final[dict[Tag, Callable[[Any], None]]] = {
     Tag.APPLICATION_SPECIFIC_INFORMATION: _check_application,
     Tag.USAGE_LIMITS: _check_limits,
     Tag.CRYPTOGRAPHIC_LENGTH: _check_length,
     Tag.ATTRIBUTE: _check_vendor_attribute,
 }
-"""What a value of the client's must be, beside its size; the attributes not named here may have any value."""
+_CHECKS_IN_CALL: Final[dict[Tag, Callable[[Call, Any, ManagedObject | None], None]]] = {
+    Tag.NAME: _check_name,
+    Tag.OPERATION_POLICY_NAME: _check_policy,
+    Tag.LINK: _check_link,
+}
+"""What a value of the client's must be, beside its size: by itself, and among what else there is.
+
+The attributes not named here may have any value.
+"""
 
 
 def new_object(
@@ -235,10 +268,12 @@ def new_object(
         stated.get(Tag.OPERATION_POLICY_NAME) or DEFAULT,
         call.now,
         call.services.lease_seconds,
-        fresh=stated.get(Tag.FRESH) is not False,
-        sensitive=bool(stated.get(Tag.SENSITIVE)),
-        extractable=stated.get(Tag.EXTRACTABLE) is not False,
-        generated=generated,
+        _Flags(
+            stated.get(Tag.FRESH) is not False,
+            bool(stated.get(Tag.SENSITIVE)),
+            stated.get(Tag.EXTRACTABLE) is not False,
+            generated,
+        ),
     )
     identifier = unique_identifier or call.new_identifier()
     own: dict[int, Any] = {
@@ -248,24 +283,22 @@ def new_object(
     }
     if digest is not None:
         own[Tag.DIGEST] = digest
-    made = ManagedObject(call.caller.name, template.joined(common).joined(AttributeSet.single(own)))
+    made = ManagedObject(call.caller.name, template.joined(common, AttributeSet.single(own)))
     made.settle(call.now)
     return made
 
 
+class _Flags(NamedTuple):
+    fresh: bool
+    sensitive: bool
+    extractable: bool
+    generated: bool
+
+
 @lru_cache(maxsize=256)
-def _common(
-    object_type: ObjectType,
-    policy: str,
-    now: int,
-    lease_seconds: int,
-    *,
-    fresh: bool,
-    sensitive: bool,
-    extractable: bool,
-    generated: bool,
-) -> AttributeSet:
+def _common(object_type: ObjectType, policy: str, now: int, lease_seconds: int, flags: _Flags) -> AttributeSet:
     """What the server sets that many objects of the same second have in common."""
+    fresh, sensitive, extractable, generated = flags
     values: dict[int, Any] = {
         Tag.OBJECT_TYPE: object_type,
         Tag.OPERATION_POLICY_NAME: policy,

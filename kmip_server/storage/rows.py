@@ -72,7 +72,9 @@ def encodable(text: str) -> bool:
 
 def stored_entries(row: ObjectRow) -> tuple[Entry, ...]:
     """The distinct index entries of a row in their stored form, in order."""
-    return tuple(sorted({(tag, stored_value(value)) for tag, value in row.indexed or ()}))
+    if not row.indexed:
+        return ()
+    return tuple(sorted({(tag, stored_value(value)) for tag, value in row.indexed}))
 
 
 def entries_to_text(entries: tuple[Entry, ...]) -> str:

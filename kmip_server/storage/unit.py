@@ -379,7 +379,9 @@ class SqlUnit:
 
     def end_undoable(self) -> None:
         self.accept()
-        if self._undoable is not None and self._undoable.savepoint:
+        if self._undoable is None:
+            return
+        if self._undoable.savepoint:
             self._connection.run("RELEASE SAVEPOINT batch")
         self._undoable = None
 

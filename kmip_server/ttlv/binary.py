@@ -48,8 +48,8 @@ _INTERVAL: Final = int(Type.INTERVAL)
 _DATE_TIME_EXTENDED: Final = int(Type.DATE_TIME_EXTENDED)
 
 
-def frame_bytes(header: bytes, expected_tag: int, limits: Limits) -> int:
-    """The whole size, header included, of the message that starts with these 8 bytes.
+def frame_bytes(header: bytes | bytearray, expected_tag: int, limits: Limits) -> int:
+    """The whole size, header included, of the message that starts with these bytes, at least 8.
 
     Raises CodecError if it is not a structure with the expected tag, or is larger than the limits allow.
     """
