@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
-from enum import Enum
+from enum import Enum, StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
@@ -20,7 +20,7 @@ ROLES: Final = ("administrator", "security officer", "auditor", "operator")
 """The access levels that every policy has; it may add others."""
 
 
-class Who(Enum):
+class Who(StrEnum):
     """What a selector names."""
 
     ANYONE = "anyone"

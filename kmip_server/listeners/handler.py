@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from kmip_server.identity.caller import Caller
 
 
-class Encoding(Enum):
+class Encoding(StrEnum):
     """The encodings of one message (KMIP 2.1 s10; Additional Message Encodings)."""
 
     TTLV = "ttlv"

@@ -274,12 +274,13 @@ def new_object(
             stated.get(Tag.EXTRACTABLE) is not False,
             generated,
         ),
+        tuple(facts.items()) if generated else (),
     )
     identifier = unique_identifier or call.new_identifier()
     own: dict[int, Any] = {
         Tag.UNIQUE_IDENTIFIER: identifier,
         Tag.SHORT_UNIQUE_IDENTIFIER: hashlib.sha256(identifier.encode()).digest(),
-        **facts,
+        **({} if generated else facts),
     }
     if digest is not None:
         own[Tag.DIGEST] = digest
@@ -296,8 +297,15 @@ class _Flags(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _common(object_type: ObjectType, policy: str, now: int, lease_seconds: int, flags: _Flags) -> AttributeSet:
-    """What the server sets that many objects of the same second have in common."""
+def _common(
+    object_type: ObjectType,
+    policy: str,
+    now: int,
+    lease_seconds: int,
+    flags: _Flags,
+    facts: tuple[tuple[int, Any], ...],
+) -> AttributeSet:
+    """What the server sets that many objects of the same second have in common; for generated keys, facts, too."""
     fresh, sensitive, extractable, generated = flags
     values: dict[int, Any] = {
         Tag.OBJECT_TYPE: object_type,
@@ -314,7 +322,7 @@ def _common(object_type: ObjectType, policy: str, now: int, lease_seconds: int, 
         Tag.PROTECTION_STORAGE_MASK: int(ProtectionStorageMask.SOFTWARE),
     }
     if generated:
-        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: SERVER_RNG}
+        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: SERVER_RNG, **dict(facts)}
     return AttributeSet.single(values)
 
 

@@ -42,8 +42,8 @@ def record(sequence: int, before: bytes, entry: AuditEntry) -> AuditRecord:
 def digest(before: bytes, sequence: int, at: int, texts: Texts) -> bytes:
     """The digest of a record with these six texts, in the order of the table's columns."""
     # As json.dumps((sequence, at, *texts)), without the making of an encoder for each record.
-    columns = [str(sequence), str(at), *["null" if text is None else encode_basestring_ascii(text) for text in texts]]
-    return sha256(before + f"[{', '.join(columns)}]".encode("ascii")).digest()
+    columns = ", ".join(["null" if text is None else encode_basestring_ascii(text) for text in texts])
+    return sha256(before + f"[{sequence}, {at}, {columns}]".encode("ascii")).digest()
 
 
 def breaks(last: int, before: bytes, sequence: int, at: int, texts: Texts, found: bytes) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
 from kmip_server.storage.database import Database
@@ -30,7 +30,7 @@ class _Cursor(Protocol):
     rowcount: int
 
     def execute(self, text: Any, parameters: Sequence[Any] = ..., /) -> Any: ...
-    def executemany(self, text: Any, rows: Sequence[Sequence[Any]], /) -> Any: ...
+    def executemany(self, text: Any, rows: Iterable[Sequence[Any]], /) -> Any: ...
     def fetchone(self) -> Row | None: ...
     def fetchall(self) -> list[Row]: ...
 
@@ -186,7 +186,7 @@ class HeldConnection:
     def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> int:
         """Carry out a statement once for each row of parameters; the number of rows it changed in all."""
         try:
-            self._cursor.executemany(text, rows)
+            self._cursor.executemany(text, map(_quick, rows) if self._database.sqlite else rows)
         except self._errors as error:
             raise self._failure(error) from error
         return self._cursor.rowcount
@@ -199,6 +199,16 @@ class HeldConnection:
                 connection.close()
             except self._errors:
                 return
+
+
+_QUICK = frozenset({int, str, float, type(None)})
+
+
+def _quick(row: Sequence[Any]) -> list[Any]:
+    """The row in types that Python's driver for SQLite takes at once; for others it looks for an adapter each time."""
+    return [
+        value if (kind := type(value)) in _QUICK else bytearray(value) if kind is bytes else int(value) for value in row
+    ]
 
 
 def _sqlite_failure(error: Exception) -> Exception:

@@ -76,7 +76,8 @@ class LoopLane:
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(f"{self._queue_limit} requests wait for the database already")
         self._loop_thread = threading.get_ident()
-        self._idle.clear()
+        if self._idle.is_set():
+            self._idle.clear()
         self._waiting.append(Entry(Work(work, writes), done))
         self._go_on()
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database, Sql
-from kmip_server.storage.rows import COLUMNS
+from kmip_server.storage.rows import COLUMNS, DATELESS_COLUMNS
 
 _JOB = tuple(column.name for column in schema.jobs.columns)
 _ROW = [schema.objects.c[name] for name in COLUMNS]
@@ -34,6 +34,7 @@ class Statements:
     get: str
     get_locked: str
     insert_object: str  # the columns of COLUMNS, entries
+    insert_dateless: str  # the columns of DATELESS_COLUMNS, entries
     update_object: str  # the columns of COLUMNS, then the identifier and the version before
     get_material_id: str
     set_entries: str  # entries, unique_identifier
@@ -103,6 +104,7 @@ def build_statements(database: Database) -> Statements:
         get=text(get, "key"),
         get_locked=text(get.with_for_update(), "key"),
         insert_object=insertion(objects, *COLUMNS, "entries"),
+        insert_dateless=insertion(objects, *DATELESS_COLUMNS, "entries"),
         update_object=text(
             update(objects).where(of_key, objects.c.version == bindparam("before")).values(new),
             *(f"new_{name}" for name in COLUMNS),

@@ -356,9 +356,12 @@ class SqlUnit:
     # Steps within the transaction
 
     def accept(self) -> None:
-        if self._item.savepoint:
+        item, writes, memory = self._item, len(self._writes), len(self._memory)
+        if item.savepoint:
             self._connection.run("RELEASE SAVEPOINT item")
-        self._item = _Mark(len(self._writes), len(self._memory))
+        elif item.writes == writes and item.memory == memory:
+            return
+        self._item = _Mark(writes, memory)
 
     def discard(self) -> None:
         self._back_to(self._item, "item")

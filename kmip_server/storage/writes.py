@@ -9,7 +9,7 @@ the same rows wait for each other and never in a circle.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Any, NamedTuple
 
 from kmip_server.storage.connection import HeldConnection
@@ -18,6 +18,7 @@ from kmip_server.storage.rows import (
     Entry,
     approval_values,
     column_values,
+    dateless_values,
     entries_from_text,
     entries_to_text,
     job_values,
@@ -26,7 +27,7 @@ from kmip_server.storage.sealing import Sealed
 from kmip_server.storage.statements import Statements
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What a pending write does."""
 
     OBJECT = auto()
@@ -106,12 +107,18 @@ def _last_states(writes: Iterable[Write]) -> list[_Object]:
 
 
 def _insert_objects(run: _Run, inserted: list[_Object]) -> None:
-    parameters = []
+    dateless: list[tuple[Any, ...]] = []
+    dated: list[tuple[Any, ...]] = []
     index: list[tuple[Any, ...]] = []
     for row, entries, *_ in inserted:
-        parameters.append((*column_values(row), entries_to_text(entries)))
+        values, text = dateless_values(row), entries_to_text(entries)
+        if values is not None:
+            dateless.append((*values, text))
+        else:
+            dated.append((*column_values(row), text))
         index += _index_rows(row, entries)
-    run.many(run.statements.insert_object, parameters)
+    run.many(run.statements.insert_dateless, dateless)
+    run.many(run.statements.insert_object, dated)
     run.many(run.statements.insert_entry, index)
 
 
