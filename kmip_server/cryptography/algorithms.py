@@ -64,7 +64,8 @@ class CipherAlgorithm:
 
     def fits(self, key: bytes, lengths: tuple[int, ...] = ()) -> bool:
         """Whether the key material has one of `lengths` (in bits), or of all the algorithm's lengths."""
-        return len(key) in {self.material_length(bits) for bits in lengths or self.lengths}
+        size = len(key)
+        return any(self.material_length(bits) == size for bits in lengths or self.lengths)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -98,7 +98,8 @@ def used(call: Call, target: ManagedObject, purpose: Purpose, request: Parts, da
 def parameters_for(call: Call, target: ManagedObject, given: CryptographicParameters | None) -> CryptographicParameters:
     """The request's Cryptographic Parameters, or the key's own (s6.1.17). Refuses legacy algorithms by policy."""
     parameters = given
-    if parameters is None or parameters == NO_PARAMETERS:
+    # Their fields are compared one by one, and most often the first one differs.
+    if parameters is None or vars(parameters) == vars(NO_PARAMETERS):
         parameters = target.first(Tag.CRYPTOGRAPHIC_PARAMETERS) or NO_PARAMETERS
     named = parameters.digital_signature_algorithm
     signature = None if named is None else SIGNATURE_ALGORITHMS.get(named)
