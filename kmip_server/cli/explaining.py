@@ -56,7 +56,7 @@ def _ruling_and_object(directory: Path, resource: str) -> tuple[Ruling, Resource
     settings = Settings.load(directory)
     store = Store.open(settings.storage.url, open_master_key(settings))
     try:
-        ruling = directory_source(store, settings.policy.operation_policies).current.ruling
+        ruling = directory_source(store).current.ruling
         with store.unit(writes=False) as unit:
             row = unit.get(resource)
     finally:
