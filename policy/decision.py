@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, Protocol
 
 from policy.model import NOTHING, Effect, Match, Obligations, Rule, Selector, When, Who
+from policy.parameters import FIELDS, NO_PARAMETERS, Parameters
 from policy.workflows import QUARANTINE, REVOKED
 
 
@@ -58,6 +59,8 @@ class Resource(Protocol):
     def state(self) -> str | None: ...
     @property
     def pair(self) -> tuple[Subject, Subject] | None: ...
+    @property
+    def parameters(self) -> Parameters: ...
 
 
 class Thing(NamedTuple):
@@ -75,6 +78,7 @@ class Thing(NamedTuple):
     uses: frozenset[str] = frozenset()
     state: str | None = None
     pair: tuple[Subject, Subject] | None = None
+    parameters: Parameters = NO_PARAMETERS
 
 
 class Context(NamedTuple):
@@ -127,6 +131,8 @@ class Compiled:
         self.rules = tuple(rules)
         self._compiled = [_Compiled(rule, _tests(rule)) for rule in self.rules]
         self._about: dict[tuple[str, str], _Rules] = {}
+        self.about_parameters = frozenset(rule.name for rule in self.rules if _names_parameters(rule))
+        """The names of the rules that look at Cryptographic Parameters."""
 
     def about(self, action: str, object_type: str) -> _Rules:
         """The rules about an action on a type of object."""
@@ -207,6 +213,10 @@ def _lower(one: int | None, other: int | None) -> int | None:
 def _concerns(rule: Rule, action: str, object_type: str) -> bool:
     types = rule.resource.object_types
     return action in rule.actions and (not types or object_type in types)
+
+
+def _names_parameters(rule: Rule) -> bool:
+    return any(getattr(match, field) for match in (rule.resource, *rule.unless) for field in FIELDS)
 
 
 def _tests(rule: Rule) -> tuple[_Test, ...]:
@@ -338,6 +348,17 @@ def _attributes(match: Match) -> _Test:
     )
 
 
+def _parameter(field: str, name: str) -> Callable[[Match], _Test]:
+    """The test of a field that names values of a Cryptographic Parameter."""
+    place = Parameters._fields.index(name)
+
+    def made(match: Match) -> _Test:
+        wanted: frozenset[str] = getattr(match, field)
+        return lambda _, resource, __: resource.parameters[place] in wanted
+
+    return made
+
+
 def _algorithms(match: Match) -> _Test:
     lengths = dict(match.algorithms)
 
@@ -359,6 +380,7 @@ _FIELDS: Final[dict[str, Callable[[Match], _Test]]] = {
     "names": _names,
     "attributes": _attributes,
     "pair": _pair,
+    **{field: _parameter(field, name) for field, (name, _) in FIELDS.items()},
 }
 """What the fields of a match ask of a resource, the quick ones first; object types and tenants are looked at before."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kmip_server.cli.output import CommandError
+from policy.parameters import Parameters
 
 if TYPE_CHECKING:
     from policy.compiling import Ruling
@@ -24,6 +25,7 @@ _WORDS: Final[dict[str, Callable[[str], Any]]] = {
     "uses": lambda value: frozenset(value.split("+")),
     "tenants": lambda value: frozenset(value.split("+")),
     "pair": str,
+    **dict.fromkeys(Parameters._fields, str),
 }
 """What may be said of a resource, and how it is read: several of a kind are joined by "+"."""
 
@@ -92,6 +94,7 @@ def _described(ruling: Ruling, who: Subject, text: str) -> Resource:
         one, _, other = said["pair"].partition("+")
         said["pair"] = (ruling.subject(Who.DEVICE, one), ruling.subject(Who.DEVICE, other))
         said.setdefault("tenants", frozenset(each.tenant for each in said["pair"]))
+    said["parameters"] = Parameters(**{name: said.pop(name) for name in Parameters._fields if name in said})
     said.setdefault("owner", who.name)
     said.setdefault("operation_policy", DEFAULT)
     said.setdefault("tenants", ruling.tenants(said["owner"]))
