@@ -31,11 +31,12 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
 from policy.actions import OBJECT_OPERATIONS
 from policy.compiling import Ruling
-from policy.decision import Context, Decision, Subject, decide, restrict
+from policy.decision import Context, Decision, Subject, allows_any, decide, restrict
 from policy.model import NOTHING, Obligations
 from policy.notifications import Event
 from policy.parameters import Parameters
 
+_ANYTHING: Final = frozenset(OBJECT_OPERATIONS)
 _NOT_MADE: Final = dict.fromkeys(
     (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.DERIVE_KEY),
     ResultReason.INVALID_ATTRIBUTE_VALUE,
@@ -104,7 +105,7 @@ class Call:
             raise self.not_found()
         decision = self.decide(operation, row, computes)
         if not decision.allowed:
-            if any(self.decide(Operation[name], row).allowed for name in OBJECT_OPERATIONS):
+            if self._may_do_anything(row):
                 how = self._how(decision)
                 raise KmipError(
                     ResultReason.PERMISSION_DENIED,
@@ -137,6 +138,10 @@ class Call:
             computes = self.in_effect
         resource = ObjectResource(self.ruling, row, self.now, computes)
         return decide(self.ruling.rules, self.subject, operation.name, resource, self._context())
+
+    def _may_do_anything(self, row: ObjectRow) -> bool:
+        resource = ObjectResource(self.ruling, row, self.now)
+        return allows_any(self.ruling.rules, self.subject, _ANYTHING, resource, self._context())
 
     def restrict(self, operation: Operation, row: ObjectRow) -> Decision:
         """What the policy has against an object as an allowed operation would make it, and what it requires of it."""
