@@ -115,6 +115,9 @@ def test_a_caller_is_looked_up_again_in_a_newer_directory(source: DirectorySourc
     source.refresh()
     with pytest.raises(IdentityError, match="revoked"):
         source.current.again(caller)
+    with pytest.raises(IdentityError, match="revoked"):
+        source.current.named("alice")
+    assert source.current.named("somebody nobody entered").groups == frozenset()
 
 
 def test_many_threads_may_refresh_at_once(source: DirectorySource, database: Database) -> None:
