@@ -241,7 +241,7 @@ def restrict(compiled: Compiled, subject: Subject, action: str, resource: Resour
 
 def _required(rules: _Rules, subject: Subject, resource: Resource, context: Context) -> Obligations:
     required = [one.rule.require for one in rules.require if one.applies(subject, resource, context)]
-    return reduce(_both, required, NOTHING) if required else NOTHING
+    return reduce(_both, required) if required else NOTHING
 
 
 def _both(one: Obligations, other: Obligations) -> Obligations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from kmip_server.objects.managed_object import ManagedObject
@@ -28,6 +29,11 @@ def server_itself(subject: Subject, parameters: Parameters = NO_PARAMETERS) -> T
         operation_policy=DEFAULT,
         parameters=parameters,
     )
+
+
+@lru_cache(maxsize=256)
+def _bits(mask: int) -> frozenset[str]:
+    return frozenset([bit.name for bit in CryptographicUsageMask if mask & bit])
 
 
 Computes = Callable[[ManagedObject], Parameters]
@@ -100,8 +106,7 @@ class ObjectResource:
     @property
     def uses(self) -> frozenset[str]:
         """The names of the bits in its Cryptographic Usage Mask (s4.17)."""
-        mask = self._row.cryptographic_usage_mask or 0
-        return frozenset([bit.name for bit in CryptographicUsageMask if mask & bit])
+        return _bits(self._row.cryptographic_usage_mask or 0)
 
     @property
     def state(self) -> str | None:
