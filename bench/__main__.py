@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine
+from bench.decisions import decisions
 from bench.report import Report
 from bench.runs import (
     FULL,
@@ -78,6 +79,7 @@ def main() -> None:
         everything = {**both, ceiling.title: ceiling}
 
         _pin_generator()
+        report.decisions = decisions()
         small = [Row(workload, SMALL, number) for workload in chosen for number in plan.connections]
         report.rows += small
         run_rows(plan, small, everything)

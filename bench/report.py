@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.decisions import CLIENTS, GOAL_US, RULES, Question
 from bench.runs import FOREIGN_SHARE, Plan, Row, Run
 
 MEMORY_MIB = 120
@@ -43,6 +44,7 @@ class Report:
     memory: dict[tuple[str, int], list[float]] = field(default_factory=dict)
     syncs: dict[str, float | None] = field(default_factory=dict)
     filled: dict[str, str] = field(default_factory=dict)
+    decisions: list[Question] = field(default_factory=list)
     their_locate: float | None = None
     """Seconds that PyKMIP took for one Locate among the large number of objects; None: no answer in time."""
 
@@ -65,6 +67,15 @@ class Report:
             checks.append(_at_least(f"Get: p99, PyKMIP's divided by ours, {most} connections", P99_RATIO, share))
         for key, title in (("locate", "Locate by name"), ("get", "Get")):
             checks.append(self._growth(key, title, most))
+        slowest = max((each.microseconds for each in self.decisions), default=None)
+        checks.append(
+            Check(
+                "Decision on a request, the slowest kind",
+                f"<= {GOAL_US} us",
+                "" if slowest is None else f"{slowest:.1f} us",
+                None if slowest is None else slowest <= GOAL_US,
+            )
+        )
         memory = max(
             (size for (title, _), sizes in self.memory.items() if title == self.ours for size in sizes), default=None
         )
@@ -132,6 +143,15 @@ class Report:
                 else f"{self.their_locate:.1f} s."
             ),
             "",
+            "## Decisions",
+            "",
+            f"What the policy takes to decide, with {CLIENTS} clients, a template and {RULES} rules, in microseconds"
+            " of processor time.",
+            "",
+            "| Request | us |",
+            "|---|--:|",
+            *(f"| {each.title} | {each.microseconds:.1f} |" for each in self.decisions),
+            "",
             "## Memory and durability",
             "",
             "| Server | Objects at first | Resident size of each process, MiB | syncs a Create, 1 connection |",
@@ -184,6 +204,7 @@ class Report:
             "machine": self.machine,
             "checks": [asdict(check) for check in self.checks()],
             "rows": rows,
+            "decisions_us": {each.title: each.microseconds for each in self.decisions},
             "memory_mib": {f"{title}, {objects} objects": sizes for (title, objects), sizes in self.memory.items()},
             "syncs_a_create": self.syncs,
             "their_locate_s": self.their_locate,

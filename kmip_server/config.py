@@ -26,6 +26,14 @@ _PREFIX: Final = "KMIP_"
 _DELIMITER: Final = "__"
 _SQLITE: Final = "sqlite:///"
 
+RETIRED: Final = "policy.operation_policies"
+"""A key that is no more: it named files of operation policies, which are in the policy store now."""
+_MISSING: Final = "there is no such key"
+_GONE: Final = (
+    "operation policies are in the policy store now: `kmip-server upgrade DIR` takes the files there and removes this"
+    " key from server.toml; from elsewhere, remove it and use `kmip-server policy import DIR FILE.json`"
+)
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -101,7 +109,6 @@ class MasterKey(_Section):
 class Policy(_Section):
     """What is allowed beyond the standard's own rules."""
 
-    operation_policies: tuple[Path, ...] = (Path("policies"),)
     legacy_algorithms: bool = False
     time_stamp_skew_seconds: Annotated[int, Field(ge=0)] = 0
 
@@ -192,7 +199,7 @@ class Settings(BaseSettings):
     def _absolute(self) -> Settings:
         """The same settings with every path resolved against the server directory."""
         updates: dict[str, _Section] = {}
-        for name in ("tls", "master_key", "policy", "notifications"):
+        for name in ("tls", "master_key", "notifications"):
             section: _Section = getattr(self, name)
             values = {key: _resolve(self.directory, value) for key, value in section}
             updates[name] = section.model_copy(update=values)
@@ -219,11 +226,7 @@ def _refuse_unknown_variables(sections: frozenset[str]) -> None:
 
 
 def _resolve(directory: Path, value: object) -> object:
-    if isinstance(value, Path):
-        return directory / value
-    if isinstance(value, tuple):
-        return tuple(_resolve(directory, item) for item in value)
-    return value
+    return directory / value if isinstance(value, Path) else value
 
 
 def _line(file: Path, given: Mapping[str, Any], location: list[str], message: str) -> str:
@@ -237,4 +240,6 @@ def _line(file: Path, given: Mapping[str, Any], location: list[str], message: st
         place = f"environment variable {variable}"
     else:
         place = str(file)
-    return f"{place}: {key}: {'there is no such key' if message.startswith('Extra inputs') else message}"
+    if message.startswith("Extra inputs"):
+        message = _GONE if key == RETIRED else _MISSING
+    return f"{place}: {key}: {message}"

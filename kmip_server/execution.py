@@ -155,7 +155,7 @@ class Execution:
 
     def _now(self, call: Call, item: RequestBatchItem, prepared: Prepared | None) -> ResponseBatchItem:
         spec = call.spec
-        payload = spec.decode(item.request_payload, self.version)
+        payload = call.request = spec.decode(item.request_payload, self.version)
         if not spec.names_object:
             call.permit()
             call.need_approval("")
@@ -199,6 +199,7 @@ class Execution:
     def _later(self, call: Call, item: RequestBatchItem) -> ResponseBatchItem:
         """Keep the item as a job, and answer that it is pending (s9.2)."""
         if not call.spec.names_object:
+            call.request = call.spec.decode(item.request_payload, self.version)
             call.permit()
         job = new_job(self.caller, self.request, item, self.jobs, self.now)
         answer = ResponseBatchItem(

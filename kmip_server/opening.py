@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from twisted.internet.base import ReactorBase
 
@@ -27,7 +25,7 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
     """The service of a server directory. Raises what its store, its policies and the self-test raise."""
     self_test()
     store = Store.open(settings.storage.url, master_key)
-    directories = directory_source(store, settings.policy.operation_policies)
+    directories = directory_source(store)
     limits = settings.limits
     services = Services(
         ruling=directories.current.ruling,
@@ -82,8 +80,8 @@ def _settle_memory() -> None:
     gc.set_threshold(2_000, 5, 5)
 
 
-def directory_source(store: Store, policies: Sequence[Path]) -> DirectorySource:
-    """The directory of a store and its policy files, kept up to date."""
+def directory_source(store: Store) -> DirectorySource:
+    """The directory of a store, kept up to date."""
     database = store.database
 
     def current_epoch() -> int:
@@ -95,5 +93,4 @@ def directory_source(store: Store, policies: Sequence[Path]) -> DirectorySource:
         lambda: [client.name for client in list_clients(database)],
         current_epoch,
         lambda: read_policy(database),
-        policies,
     )

@@ -1,21 +1,22 @@
 """Whether a subject may do something: one pure, total function. Deny by default, and a denial wins.
 
 No clock, no database, no random source: what the decision depends on is in its arguments. A policy is compiled once;
-then a decision looks only at the rules about its action and its type of object.
+then a decision looks only at the rules about its subject, its action and its type of object.
 """
 
 # ruff: noqa: D102 - what the properties of a Resource are is what the fields of a Match ask about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import reduce
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from policy.model import NOTHING, Effect, Match, Obligations, Rule, Selector, When, Who
+from policy.parameters import FIELDS, NO_PARAMETERS, Parameters
 from policy.workflows import QUARANTINE, REVOKED
 
 
@@ -58,6 +59,8 @@ class Resource(Protocol):
     def state(self) -> str | None: ...
     @property
     def pair(self) -> tuple[Subject, Subject] | None: ...
+    @property
+    def parameters(self) -> Parameters: ...
 
 
 class Thing(NamedTuple):
@@ -75,6 +78,7 @@ class Thing(NamedTuple):
     uses: frozenset[str] = frozenset()
     state: str | None = None
     pair: tuple[Subject, Subject] | None = None
+    parameters: Parameters = NO_PARAMETERS
 
 
 class Context(NamedTuple):
@@ -96,16 +100,24 @@ class Decision(NamedTuple):
 
 NO_RULE: Final = Decision(False, "", "no rule allows this")
 
+_Key = TypeVar("_Key", bound=Hashable)
+_Found = TypeVar("_Found")
 _Test = Callable[[Subject, Resource, Context], bool]
+_Who = Callable[[Subject], bool]
 
 
 class _Compiled(NamedTuple):
-    """A rule as tests, of which it applies if all are met: the quick ones come first."""
+    """A rule as tests: it is about a subject that `who` is met by, and applies if all of `tests` are, too.
+
+    The quick tests come first.
+    """
 
     rule: Rule
+    who: _Who
     tests: tuple[_Test, ...]
 
     def applies(self, subject: Subject, resource: Resource, context: Context) -> bool:
+        """Whether it applies to a subject that it is about."""
         for test in self.tests:  # noqa: SIM110 - a generator would cost as much as the tests
             if not test(subject, resource, context):
                 return False
@@ -113,7 +125,7 @@ class _Compiled(NamedTuple):
 
 
 class _Rules(NamedTuple):
-    """The rules about one action on one type of object, by their effect."""
+    """The rules about one subject's action on one type of object, by their effect."""
 
     deny: tuple[_Compiled, ...]
     allow: tuple[_Compiled, ...]
@@ -121,33 +133,66 @@ class _Rules(NamedTuple):
 
 
 class Compiled:
-    """A policy's rules, ready to decide. Immutable to its users; safe to share between threads."""
+    """A policy's rules, ready to decide. Immutable to its users; safe to share between threads.
+
+    Most rules are about others. Which are about a subject, an action and a type of object does not change, and is kept
+    for those who ask: what a decision costs depends on those rules alone.
+    """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
-        self._compiled = [_Compiled(rule, _tests(rule)) for rule in self.rules]
-        self._about: dict[tuple[str, str], _Rules] = {}
+        self._compiled = [_Compiled(rule, _who(rule), _tests(rule)) for rule in self.rules]
+        self._about: dict[tuple[Subject, str, str], _Rules] = {}
+        self._allowing: dict[tuple[Subject, frozenset[str], str], tuple[_Compiled, ...]] = {}
+        self.about_parameters = frozenset(rule.name for rule in self.rules if _names_parameters(rule))
+        """The names of the rules that look at Cryptographic Parameters."""
 
-    def about(self, action: str, object_type: str) -> _Rules:
-        """The rules about an action on a type of object."""
-        key = (action, object_type)
+    def about(self, subject: Subject, action: str, object_type: str) -> _Rules:
+        """The rules about a subject's action on a type of object."""
+        key = (subject, action, object_type)
         found = self._about.get(key)
         if found is None:
-            mine = [one for one in self._compiled if _concerns(one.rule, action, object_type)]
+            mine = [one for one in self.concerning(action, object_type) if one.who(subject)]
             found = _Rules(*[tuple([one for one in mine if one.rule.effect is effect]) for effect in _ORDER])
-            if len(self._about) < _MOST_PAIRS:
-                self._about[key] = found
+            _keep(self._about, key, found)
         return found
 
+    def allowing(self, subject: Subject, actions: frozenset[str], object_type: str) -> tuple[_Compiled, ...]:
+        """The rules that may allow a subject any of these actions on a type of object."""
+        key = (subject, actions, object_type)
+        found = self._allowing.get(key)
+        if found is None:
+            found = tuple(
+                [
+                    one
+                    for one in self._compiled
+                    if one.rule.effect is Effect.ALLOW
+                    and any(_concerns(one.rule, action, object_type) for action in actions)
+                    and one.who(subject)
+                ]
+            )
+            _keep(self._allowing, key, found)
+        return found
 
-_MOST_PAIRS: Final = 4096
-"""Actions and object types of which the rules are kept: more than there are."""
+    def concerning(self, action: str, object_type: str) -> list[_Compiled]:
+        """The rules about an action on a type of object, whoever asks."""
+        return [one for one in self._compiled if _concerns(one.rule, action, object_type)]
+
+
+_MOST_KEPT: Final = 16_384
+"""Subjects with actions and object types of which the rules are kept."""
 _ORDER: Final = (Effect.DENY, Effect.ALLOW, Effect.REQUIRE)
+
+
+def _keep(kept: dict[_Key, _Found], key: _Key, found: _Found) -> None:
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = found
 
 
 def decide(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> Decision:
     """Decide one action on one resource: it is allowed if a rule allows it and none denies it."""
-    rules = compiled.about(action, resource.object_type)
+    rules = compiled.about(subject, action, resource.object_type)
     for deny in rules.deny:
         if deny.applies(subject, resource, context):
             return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
@@ -159,6 +204,18 @@ def decide(compiled: Compiled, subject: Subject, action: str, resource: Resource
             obligations = _required(rules, subject, resource, context)
             return Decision(True, allow.rule.name, f"rule {allow.rule.name!r} allows it", obligations)
     return NO_RULE
+
+
+def allows_any(
+    compiled: Compiled, subject: Subject, actions: frozenset[str], resource: Resource, context: Context
+) -> bool:
+    """Whether any of these actions is allowed: a resource with which a subject may do nothing is not there for it."""
+    for one in compiled.allowing(subject, actions, resource.object_type):
+        if one.applies(subject, resource, context) and any(
+            decide(compiled, subject, action, resource, context).allowed for action in one.rule.actions & actions
+        ):
+            return True
+    return False
 
 
 CONFINED: Final = frozenset({QUARANTINE, REVOKED})
@@ -175,7 +232,7 @@ def _confined(resource: Resource, context: Context) -> frozenset[str | None]:
 
 def restrict(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> Decision:
     """What rules say against an action that is allowed already, now that it is known what it will make."""
-    rules = compiled.about(action, resource.object_type)
+    rules = compiled.about(subject, action, resource.object_type)
     for deny in rules.deny:
         if deny.applies(subject, resource, context):
             return Decision(False, deny.rule.name, f"rule {deny.rule.name!r} denies it")
@@ -189,7 +246,7 @@ _NOTHING_AGAINST_IT: Final = Decision(True, "", "no rule denies it")
 
 def _required(rules: _Rules, subject: Subject, resource: Resource, context: Context) -> Obligations:
     required = [one.rule.require for one in rules.require if one.applies(subject, resource, context)]
-    return reduce(_both, required, NOTHING) if required else NOTHING
+    return reduce(_both, required) if required else NOTHING
 
 
 def _both(one: Obligations, other: Obligations) -> Obligations:
@@ -214,11 +271,19 @@ def _concerns(rule: Rule, action: str, object_type: str) -> bool:
     return action in rule.actions and (not types or object_type in types)
 
 
+def _names_parameters(rule: Rule) -> bool:
+    return any(getattr(match, field) for match in (rule.resource, *rule.unless) for field in FIELDS)
+
+
+def _who(rule: Rule) -> _Who:
+    """Whether the rule is about a subject."""
+    selected, exempt = _selected(rule.subjects), _selected(rule.exempt)
+    return lambda subject: selected(subject) and not exempt(subject)
+
+
 def _tests(rule: Rule) -> tuple[_Test, ...]:
-    """What must hold for the rule to apply, beside its actions and object types."""
-    tests = [_selected(rule.subjects)] if Selector(Who.ANYONE) not in rule.subjects else []
-    if rule.exempt:
-        tests.append(_not(_selected(rule.exempt)))
+    """What must hold for the rule to apply, beside its actions, object types and subjects."""
+    tests = []
     if rule.effect is Effect.ALLOW:
         tests.append(_within(rule.resource.tenants))
     elif rule.resource.tenants:
@@ -248,14 +313,14 @@ def _among(tenants: frozenset[str]) -> _Test:
     return lambda _, resource, __: not tenants.isdisjoint(resource.tenants)
 
 
-def _selected(selectors: tuple[Selector, ...]) -> _Test:
+def _selected(selectors: tuple[Selector, ...]) -> _Who:
     """Whether one of the selectors names the subject."""
     named = {(selector.who, selector.name) for selector in selectors}
     groups = frozenset(name for who, name in named if who is Who.GROUP)
     roles = frozenset(name for who, name in named if who is Who.ROLE)
     anyone = (Who.ANYONE, "") in named
 
-    def test(subject: Subject, _: Resource, __: Context) -> bool:
+    def test(subject: Subject) -> bool:
         return (
             anyone
             or not groups.isdisjoint(subject.groups)
@@ -322,13 +387,11 @@ def _pair(match: Match) -> _Test:
     assert match.pair is not None
     one, other = (_selected((selector,)) for selector in match.pair)
 
-    def test(_: Subject, resource: Resource, context: Context) -> bool:
+    def test(_: Subject, resource: Resource, __: Context) -> bool:
         if resource.pair is None:
             return False
         a, b = resource.pair
-        return (one(a, resource, context) and other(b, resource, context)) or (
-            one(b, resource, context) and other(a, resource, context)
-        )
+        return (one(a) and other(b)) or (one(b) and other(a))
 
     return test
 
@@ -341,6 +404,17 @@ def _attributes(match: Match) -> _Test:
     return lambda _, resource, __: all(
         value in resource.attributes.get(name, frozenset()) for name, value in match.attributes
     )
+
+
+def _parameter(field: str, name: str) -> Callable[[Match], _Test]:
+    """The test of a field that names values of a Cryptographic Parameter."""
+    place = Parameters._fields.index(name)
+
+    def made(match: Match) -> _Test:
+        wanted: frozenset[str] = getattr(match, field)
+        return lambda _, resource, __: resource.parameters[place] in wanted
+
+    return made
 
 
 def _algorithms(match: Match) -> _Test:
@@ -364,6 +438,7 @@ _FIELDS: Final[dict[str, Callable[[Match], _Test]]] = {
     "names": _names,
     "attributes": _attributes,
     "pair": _pair,
+    **{field: _parameter(field, name) for field, (name, _) in FIELDS.items()},
 }
 """What the fields of a match ask of a resource, the quick ones first; object types and tenants are looked at before."""
 
@@ -380,10 +455,8 @@ class Step(NamedTuple):
 
 def explain(compiled: Compiled, subject: Subject, action: str, resource: Resource, context: Context) -> list[Step]:
     """The rules that a decision looks at, in the order in which it does."""
-    rules = compiled.about(action, resource.object_type)
-    return [
-        Step(one.rule, one.applies(subject, resource, context)) for one in (*rules.deny, *rules.allow, *rules.require)
-    ]
+    about = sorted(compiled.concerning(action, resource.object_type), key=lambda one: _ORDER.index(one.rule.effect))
+    return [Step(one.rule, one.who(subject) and one.applies(subject, resource, context)) for one in about]
 
 
 class Scope(NamedTuple):
@@ -399,15 +472,10 @@ def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[S
 
     A search has to look beyond the subject's own objects only where this names a scope.
     """
-    context = Context()
     found = set()
     for rule in compiled.rules:
-        if rule.effect is not Effect.ALLOW or action not in rule.actions or rule.resource.own:
-            continue
-        nothing = Thing("")
-        if _selected(rule.subjects)(subject, nothing, context) and not (
-            rule.exempt and _selected(rule.exempt)(subject, nothing, context)
-        ):
+        allows = rule.effect is Effect.ALLOW and action in rule.actions and not rule.resource.own
+        if allows and _who(rule)(subject):
             found |= _scopes(rule.resource)
     return frozenset(found)
 

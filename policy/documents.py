@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import time
 from fnmatch import fnmatchcase
+from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -43,6 +44,7 @@ from policy.model import (
 )
 from policy.notifications import EVENTS
 from policy.operation_policies import BUILT_IN, policies_in
+from policy.parameters import FIELDS
 from policy.workflows import DEFAULT_NAME, QUARANTINE, REVOKED
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -90,6 +92,15 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _names(value: Any) -> frozenset[str]:
     return frozenset(map(_text, _list(value)))
+
+
+def _names_of(known: tuple[str, ...], value: Any) -> frozenset[str]:
+    """Names of which each is known."""
+    found = _names(value)
+    for name in sorted(found - set(known)):
+        near = difflib.get_close_matches(name.upper().replace("-", "_"), known, n=1)
+        raise _WrongError(f": KMIP has no {name!r} there" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
 
 
 def _selector(value: Any) -> Selector:
@@ -213,6 +224,7 @@ _MATCH: Final = {
     "uses": _NAMES,
     "states": _NAMES,
     "pair": _Field(_pair, lambda pair: [str(each) for each in pair]),
+    **{name: _Field(partial(_names_of, known), sorted) for name, (_, known) in FIELDS.items()},
 }
 _WHEN: Final = {
     "days": _Field(_days, lambda days: [DAYS[day] for day in sorted(days)]),

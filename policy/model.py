@@ -61,7 +61,7 @@ class Match:
     are all there, with these values. `algorithms` maps Cryptographic Algorithms to the Cryptographic Lengths in bits
     that they may have, none for any. `uses` hold every use that the key has in its Cryptographic Usage Mask, or its
     DSCC purpose. `pair` is met by two devices in either order. `tenants` are those whose resources may be meant;
-    without it, the subject's own.
+    without it, the subject's own. The last five name the Cryptographic Parameters in effect (`parameters.py`).
     """
 
     object_types: frozenset[str] = frozenset()
@@ -76,6 +76,11 @@ class Match:
     uses: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
     pair: tuple[Selector, Selector] | None = None
+    block_modes: frozenset[str] = frozenset()
+    paddings: frozenset[str] = frozenset()
+    hashes: frozenset[str] = frozenset()
+    mask_hashes: frozenset[str] = frozenset()
+    signatures: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,23 +115,28 @@ def _rule(
     )
 
 
-def read_policies(paths: Iterable[Path]) -> Mapping[str, OperationPolicy]:
-    """The built-in policies and those in `paths`: files, or folders of *.json files. Raises PolicyError."""
-    policies = dict(BUILT_IN)
-    sources = dict.fromkeys(BUILT_IN, "the server, built in")
-    for file in policy_files(paths):
+def read_policies(paths: Iterable[Path], *, ignored: frozenset[str] = frozenset()) -> dict[str, OperationPolicy]:
+    """The policies in `paths`: files, or folders of *.json files. Those that are `ignored` are left out.
+
+    Raises PolicyError, also for a name that is built in or given twice.
+    """
+    policies: dict[str, OperationPolicy] = {}
+    sources = dict.fromkeys(BUILT_IN.keys() - ignored, "the server, built in")
+    for file in _files(paths):
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise PolicyError(f"{file}: cannot be read: {error}") from None
         for name, policy in parse_policies(text, str(file)).items():
-            if name in policies:
+            if name in ignored:
+                continue
+            if name in sources:
                 raise PolicyError(f"{file}: policy {name!r} is already defined by {sources[name]}; rename one of them")
             policies[name], sources[name] = policy, str(file)
     return policies
 
 
-def policy_files(paths: Iterable[Path]) -> list[Path]:
+def _files(paths: Iterable[Path]) -> list[Path]:
     """The files that `paths` stand for, in a stable order. Raises PolicyError for a path that does not exist."""
     files: list[Path] = []
     for path in paths:

@@ -35,7 +35,6 @@ def test_relative_paths_are_those_of_the_server_directory(directory: Path) -> No
     settings = Settings.load(directory)
     assert settings.tls.certificate == directory / "pki/server-cert.pem"
     assert settings.master_key.file == directory / "master.key"
-    assert settings.policy.operation_policies == (directory / "policies",)
     assert settings.storage.url == f"sqlite:///{directory}/kmip.db"
 
 
@@ -69,6 +68,7 @@ def test_the_environment_overrides_the_file_and_the_command_line_overrides_both(
         ("[limits]\ndepth = 1000000\n", "limits.depth"),
         ("[limits]\nidle_seconds = 0\n", "limits.idle_seconds"),
         ("[server\n", "not TOML"),
+        ("[policy]\noperation_policies = ['policies']\n", "policy.operation_policies: operation policies are in the"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named_with_the_file(tmp_path: Path, text: str, named: str) -> None:

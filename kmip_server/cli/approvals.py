@@ -34,7 +34,7 @@ def list_all(
     from policy.store import requests_for_approval
 
     with closing(_store(directory)) as store:
-        ruling, now = _ruling(directory, store), int(time.time())
+        ruling, now = _ruling(store), int(time.time())
         with store.database.reading() as connection:
             found = [(one, standing(one, ruling.roles, now)) for one in requests_for_approval(connection)]
     shown = [(one, where) for one, where in found if every or where in (Standing.OPEN, Standing.GRANTED)]
@@ -79,7 +79,7 @@ def _vote(directory: Path, identifier: str, user: str, *, approves: bool) -> Non
         account = read_accounts(store.database).users.get(user)
         if account is None or not is_password(password, account.password_hash):
             raise CommandError(f"there is no user {user!r} with this password")
-        ruling, now = _ruling(directory, store), int(time.time())
+        ruling, now = _ruling(store), int(time.time())
         with store.database.reading() as connection:
             found = [one for one in requests_for_approval(connection) if one.approval_id == identifier]
         if not found:
@@ -115,11 +115,10 @@ def _store(directory: Path) -> Store:
     return Store.open(settings.storage.url, open_master_key(settings))
 
 
-def _ruling(directory: Path, store: Store) -> Ruling:
-    from kmip_server.config import Settings
+def _ruling(store: Store) -> Ruling:
     from kmip_server.opening import directory_source
 
-    return directory_source(store, Settings.load(directory).policy.operation_policies).current.ruling
+    return directory_source(store).current.ruling
 
 
 def _needs(request: ApprovalRequest) -> str:

@@ -27,14 +27,14 @@ from kmip_server.cli.output import CommandError
 from kmip_server.config import Settings
 from kmip_server.identity.pki import PkiError, load_certificates
 from kmip_server.storage import schema
-from kmip_server.storage.accounts import ClientRecord, list_clients
+from kmip_server.storage.accounts import ClientRecord, list_clients, read_policy
 from kmip_server.storage.database import Database, UnsafeDatabaseError
 from kmip_server.storage.master_key import MasterKeyError
 from kmip_server.storage.port import StorageUnavailable
 from kmip_server.storage.schema import REVISION
 from kmip_server.storage.store import Store
+from policy.compiling import Ruling
 from policy.model import PolicyError
-from policy.operation_policies import policy_files, read_policies
 
 SOON: Final = timedelta(days=30)
 _CONNECT_SECONDS: Final = 3.0
@@ -78,7 +78,6 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Everything the doctor looks at, in the order of its table."""
     yield from check_file_modes(settings)
     yield from check_server_certificate(settings, now)
-    yield from check_policies(settings)
     yield from check_store(settings, now)
     yield from check_open_files(settings)
     yield from check_listeners(settings)
@@ -98,7 +97,7 @@ def check_file_modes(settings: Settings) -> Iterator[Finding]:
     for path in open_to_others:
         mode = stat.S_IMODE(path.stat().st_mode)
         yield _fail("file modes", f"{path} has mode {mode:04o}, others can read it: chmod 600 it")
-    for path in (directory, directory / "server.toml", *settings.policy.operation_policies):
+    for path in (directory, directory / "server.toml"):
         if _allows(path, 0o022):
             yield _fail("file modes", f"{path} can be written by others: chmod go-w it")
     if not open_to_others:
@@ -133,18 +132,8 @@ def check_server_certificate(settings: Settings, now: datetime) -> Iterator[Find
             yield _fail("client authority", "the certificate is not an authority's: it can issue no client")
 
 
-def check_policies(settings: Settings) -> Iterator[Finding]:
-    """The operation policies can be read."""
-    try:
-        files = policy_files(settings.policy.operation_policies)
-        policies = read_policies(settings.policy.operation_policies)
-        yield _ok("operation policies", f"{len(policies)} policies, {len(files)} files")
-    except PolicyError as error:
-        yield _fail("operation policies", str(error))
-
-
 def check_store(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """The database can be used as promised, the master key opens it, and its records agree with the clock."""
+    """The database can be used as promised, the master key opens it, and its policy and its records can be used."""
     subject = "database"
     try:
         database = Database(settings.storage.url)
@@ -158,6 +147,7 @@ def check_store(settings: Settings, now: datetime) -> Iterator[Finding]:
     kind = f"SQLite, {database.path}" if database.sqlite else "PostgreSQL"
     yield _ok(subject, f"{kind}: durable settings, schema {REVISION}")
     yield _master_key(settings, database)
+    yield _policy(database)
     yield _clock(latest, now)
     yield _clients(records, now)
     database.close()
@@ -200,6 +190,15 @@ def _master_key(settings: Settings, database: Database) -> Finding:
     except OSError as error:
         return _fail(subject, f"{error.filename}: {error.strerror}")
     return _ok(subject, "opens this database")
+
+
+def _policy(database: Database) -> Finding:
+    try:
+        policy = read_policy(database)
+        rules = len(Ruling(policy).rules.rules)
+    except PolicyError as error:
+        return _fail("policy", f"{error}; every request is refused until another is put in force")
+    return _ok("policy", f"{rules} rules, with those that are built in")
 
 
 def _clock(latest: int | None, now: datetime) -> Finding:

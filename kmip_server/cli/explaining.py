@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kmip_server.cli.output import CommandError
+from policy.parameters import FIELDS, Parameters
 
 if TYPE_CHECKING:
     from policy.compiling import Ruling
@@ -37,16 +38,18 @@ def explained(directory: Path, subject: str, action: str, resource: str) -> tupl
         (name,) = matching(action)
     except ValueError as error:
         raise CommandError(str(error)) from None
-    ruling, named_object = _ruling_and_object(directory, resource)
+    kind, *parts = resource.split(",")
+    said = _said(parts)
+    ruling, named_object = _ruling_and_object(directory, kind, said["parameters"])
     who = _subject(ruling, subject)
-    what = named_object or _described(ruling, who, resource)
+    what = named_object or _described(ruling, who, kind, said)
     context = ruling.context(who, int(time.time()))
     arguments = (ruling.rules, who, name, what, context)
     return decide(*arguments), explain(*arguments)
 
 
-def _ruling_and_object(directory: Path, resource: str) -> tuple[Ruling, Resource | None]:
-    """What decides in this directory, and the object with this Unique Identifier, if there is one."""
+def _ruling_and_object(directory: Path, named: str, parameters: Parameters) -> tuple[Ruling, Resource | None]:
+    """What decides in this directory, and the object with this Unique Identifier, if there is one, used like this."""
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.config import Settings
     from kmip_server.opening import directory_source
@@ -56,12 +59,12 @@ def _ruling_and_object(directory: Path, resource: str) -> tuple[Ruling, Resource
     settings = Settings.load(directory)
     store = Store.open(settings.storage.url, open_master_key(settings))
     try:
-        ruling = directory_source(store, settings.policy.operation_policies).current.ruling
+        ruling = directory_source(store).current.ruling
         with store.unit(writes=False) as unit:
-            row = unit.get(resource)
+            row = unit.get(named)
     finally:
         store.close()
-    return ruling, None if row is None else ObjectResource(ruling, row, int(time.time()))
+    return ruling, None if row is None else ObjectResource(ruling, row, int(time.time()), lambda _: parameters)
 
 
 def _subject(ruling: Ruling, text: str) -> Subject:
@@ -73,21 +76,30 @@ def _subject(ruling: Ruling, text: str) -> Subject:
     return ruling.subject(Who(kind), name)
 
 
-def _described(ruling: Ruling, who: Subject, text: str) -> Resource:
+def _said(parts: list[str]) -> dict[str, Any]:
+    """What the words say of a resource, with the parameters that it is used with. Raises CommandError."""
+    said: dict[str, Any] = {}
+    parameters = dict(FIELDS.values())
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not equals or name not in (*_WORDS, *parameters):
+            words = ", ".join(f"{word}=…" for word in (*_WORDS, *parameters))
+            raise CommandError(f"{part!r} says nothing of a resource: say {words}")
+        if name in parameters and value not in parameters[name]:
+            raise CommandError(f"{part!r}: KMIP has no {value!r} there; it has {', '.join(parameters[name])}")
+        try:
+            said[name] = _WORDS.get(name, str)(value)
+        except ValueError:
+            raise CommandError(f"{part!r}: {name} is a number") from None
+    said["parameters"] = Parameters(**{name: said.pop(name) for name in parameters if name in said})
+    return said
+
+
+def _described(ruling: Ruling, who: Subject, kind: str, said: dict[str, Any]) -> Resource:
     from policy.decision import Thing
     from policy.model import Who
     from policy.operation_policies import DEFAULT
 
-    kind, *rest = text.split(",")
-    said: dict[str, Any] = {}
-    for part in rest:
-        name, equals, value = part.partition("=")
-        if not equals or name not in _WORDS:
-            raise CommandError(f"{part!r} says nothing of a resource: say {', '.join(f'{word}=…' for word in _WORDS)}")
-        try:
-            said[name] = _WORDS[name](value)
-        except ValueError:
-            raise CommandError(f"{part!r}: {name} is a number") from None
     if "pair" in said:
         one, _, other = said["pair"].partition("+")
         said["pair"] = (ruling.subject(Who.DEVICE, one), ruling.subject(Who.DEVICE, other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from kmip_server.cli.accounts import Directory
 from kmip_server.cli.output import CommandError, Json, print_json, printable
 
 if TYPE_CHECKING:
+    from kmip_server.cli.policy_files import OperationPolicies
     from kmip_server.takeover.pykmip_configuration import PyKmipConfiguration
 
 _CLIENT_CA: Final = "client-ca.pem"
@@ -45,6 +45,7 @@ def import_pykmip(
     from kmip_server.takeover.pykmip_database import PyKmipDatabase, UnsupportedObject
 
     configuration = read_configuration(config)
+    tables = _operation_policies(configuration)
     source = PyKmipDatabase(database or configuration.database)
     try:
         unsupported = [str(found) for found in source.objects() if isinstance(found, UnsupportedObject)]
@@ -62,30 +63,27 @@ def import_pykmip(
                 found.object_type.title for found in source.objects() if not isinstance(found, UnsupportedObject)
             )
         else:
-            _make(directory, configuration)
-            counts = _objects(directory, source)
+            _make(directory)
+            counts = _objects(directory, source, tables)
             _configure(directory, configuration)
     finally:
         source.close()
-    _report(configuration, counts, unsupported, dry_run=dry_run, as_json=as_json)
+    _report(sorted(tables), counts, [*unsupported, *configuration.left_out], dry_run=dry_run, as_json=as_json)
     if unsupported:
         raise typer.Exit(1)
 
 
-def _make(directory: Path, configuration: PyKmipConfiguration) -> None:
-    """Make the server directory if it is not there yet; first find out whether PyKMIP's policies can be used."""
+def _make(directory: Path) -> None:
+    """Make the server directory if it is not there yet."""
     from kmip_server.cli.init import init
     from kmip_server.config import FILE_NAME
-    from policy.operation_policies import parse_policies
 
-    for policy in configuration.policies:
-        parse_policies(_without_reserved(policy).decode(), str(policy))
     if not (directory / FILE_NAME).exists():
         init(directory)
 
 
 def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
-    """Give the server directory PyKMIP's settings, certificates and policies."""
+    """Give the server directory PyKMIP's settings and certificates."""
     from kmip_server.config import FILE_NAME, Settings
     from kmip_server.identity.pki import write_file
 
@@ -110,8 +108,6 @@ def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
         authorities = configuration.client_ca.read_bytes().rstrip() + b"\n" + (pki / "ca-cert.pem").read_bytes()
         _replace(pki / _CLIENT_CA, authorities, 0o644)
         changes["tls", "client_ca"] = f"pki/{_CLIENT_CA}"
-    for policy in configuration.policies:
-        _replace(directory / "policies" / policy.name, _without_reserved(policy), 0o644)
     file = directory / FILE_NAME
     edited = _edit(file.read_text(encoding="utf-8"), changes)
     before = file.read_bytes()
@@ -125,15 +121,26 @@ def _configure(directory: Path, configuration: PyKmipConfiguration) -> None:
         raise
 
 
-def _without_reserved(policy: Path) -> bytes:
-    """A policy file without the names that PyKMIP ignores in files, as they are built in."""
-    from policy.operation_policies import BUILT_IN
+def _operation_policies(configuration: PyKmipConfiguration) -> OperationPolicies:
+    """PyKMIP's operation policies, without the names that it ignores in files, as they are built in."""
+    from policy.operation_policies import BUILT_IN, read_policies
 
-    try:
-        named = json.loads(policy.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CommandError(f"{policy} is no policy file: {error}") from None
-    return json.dumps({name: rows for name, rows in named.items() if name not in BUILT_IN}, indent=2).encode()
+    return read_policies(configuration.policies, ignored=frozenset(BUILT_IN))
+
+
+def _refuse_others(url: str, tables: OperationPolicies) -> None:
+    """Raise CommandError if the policy in force has an operation policy of the same name that says something else."""
+    from kmip_server.cli.accounts import open_database
+    from kmip_server.storage.accounts import read_policy
+
+    with open_database(url) as database:
+        known = read_policy(database).operation_policies
+    other = sorted(name for name, table in tables.items() if known.get(name, table) != table)
+    if other:
+        raise CommandError(
+            f"the policy in force has other operation policies of the same names: {', '.join(other)}; rename those in"
+            " PyKMIP's files; nothing was taken over"
+        )
 
 
 def _replace(file: Path, content: bytes, mode: int) -> None:
@@ -160,23 +167,23 @@ def _edit(text: str, changes: dict[tuple[str, str], object]) -> str:
     return text
 
 
-def _objects(directory: Path, source: Any) -> Counter[str]:
-    """Store all objects in one transaction."""
+def _objects(directory: Path, source: Any, tables: OperationPolicies) -> Counter[str]:
+    """Store all objects in one transaction, then put their operation policies into the policy in force."""
     import time
 
     from kmip_server.cli.master_key import open_master_key
+    from kmip_server.cli.policy_files import add_operation_policies
     from kmip_server.config import Settings
     from kmip_server.operations.services import Services
     from kmip_server.storage.store import Store
     from kmip_server.takeover.objects import AlreadyTaken, take_over
     from policy.compiling import Ruling
     from policy.model import Policy
-    from policy.operation_policies import read_policies
 
     settings = Settings.load(directory)
+    _refuse_others(settings.storage.url, tables)
     services = Services(
-        ruling=Ruling(Policy(operation_policies=read_policies(settings.policy.operation_policies))),
-        legacy_algorithms=settings.policy.legacy_algorithms,
+        ruling=Ruling(Policy(operation_policies=tables)), legacy_algorithms=settings.policy.legacy_algorithms
     )
     store = Store.open(settings.storage.url, open_master_key(settings))
     counts: Counter[str] = Counter()
@@ -190,6 +197,7 @@ def _objects(directory: Path, source: Any) -> Counter[str]:
         raise CommandError(f"{taken}; nothing was taken over") from None
     finally:
         store.close()
+    add_operation_policies(settings.storage.url, tables, "taken over from PyKMIP")
     return counts
 
 
@@ -208,23 +216,20 @@ def _with_progress(source: Any) -> Iterator[Any]:
             yield found
 
 
-def _report(
-    configuration: PyKmipConfiguration, counts: Counter[str], unsupported: list[str], *, dry_run: bool, as_json: bool
-) -> None:
-    policies = [policy.name for policy in configuration.policies]
+def _report(policies: list[str], counts: Counter[str], left_out: list[str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             {
                 "dry_run": dry_run,
                 "objects": dict(counts),
                 "policies": policies,
-                "not_taken_over": [*unsupported, *configuration.left_out],
+                "not_taken_over": left_out,
             }
         )
         return
     print("Would take over:" if dry_run else "Taken over:")
     for title, count in sorted(counts.items()):
         print(f"  {count:6} {title}")
-    print(f"  {len(policies):6} operation policy files{': ' + ', '.join(policies) if policies else ''}")
-    for reason in (*unsupported, *configuration.left_out):
+    print(f"  {len(policies):6} operation policies{': ' + ', '.join(map(printable, policies)) if policies else ''}")
+    for reason in left_out:
         print(f"Not taken over: {printable(reason)}")

@@ -70,7 +70,7 @@ def _fill(stage: Path, hosts: list[str], crl_url: str | None, ocsp_url: str | No
         text = text.replace('provider = "file"      ', 'provider = "passphrase"')
     write_file(stage / FILE_NAME, text.encode())
     settings = Settings.load(stage)
-    for folder in ("pki", "clients", "policies"):
+    for folder in ("pki", "clients"):
         (stage / folder).mkdir(mode=0o700)
     authority = make_authority()
     server = issue_server(authority, hosts, crl_url=crl_url, ocsp_url=ocsp_url)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from policy.decision import Step
-    from policy.model import OperationPolicy, Policy
+    from policy.model import Policy
     from policy.store import Version
 
 _T = TypeVar("_T")
@@ -51,18 +50,25 @@ def export(
 def import_(directory: Directory, files: Files, comment: Comment = "") -> None:
     """Put a policy in force: the very next request is decided by it, on every worker.
 
-    A TOML document replaces the whole policy. PyKMIP's JSON files add operation policies to it.
+    A TOML document replaces the whole policy. PyKMIP's JSON files add operation policies to it, in the place of those
+    of the same names.
 
-    Example: kmip-server policy import /var/lib/kmip policy.toml -m "arrays share their keys"
+    Examples:
+
+      kmip-server policy import /var/lib/kmip policy.toml -m "arrays share their keys"
+
+      kmip-server policy import /var/lib/kmip team.json
     """
+    from kmip_server.cli.policy_files import policy_of, with_operation_policies
     from policy.documents import read_document
+    from policy.operation_policies import read_policies
 
     documents = [file for file in files if file.suffix == ".toml"]
     if len(documents) > 1:
         raise CommandError("one TOML document is the whole policy: give one")
-    tables = _operation_policies([file for file in files if file.suffix != ".toml"])
+    tables = read_policies([file for file in files if file.suffix != ".toml"])
     whole = read_document(_text(documents[0]), str(documents[0])) if documents else None
-    _put_in_force(directory, comment, lambda now: _with_tables(whole or _policy(now), tables))
+    _put_in_force(directory, comment, lambda now: with_operation_policies(whole or policy_of(now), tables))
 
 
 @policy.command()
@@ -237,41 +243,11 @@ def _document(directory: Path, version: int | None) -> str:
 
 
 def _put_in_force(directory: Path, comment: str, change: Callable[[Version | None], Policy]) -> None:
-    """Change the policy in force in one transaction, and say which version it is now."""
-    import getpass
-    import time
-
+    from kmip_server.cli.policy_files import put_in_force
     from kmip_server.config import Settings
-    from kmip_server.storage.accounts import changing
-    from kmip_server.storage.administration import done
-    from policy import store
-    from policy.compiling import Ruling
 
-    with open_database(Settings.load(directory).storage.url) as database, changing(database) as connection:
-        wanted = change(store.current(connection))
-        # What cannot be compiled cannot decide: a server must never read it.
-        Ruling(wanted)
-        author, now = getpass.getuser(), int(time.time())
-        added = store.put_in_force(connection, wanted, author=author, comment=comment, now=now)
-        detail = f"version {added.version}, SHA-256 {added.digest}"
-        done(connection, "policy-changed", "Policy Change", by=author, about="", now=now, detail=detail)
-    print(f"Version {added.version} of the policy is in force")
-
-
-def _policy(version: Version | None) -> Policy:
-    from policy.model import Policy
-
-    return Policy() if version is None else version.policy
-
-
-def _operation_policies(files: list[Path]) -> Mapping[str, OperationPolicy]:
-    from policy.operation_policies import BUILT_IN, read_policies
-
-    return {name: table for name, table in read_policies(files).items() if name not in BUILT_IN}
-
-
-def _with_tables(policy: Policy, tables: Mapping[str, OperationPolicy]) -> Policy:
-    return replace(policy, operation_policies={**policy.operation_policies, **tables})
+    version = put_in_force(Settings.load(directory).storage.url, change, comment)
+    print(f"Version {version} of the policy is in force")
 
 
 def _text(file: Path) -> str:

@@ -28,6 +28,7 @@ def restore(
     Example: kmip-server restore /backup/kmip-monday /var/lib/kmip
     """
     from kmip_server.cli.master_key import open_master_key
+    from kmip_server.cli.policy_files import add_operation_policies, without_retired_setting
     from kmip_server.config import Settings
     from kmip_server.storage.backup import open_backup
 
@@ -35,17 +36,18 @@ def restore(
     refuse_initialised(directory)
     with progress("Verifying and restoring ..."), open_backup(file) as opened, staged(directory) as stage:
         opened.restore_files(stage)
-        settings = Settings.load(stage)
-        master_key = settings.master_key.file
-        needs_master_key = not master_key.exists()
-        if needs_master_key and not opened.current:
-            raise CommandError(
-                "the backup is of an older version, so that its keys have to be wrapped anew, and has no master key:"
-                " say in KMIP_MASTER_KEY__FILE where it is"
-            )
-        opened.restore_store(settings.storage.url, None if opened.current else open_master_key(settings))
-        for folder in ("clients", "policies"):
-            (stage / folder).mkdir(mode=0o700, exist_ok=True)
+        with without_retired_setting(stage) as tables:
+            settings = Settings.load(stage)
+            master_key = settings.master_key.file
+            needs_master_key = not master_key.exists()
+            if needs_master_key and not opened.current:
+                raise CommandError(
+                    "the backup is of an older version, so that its keys have to be wrapped anew, and has no master"
+                    " key: say in KMIP_MASTER_KEY__FILE where it is"
+                )
+            opened.restore_store(settings.storage.url, None if opened.current else open_master_key(settings))
+            add_operation_policies(settings.storage.url, tables, "operation policies out of files")
+        (stage / "clients").mkdir(mode=0o700, exist_ok=True)
     facts = opened.facts
     if as_json:
         print_json({"directory": str(directory), "needs_master_key": needs_master_key, **asdict(facts)})

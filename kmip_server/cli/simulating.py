@@ -53,7 +53,7 @@ def simulated(directory: Path, candidate: Policy) -> tuple[int, list[Changed]]:
     settings = Settings.load(directory)
     store = Store.open(settings.storage.url, open_master_key(settings))
     with closing(store), progress("Replaying the audit log ..."):
-        current = directory_source(store, settings.policy.operation_policies).current
+        current = directory_source(store).current
         rulings = (current.ruling, Ruling(candidate))
         groups = current.clients
         found: dict[tuple[str, str, str, str], tuple[int, int]] = {}

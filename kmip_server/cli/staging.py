@@ -12,7 +12,7 @@ from typing import Final
 
 from kmip_server.cli.output import CommandError
 
-_MARKS: Final = ("server.toml", "pki", "clients", "policies", "master.key", "kmip.db", "kmip.db-wal", "kmip.db-shm")
+_MARKS: Final = ("server.toml", "pki", "clients", "master.key", "kmip.db", "kmip.db-wal", "kmip.db-shm")
 """What a server directory consists of; one with a server.toml is complete."""
 
 

@@ -8,6 +8,7 @@ from kmip_server.cli.accounts import Directory
 from kmip_server.cli.output import CommandError, progress
 
 if TYPE_CHECKING:
+    from kmip_server.config import Settings
     from kmip_server.storage.database import Database
 
 
@@ -16,18 +17,29 @@ def upgrade(directory: Directory) -> None:
 
     It is done as a whole or not at all: one that was interrupted is run again. Objects, records and keys stay what they
     are. The master key is opened, as keys may have to be wrapped anew. A database that is up to date is left as it is.
+    Operation policies that an older server.toml names as files are put into the policy.
 
     Example: kmip-server upgrade /var/lib/kmip
     """
+    from kmip_server.cli.policy_files import add_operation_policies, without_retired_setting
+    from kmip_server.config import Settings
+
+    with without_retired_setting(directory) as tables:
+        settings = Settings.load(directory)
+        _migrate(settings)
+        added = add_operation_policies(settings.storage.url, tables, "operation policies out of files")
+    if added is not None:
+        print(f"Operation policies are in version {added} of the policy now, and their files are not read any more.")
+
+
+def _migrate(settings: Settings) -> None:
     from alembic.util.exc import CommandError as UnknownRevision
 
     from kmip_server.cli.master_key import open_master_key
-    from kmip_server.config import Settings
     from kmip_server.storage.database import Database
     from kmip_server.storage.migrations import upgrade as migrate
     from kmip_server.storage.schema import REVISION
 
-    settings = Settings.load(directory)
     database = Database(settings.storage.url)
     try:
         database.check_file()

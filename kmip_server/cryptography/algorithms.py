@@ -168,6 +168,11 @@ HMACS: Mapping[CryptographicAlgorithm, HashingAlgorithm] = MappingProxyType(
 )
 
 
+def hash_of_hmac(algorithm: CryptographicAlgorithm | None) -> HashingAlgorithm | None:
+    """The hash of an HMAC algorithm; None for every other algorithm."""
+    return None if algorithm is None else HMACS.get(algorithm)
+
+
 def hash_of(algorithm: HashingAlgorithm | None, purpose: str) -> hashes.HashAlgorithm:
     """Return the hash to use for `purpose`; absent is Bad, unknown to the table is Unsupported."""
     if algorithm is None:

@@ -66,9 +66,14 @@ def _padding(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
     )
 
 
-def _oaep(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
+def oaep_hashes(parameters: CryptographicParameters) -> tuple[HashingAlgorithm, HashingAlgorithm]:
+    """The hash of OAEP, and that of its mask, with their defaults."""
     hashing = parameters.hashing_algorithm or HashingAlgorithm.SHA_1
-    mask = parameters.mask_generator_hashing_algorithm or hashing
+    return hashing, parameters.mask_generator_hashing_algorithm or hashing
+
+
+def _oaep(parameters: CryptographicParameters) -> padding.AsymmetricPadding:
+    hashing, mask = oaep_hashes(parameters)
     return padding.OAEP(
         mgf=padding.MGF1(hash_of(mask, "for the mask")),
         algorithm=hash_of(hashing, "for OAEP"),

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
-from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from kmip_server.cryptography import symmetric
-from kmip_server.cryptography.algorithms import HMACS, hash_of
+from kmip_server.cryptography.algorithms import hash_of, hash_of_hmac
 from kmip_server.cryptography.failures import bad_parameters, unsupported
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey
 from kmip_server.cryptography.macs import digest, mac
@@ -58,9 +58,10 @@ class _Base:
             raise bad_parameters("exactly one Derivation Data (420030) is required")
         return self.parameters.derivation_data[0]
 
-    def hash(self, default: HashingAlgorithm | None = None) -> HashAlgorithm:
-        """The hash that the parameters name. Raises Bad or Unsupported Cryptographic Parameters."""
-        return hash_of(self.parameters.cryptographic_parameters.hashing_algorithm or default, "to derive a key")
+    def hash(self, method: DerivationMethod) -> HashAlgorithm:
+        """The hash that a method takes. Raises Bad or Unsupported Cryptographic Parameters."""
+        named = hash_in_effect(method, self.algorithm, self.parameters.cryptographic_parameters)
+        return hash_of(named, "to derive a key")
 
 
 def derive(
@@ -132,14 +133,49 @@ def _cut(derived: bytes, length: int) -> bytes:
     return derived[:length]
 
 
+def hash_in_effect(
+    method: DerivationMethod, algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters
+) -> HashingAlgorithm | None:
+    """The hash that a method takes with a key of this algorithm and these parameters; None if with none."""
+    choose = _HASHES.get(method)
+    return None if choose is None else choose(algorithm, parameters)
+
+
+def _hmac_hash(
+    algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters
+) -> HashingAlgorithm | None:
+    # The key's own algorithm says which HMAC, whatever the parameters say (KMIP 2.1 s7.12).
+    by_key, by_name = hash_of_hmac(algorithm), hash_of_hmac(parameters.cryptographic_algorithm)
+    return by_key or by_name or parameters.hashing_algorithm
+
+
+def _prf_hash(algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters) -> HashingAlgorithm | None:
+    return hash_of_hmac(algorithm) or parameters.hashing_algorithm
+
+
+_HASHES: dict[
+    DerivationMethod,
+    Callable[[CryptographicAlgorithm | None, CryptographicParameters], HashingAlgorithm | None],
+] = {
+    DerivationMethod.PBKDF2: lambda _, parameters: parameters.hashing_algorithm or HashingAlgorithm.SHA_1,
+    DerivationMethod.HASH: lambda _, parameters: parameters.hashing_algorithm,
+    DerivationMethod.HMAC: _hmac_hash,
+    DerivationMethod.NIST800_108_C: _prf_hash,
+    DerivationMethod.NIST800_108_F: _prf_hash,
+    DerivationMethod.NIST800_108_DPI: _prf_hash,
+    DerivationMethod.AWS_SIGNATURE_VERSION_4: lambda _, __: HashingAlgorithm.SHA_256,
+    DerivationMethod.HKDF: lambda _, parameters: parameters.hashing_algorithm or HashingAlgorithm.SHA_256,
+}
+
+
 def pbkdf2_iterations(parameters: DerivationParameters, length: int) -> int:
     """How many iterations PBKDF2 takes for `length` bits: the Iteration Count, for each block of its hash's size."""
     return (parameters.iteration_count or 0) * -(-length // (_pbkdf2_hash(parameters).digest_size * 8))
 
 
 def _pbkdf2_hash(parameters: DerivationParameters) -> HashAlgorithm:
-    named = parameters.cryptographic_parameters.hashing_algorithm
-    return hash_of(named or HashingAlgorithm.SHA_1, "to derive a key")
+    named = hash_in_effect(DerivationMethod.PBKDF2, None, parameters.cryptographic_parameters)
+    return hash_of(named, "to derive a key")
 
 
 def _pbkdf2(base: _Base) -> bytes:
@@ -161,12 +197,7 @@ def _hash(base: _Base) -> bytes:
 
 
 def _hmac(base: _Base) -> bytes:
-    # The key's own algorithm says which HMAC, whatever the parameters say (KMIP 2.1 s7.12).
-    named = base.parameters.cryptographic_parameters
-    hashing = HMACS.get(base.algorithm) if base.algorithm else None
-    if hashing is None:
-        hashing = HMACS.get(named.cryptographic_algorithm) if named.cryptographic_algorithm else None
-    return _hmac_of(base.key, base.data, hash_of(hashing or named.hashing_algorithm, "to derive a key with HMAC"))
+    return _hmac_of(base.key, base.data, base.hash(DerivationMethod.HMAC))
 
 
 def _encrypt(base: _Base) -> bytes:
@@ -186,8 +217,7 @@ def _encrypt(base: _Base) -> bytes:
 
 
 def _prf(base: _Base) -> Callable[[bytes], bytes]:
-    named = base.parameters.cryptographic_parameters.hashing_algorithm
-    hashing = (HMACS.get(base.algorithm) if base.algorithm else None) or named
+    hashing = _prf_hash(base.algorithm, base.parameters.cryptographic_parameters)
     if hashing is None and base.algorithm is CryptographicAlgorithm.AES:
         return lambda data: mac(base.algorithm, base.key, data)
     algorithm = hash_of(hashing, "for the pseudorandom function")
@@ -228,7 +258,7 @@ def _repeat(length: int, step: Callable[[bytes, bytes], bytes], start: bytes = b
 
 
 def _hkdf(base: _Base) -> bytes:
-    algorithm = base.hash(HashingAlgorithm.SHA_256)
+    algorithm = base.hash(DerivationMethod.HKDF)
     if base.length > 255 * algorithm.digest_size:
         raise bad_parameters(
             f"HKDF gives a Cryptographic Length (42002A) of at most {255 * algorithm.digest_size * 8} with this hash"
@@ -242,7 +272,7 @@ def _aws_signature_version_4(base: _Base) -> bytes:
         raise bad_parameters("AWS Signature Version 4 needs three Derivation Data (420030): date, region and service")
     derived = b"AWS4" + base.key
     for part in (*base.parameters.derivation_data, b"aws4_request"):
-        derived = _hmac_of(derived, part, SHA256())
+        derived = _hmac_of(derived, part, base.hash(DerivationMethod.AWS_SIGNATURE_VERSION_4))
     return derived
 
 

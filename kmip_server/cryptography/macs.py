@@ -46,9 +46,16 @@ def verify_mac(
     return hmac.compare_digest(mac(algorithm, key, data, parameters), mac_data)
 
 
+def mac_algorithm(
+    algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters
+) -> CryptographicAlgorithm | None:
+    """The algorithm that a MAC is made by: that of the parameters, or else of the key."""
+    return parameters.cryptographic_algorithm or algorithm
+
+
 def start_mac(algorithm: CryptographicAlgorithm | None, key: bytes, parameters: CryptographicParameters) -> MacContext:
     """Return a running MAC. Raises as `mac`."""
-    chosen = parameters.cryptographic_algorithm or algorithm
+    chosen = mac_algorithm(algorithm, parameters)
     if chosen is None:
         raise bad_parameters("a Cryptographic Algorithm (420028) is required for a MAC")
     if not key:

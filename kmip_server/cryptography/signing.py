@@ -148,7 +148,7 @@ def verify(
 
 def scheme_of(key: PrivateKey | PublicKey, parameters: CryptographicParameters) -> Scheme:
     """Return how this key signs under these parameters. Raises as `sign`."""
-    wanted = _wanted(parameters)
+    wanted = requested(parameters)
     match key:
         case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
             _check_family(wanted.algorithm, frozenset({_RSA}))
@@ -161,8 +161,8 @@ def scheme_of(key: PrivateKey | PublicKey, parameters: CryptographicParameters) 
     raise _key_agreement()
 
 
-def _wanted(parameters: CryptographicParameters) -> SignatureAlgorithm:
-    """Bring the two ways of naming a scheme together."""
+def requested(parameters: CryptographicParameters) -> SignatureAlgorithm:
+    """Bring the two ways of naming a scheme together. Raises as `sign`."""
     named = parameters.digital_signature_algorithm
     if named is None:
         return SignatureAlgorithm(
@@ -222,7 +222,7 @@ def _whole_message(
     """Return what an Edwards key signs: the data as it is, with no choice of hash."""
     is_25519 = isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey)
     algorithm = CryptographicAlgorithm.ED25519 if is_25519 else CryptographicAlgorithm.ED448
-    _check_family(_wanted(parameters).algorithm, frozenset({algorithm}))
+    _check_family(requested(parameters).algorithm, frozenset({algorithm}))
     if digested_data is not None:
         raise bad_parameters(f"{algorithm.title} signs Data (4200C2), not a digest of it")
     return _one_of(data, digested_data)

@@ -1,22 +1,20 @@
 """Who is known and what they may do, as one immutable snapshot that many threads can read.
 
-A snapshot is made from the store's accounts and the policy files. Whoever holds one asks now and then whether it is
+A snapshot is made from the store's accounts and the policy in force. Whoever holds one asks now and then whether it is
 still the newest (`DirectorySource.refresh`) and replaces it as a whole; nothing in it ever changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Lock
 from typing import Final, Protocol
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from policy.compiling import Ruling
-from policy.model import Policy, PolicyError
-from policy.operation_policies import policy_files, read_policies
+from policy.model import Policy
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
@@ -126,8 +124,7 @@ class DirectorySource:
     """Keeps the newest directory, in `current`, for all threads of a process.
 
     `client_names` are the names of all clients ever entered, revoked ones included; `read_policy` reads the policy in
-    force, to which the operation policies in files are added. Raises what reading the accounts
-    raises, and PolicyError.
+    force. Raises what reading the accounts raises, and PolicyError.
     """
 
     def __init__(
@@ -136,36 +133,23 @@ class DirectorySource:
         client_names: Callable[[], Iterable[str]],
         current_epoch: Callable[[], int],
         read_policy: Callable[[], Policy],
-        policy_paths: Sequence[Path],
     ) -> None:
         self._read_accounts = read_accounts
         self._client_names = client_names
         self._current_epoch = current_epoch
         self._read_policy = read_policy
-        self._policy_paths = policy_paths
         self._refreshing = Lock()
-        self._seen_files = self._policy_files()
-        self._in_files = read_policies(policy_paths)
         self.current = self._build()
 
     def refresh(self) -> bool:
-        """Whether accounts or policy files have changed, and `current` is a new one.
+        """Whether accounts or policy have changed, and `current` is a new one.
 
-        Raises what reading the accounts raises, and leaves all as it was. Raises PolicyError, once for each change of
-        the files, if they cannot be used any more: the former policies stay, and the accounts are up to date.
+        Raises what reading the accounts raises, and PolicyError if the policy in force cannot be used; then `current`
+        stays, which is not the newest.
         """
         with self._refreshing:
-            files = self._policy_files()
-            policies_changed = files != self._seen_files
-            if not policies_changed and self._current_epoch() == self.current.epoch:
+            if self._current_epoch() == self.current.epoch:
                 return False
-            self._seen_files = files
-            if policies_changed:
-                try:
-                    self._in_files = read_policies(self._policy_paths)
-                except PolicyError:
-                    self.current = self._build()
-                    raise
             self.current = self._build()
             return True
 
@@ -173,22 +157,11 @@ class DirectorySource:
         # The accounts first: their epoch is that of the directory, and what is read later may only be newer.
         accounts = self._read_accounts()
         names = frozenset(self._client_names())
-        policy = self._read_policy()
         return Directory(
             epoch=accounts.epoch,
-            ruling=Ruling(
-                replace(policy, operation_policies={**self._in_files, **policy.operation_policies}), accounts.stages
-            ),
+            ruling=Ruling(self._read_policy(), accounts.stages),
             revoked=accounts.revoked,
             clients={name: accounts.groups.get(name, _NO_GROUPS) for name in names},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},
             expelled=names - {client.name for client in accounts.clients.values()},
         )
-
-    def _policy_files(self) -> tuple[tuple[str, int, int, int], ...] | None:
-        """What tells a changed policy file from an unchanged one; None if a path is gone."""
-        try:
-            found = [(str(file), file.stat()) for file in policy_files(self._policy_paths)]
-        except (PolicyError, OSError):
-            return None
-        return tuple((name, status.st_ino, status.st_mtime_ns, status.st_size) for name, status in found)

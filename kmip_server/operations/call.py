@@ -11,15 +11,17 @@ from typing import Any, Final
 
 from kmip_server.errors import KmipError
 from kmip_server.identity.caller import Caller
+from kmip_server.messages.fields import Payload
 from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
+from kmip_server.operations.in_effect import parameters_in_effect
 from kmip_server.operations.obligations import bring_within
 from kmip_server.operations.registry import OperationSpec
-from kmip_server.operations.resource import ObjectResource, server_itself
+from kmip_server.operations.resource import Computes, ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import ObjectRow, SealBroken, Unit
@@ -29,10 +31,12 @@ from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
 from policy.actions import OBJECT_OPERATIONS
 from policy.compiling import Ruling
-from policy.decision import Context, Decision, Subject, decide, restrict
+from policy.decision import Context, Decision, Subject, allows_any, decide, restrict
 from policy.model import NOTHING, Obligations
 from policy.notifications import Event
+from policy.parameters import Parameters
 
+_ANYTHING: Final = frozenset(OBJECT_OPERATIONS)
 _NOT_MADE: Final = dict.fromkeys(
     (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.DERIVE_KEY),
     ResultReason.INVALID_ATTRIBUTE_VALUE,
@@ -55,9 +59,13 @@ class Call:
     subject: Subject
     token: RequestBatchItem | None = None
     """The batch item: the same when it is carried out again, after a transaction that did not commit."""
+    request: Payload | None = None
+    """The request's payload, when it was decoded."""
     prepared: Any = None
     obligations: Obligations = NOTHING
     """What the policy requires of the operation on its target."""
+    first: ManagedObject | None = None
+    """The first object that the request is about."""
     touched: str | None = None
     """The Unique Identifier that goes on record, unless objects were made: then each of them does."""
     made: tuple[str, ...] = ()
@@ -69,6 +77,7 @@ class Call:
         unique_identifier = self.batch.identifier(given)
         self.touched = unique_identifier[:128]
         found, self.obligations = self._decided(unique_identifier, self.spec.operation)
+        self.first = self.first or found
         self.need_approval(unique_identifier)
         if found.archived and not self.spec.archived:
             raise KmipError(
@@ -77,24 +86,30 @@ class Call:
             )
         return found
 
-    def object(self, unique_identifier: str, operation: Operation | None = None) -> ManagedObject:
+    def object(
+        self, unique_identifier: str, operation: Operation | None = None, computes: Computes | None = None
+    ) -> ManagedObject:
         """An object on which this caller may do this operation (by default the call's own), with its state settled.
 
-        An object on which the caller may do nothing at all is not there for this caller.
+        `computes` tells with which Cryptographic Parameters an object is used beside the target. An object on which the
+        caller may do nothing at all is not there for this caller.
         """
-        return self._decided(unique_identifier, operation or self.spec.operation)[0]
+        return self._decided(unique_identifier, operation or self.spec.operation, computes)[0]
 
-    def _decided(self, unique_identifier: str, operation: Operation) -> tuple[ManagedObject, Obligations]:
+    def _decided(
+        self, unique_identifier: str, operation: Operation, computes: Computes | None = None
+    ) -> tuple[ManagedObject, Obligations]:
         """An object and what the policy requires of this operation on it."""
         row = self.unit.get(unique_identifier) if 0 < len(unique_identifier) <= 128 else None
         if row is None:
             raise self.not_found()
-        decision = self.decide(operation, row)
+        decision = self.decide(operation, row, computes)
         if not decision.allowed:
-            if any(self.decide(Operation[name], row).allowed for name in OBJECT_OPERATIONS):
+            if self._may_do_anything(row):
+                how = self._how(decision)
                 raise KmipError(
                     ResultReason.PERMISSION_DENIED,
-                    "the policy does not allow this on the object with this Unique Identifier (420094)",
+                    f"the policy does not allow this{how} on the object with this Unique Identifier (420094)",
                     decision.reason,
                 )
             raise self.not_found()
@@ -108,24 +123,39 @@ class Call:
         """The one answer for an object that does not exist, and for one that the caller has nothing to do with."""
         return KmipError(ResultReason.OBJECT_NOT_FOUND, "there is no object with this Unique Identifier (420094)")
 
-    def decide(self, operation: Operation, row: ObjectRow) -> Decision:
+    def _how(self, decision: Decision) -> str:
+        """What of the request is denied, if it is not all of it."""
+        named = decision.rule in self.ruling.rules.about_parameters
+        return " with these Cryptographic Parameters (42002B)" if named else ""
+
+    def in_effect(self, target: ManagedObject | None) -> Parameters:
+        """The Cryptographic Parameters with which the operation computes on its target."""
+        return parameters_in_effect(self.spec.operation, self.request, self.services.streams, target)
+
+    def decide(self, operation: Operation, row: ObjectRow, computes: Computes | None = None) -> Decision:
         """Whether the caller may do this to the object in a row."""
-        resource = ObjectResource(self.ruling, row, self.now)
+        if computes is None and operation is self.spec.operation:
+            computes = self.in_effect
+        resource = ObjectResource(self.ruling, row, self.now, computes)
         return decide(self.ruling.rules, self.subject, operation.name, resource, self._context())
+
+    def _may_do_anything(self, row: ObjectRow) -> bool:
+        resource = ObjectResource(self.ruling, row, self.now)
+        return allows_any(self.ruling.rules, self.subject, _ANYTHING, resource, self._context())
 
     def restrict(self, operation: Operation, row: ObjectRow) -> Decision:
         """What the policy has against an object as an allowed operation would make it, and what it requires of it."""
-        resource = ObjectResource(self.ruling, row, self.now)
+        resource = ObjectResource(self.ruling, row, self.now, lambda _: self.in_effect(self.first))
         return restrict(self.ruling.rules, self.subject, operation.name, resource, self._context())
 
     def permit(self) -> None:
         """Decide an operation that names no existing object. Raises Permission Denied."""
-        resource = server_itself(self.subject)
+        resource = server_itself(self.subject, self.in_effect(None))
         decision = decide(self.ruling.rules, self.subject, self.spec.operation.name, resource, self._context())
         if not decision.allowed:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
-                f"you may not use the Operation (42005C) {self.spec.operation.title} here",
+                f"you may not use the Operation (42005C) {self.spec.operation.title} here{self._how(decision)}",
                 decision.reason,
             )
         self.obligations = decision.obligations

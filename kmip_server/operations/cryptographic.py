@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from kmip_server.cryptography.algorithms import CIPHERS, is_legacy
 from kmip_server.cryptography.certificates import certificate_public_key
 from kmip_server.cryptography.key_formats import PrivateKey, PublicKey, load_private_key, load_public_key
-from kmip_server.cryptography.parameters import NO_PARAMETERS, CryptographicParameters
+from kmip_server.cryptography.parameters import CryptographicParameters
 from kmip_server.cryptography.signing import SIGNATURE_ALGORITHMS
 from kmip_server.cryptography.transparent import KeyMaterial, TransparentSymmetricKey
 from kmip_server.errors import KmipError
@@ -16,6 +16,7 @@ from kmip_server.messages.structures import DataReference
 from kmip_server.objects import key_block
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
+from kmip_server.operations.in_effect import given_or_own
 from kmip_server.operations.key_material import clear_material
 from kmip_server.operations.usage import Purpose, use
 from kmip_server.ttlv.enumerations import CryptographicAlgorithm, KeyFormatType, ResultReason
@@ -53,12 +54,16 @@ class Part(NamedTuple):
 def in_parts(
     call: Call,
     request: Parts,
-    unique_identifier: str,
+    target: ManagedObject | None,
     begin: Callable[[], Context],
     update: Callable[[Context], Any],
     finish: Callable[[Context], Any],
 ) -> Part:
-    """Process one part of a multi-part operation: the first with a new context, the others with the one kept."""
+    """Process one part of a multi-part operation: the first with a new context, the others with the one kept.
+
+    `target` is the key, if there is one.
+    """
+    unique_identifier = "" if target is None else target.unique_identifier
     streams, caller, operation = call.services.streams, call.caller.name, call.spec.operation
     final = bool(request.final_indicator)
     if request.correlation_value is None:
@@ -66,7 +71,8 @@ def in_parts(
         if final:
             return Part(finish(context), None)
         result = update(context)
-        return Part(result, streams.begin(caller, operation, unique_identifier, context, call.now, call.token))
+        who = (caller, operation, unique_identifier)
+        return Part(result, streams.begin(*who, context, call.now, call.token, call.in_effect(target)))
     result = streams.advance(
         request.correlation_value,
         caller,
@@ -97,10 +103,7 @@ def used(call: Call, target: ManagedObject, purpose: Purpose, request: Parts, da
 
 def parameters_for(call: Call, target: ManagedObject, given: CryptographicParameters | None) -> CryptographicParameters:
     """The request's Cryptographic Parameters, or the key's own (s6.1.17). Refuses legacy algorithms by policy."""
-    parameters = given
-    # Their fields are compared one by one, and most often the first one differs.
-    if parameters is None or vars(parameters) == vars(NO_PARAMETERS):
-        parameters = target.first(Tag.CRYPTOGRAPHIC_PARAMETERS) or NO_PARAMETERS
+    parameters = given_or_own(target, given)
     named = parameters.digital_signature_algorithm
     signature = None if named is None else SIGNATURE_ALGORITHMS.get(named)
     algorithms = (

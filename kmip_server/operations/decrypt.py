@@ -88,7 +88,7 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         lambda: DecryptStream(algorithm, key, parameters, iv=iv, aad=aad, tag=tag, tag_behind=behind),
         lambda stream: stream.update(data),
         lambda stream: stream.finish(data),

@@ -92,7 +92,7 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         begin,
         lambda stream: Encrypted(data=stream.update(data), iv=stream.iv if request.init_indicator else None),
         lambda stream: stream.finish(data),

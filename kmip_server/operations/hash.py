@@ -57,7 +57,7 @@ def hash_data(call: Call, request: HashRequest) -> HashResponse:
     part = in_parts(
         call,
         request,
-        "",
+        None,
         lambda: HashStream(algorithm),
         lambda stream: stream.update(data),
         lambda stream: stream.finish(data),

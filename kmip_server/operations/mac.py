@@ -66,7 +66,7 @@ def mac(call: Call, request: MACRequest) -> MACResponse:
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         lambda: MacStream(algorithm, key, parameters),
         lambda stream: stream.update(data),
         lambda stream: stream.finish(data),

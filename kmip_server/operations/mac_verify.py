@@ -72,7 +72,7 @@ def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse:
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         lambda: MacStream(algorithm, key, parameters),
         lambda stream: stream.update(data),
         lambda stream: stream.verify(data, code or b""),

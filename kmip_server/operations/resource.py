@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -14,24 +14,44 @@ from kmip_server.ttlv.tags import Tag
 from policy.compiling import Ruling
 from policy.decision import Subject, Thing
 from policy.operation_policies import DEFAULT, SERVER
+from policy.parameters import NO_PARAMETERS, Parameters
 
 _TYPES: Final = {int(each): each.name for each in ObjectType}
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @lru_cache(maxsize=1024)
-def server_itself(subject: Subject) -> Thing:
+def server_itself(subject: Subject, parameters: Parameters = NO_PARAMETERS) -> Thing:
     """What is asked for by an operation that names no existing object."""
-    return Thing(SERVER, owner=subject.name, tenants=frozenset({subject.tenant}), operation_policy=DEFAULT)
+    return Thing(
+        SERVER,
+        owner=subject.name,
+        tenants=frozenset({subject.tenant}),
+        operation_policy=DEFAULT,
+        parameters=parameters,
+    )
+
+
+@lru_cache(maxsize=256)
+def _bits(mask: int) -> frozenset[str]:
+    return frozenset([bit.name for bit in CryptographicUsageMask if mask & bit])
+
+
+Computes = Callable[[ManagedObject], Parameters]
+"""What tells with which Cryptographic Parameters an object will be used."""
 
 
 class ObjectResource:
-    """An object in a row of the storage, at a time in POSIX seconds (policy.decision.Resource)."""
+    """An object in a row of the storage, at a time in POSIX seconds (policy.decision.Resource).
 
-    __slots__ = ("_now", "_row", "_ruling")
+    `computes` is asked once at most; without it nothing is computed with the object.
+    """
 
-    def __init__(self, ruling: Ruling, row: ObjectRow, now: int) -> None:
-        self._ruling, self._row, self._now = ruling, row, now
+    __slots__ = ("_computes", "_now", "_parameters", "_row", "_ruling")
+
+    def __init__(self, ruling: Ruling, row: ObjectRow, now: int, computes: Computes | None = None) -> None:
+        self._ruling, self._row, self._now, self._computes = ruling, row, now, computes
+        self._parameters: Parameters | None = None
 
     @property
     def object_type(self) -> str:
@@ -87,8 +107,7 @@ class ObjectResource:
     @property
     def uses(self) -> frozenset[str]:
         """The names of the bits in its Cryptographic Usage Mask (s4.17)."""
-        mask = self._row.cryptographic_usage_mask or 0
-        return frozenset([bit.name for bit in CryptographicUsageMask if mask & bit])
+        return _bits(self._row.cryptographic_usage_mask or 0)
 
     @property
     def state(self) -> str | None:
@@ -104,6 +123,13 @@ class ObjectResource:
     def pair(self) -> None:
         """An object is no pair of devices."""
         return
+
+    @property
+    def parameters(self) -> Parameters:
+        """The Cryptographic Parameters in effect (s4.16)."""
+        if self._parameters is None:
+            self._parameters = NO_PARAMETERS if self._computes is None else self._computes(self._object())
+        return self._parameters
 
     def _object(self) -> ManagedObject:
         return ManagedObject.of(self._row)

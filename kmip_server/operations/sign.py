@@ -59,7 +59,7 @@ def sign(call: Call, request: SignRequest) -> SignResponse:
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         lambda: SignStream(key, parameters),
         lambda stream: stream.update(data or b""),
         lambda stream: stream.finish(data or b""),

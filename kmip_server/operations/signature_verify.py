@@ -65,7 +65,7 @@ def signature_verify(call: Call, request: SignatureVerifyRequest) -> SignatureVe
     part = in_parts(
         call,
         request,
-        target.unique_identifier,
+        target,
         lambda: VerifyStream(key, parameters),
         lambda stream: stream.update(data or b""),
         lambda stream: stream.finish(data or b"", signature or b""),

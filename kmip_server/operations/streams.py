@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from kmip_server.errors import KmipError
 from kmip_server.ttlv.enumerations import Operation, ResultReason
+from policy.parameters import NO_PARAMETERS, Parameters
 
 _SECONDS: Final = 600
 _MAXIMUM: Final = 1000
@@ -34,6 +35,7 @@ class Stream:
     unique_identifier: str
     context: Any
     expires: int
+    parameters: Parameters
     last_request: object
     last_result: Any = None
     finished: bool = False
@@ -50,9 +52,19 @@ class Streams:
         self._streams: OrderedDict[bytes, Stream] = OrderedDict()
 
     def begin(
-        self, caller: str, operation: Operation, unique_identifier: str, context: Any, now: int, request: object
+        self,
+        caller: str,
+        operation: Operation,
+        unique_identifier: str,
+        context: Any,
+        now: int,
+        request: object,
+        parameters: Parameters = NO_PARAMETERS,
     ) -> bytes:
-        """Keep a context for its next part; answers the Correlation Value. `request` is the batch item."""
+        """Keep a context for its next part; answers the Correlation Value. `request` is the batch item.
+
+        `parameters` are those with which it computes.
+        """
         while self._streams:
             oldest, stream = next(iter(self._streams.items()))
             if stream.expires > now and len(self._streams) < _MAXIMUM:
@@ -60,9 +72,14 @@ class Streams:
             del self._streams[oldest]
         value = secrets.token_bytes(16)
         self._streams[value] = Stream(
-            caller, operation, unique_identifier, context, now + _SECONDS, last_request=request
+            caller, operation, unique_identifier, context, now + _SECONDS, parameters, last_request=request
         )
         return value
+
+    def parameters(self, value: bytes) -> Parameters | None:
+        """With which parameters the operation under a Correlation Value computes; None if there is none."""
+        stream = self._streams.get(value)
+        return None if stream is None else stream.parameters
 
     def advance(
         self,

@@ -27,6 +27,7 @@ from kmip_server.objects.key_block import (
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.cryptographic import private_key, public_key, symmetric_key
+from kmip_server.operations.in_effect import of_encryption
 from kmip_server.operations.key_material import clear_value
 from kmip_server.operations.nonces import claim_nonce
 from kmip_server.operations.usage import UNWRAP_KEY, WRAP_KEY, Purpose, use
@@ -42,6 +43,7 @@ from kmip_server.ttlv.enumerations import (
 from kmip_server.ttlv.item import CodecError, Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
+from policy.parameters import NO_PARAMETERS, Parameters
 
 _OBJECT_TYPES: Final = {
     WRAP_KEY: frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY}),
@@ -64,7 +66,7 @@ def wrap_block(call: Call, target: ManagedObject, block: KeyBlock, specification
             "a key does not wrap itself: another Unique Identifier (420094) is needed",
         )
     clear = _encoded(target, block, specification, call.version)
-    key = _wrapping_key(call, information.unique_identifier, WRAP_KEY, len(clear))
+    key = _wrapping_key(call, information, WRAP_KEY, len(clear))
     parameters = _parameters(key, information.cryptographic_parameters)
     wrapped = _cryptographic(lambda: _wrap(call, key, clear, parameters))
     return replace(
@@ -88,7 +90,7 @@ def unwrap_block(call: Call, block: KeyBlock) -> KeyBlock:
     if data is None or not isinstance(wrapped, bytes):
         return block
     information = _information(data)
-    key = _unwrapping_key(call, information.unique_identifier)
+    key = _unwrapping_key(call, information)
     parameters = _parameters(key, information.cryptographic_parameters)
     clear = _cryptographic(lambda: _unwrap(call, key, wrapped, parameters, data.iv_counter_nonce))
     return replace(block, key_value=_decoded(clear, data.encoding_option, call.version), key_wrapping_data=None)
@@ -98,7 +100,7 @@ def wrapping_object(call: Call, data: KeyWrappingData) -> str | None:
     """The wrapping key's Unique Identifier, for a Wrapping Key Link; None if the caller has no such object here."""
     information = data.encryption_key_information
     try:
-        return _found(call, information.unique_identifier).unique_identifier if information is not None else None
+        return _found(call, information).unique_identifier if information is not None else None
     except KmipError:
         return None
 
@@ -106,7 +108,7 @@ def wrapping_object(call: Call, data: KeyWrappingData) -> str | None:
 def can_unwrap(call: Call, data: KeyWrappingData) -> bool:
     """Whether the server has the wrapping key, and the caller may unwrap with it now."""
     try:
-        _unwrapping_key(call, _information(data).unique_identifier)
+        _unwrapping_key(call, _information(data))
     except KmipError:
         return False
     return True
@@ -126,9 +128,16 @@ def _information(of: KeyWrappingSpecification | KeyWrappingData) -> KeyInformati
     return of.encryption_key_information
 
 
-def _found(call: Call, unique_identifier: str) -> ManagedObject:
+def _found(call: Call, information: KeyInformation) -> ManagedObject:
+    def computes(key: ManagedObject) -> Parameters:
+        try:
+            return of_encryption(key, _parameters(key, information.cryptographic_parameters))
+        except KmipError:
+            # There is nothing to wrap with: that is refused, whatever is decided.
+            return NO_PARAMETERS
+
     try:
-        key = call.object(unique_identifier, Operation.GET)
+        key = call.object(information.unique_identifier, Operation.GET, computes)
     except KmipError as error:
         if error.reason is not ResultReason.OBJECT_NOT_FOUND:
             raise
@@ -148,8 +157,8 @@ def _found(call: Call, unique_identifier: str) -> ManagedObject:
     return key
 
 
-def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose, size: int = 0) -> ManagedObject:
-    key = _found(call, unique_identifier)
+def _wrapping_key(call: Call, information: KeyInformation, purpose: Purpose, size: int = 0) -> ManagedObject:
+    key = _found(call, information)
     if key.object_type not in _OBJECT_TYPES[purpose]:
         raise KmipError(
             ResultReason.INVALID_OBJECT_TYPE,
@@ -165,14 +174,14 @@ def _wrapping_key(call: Call, unique_identifier: str, purpose: Purpose, size: in
     return key
 
 
-def _unwrapping_key(call: Call, unique_identifier: str) -> ManagedObject:
+def _unwrapping_key(call: Call, information: KeyInformation) -> ManagedObject:
     """The key that undoes a wrapping: of a public key, the private key that it is linked to."""
-    named = _found(call, unique_identifier)
+    named = _found(call, information)
     if named.object_type is ObjectType.PUBLIC_KEY:
         for link in named.attributes.all(Tag.LINK):
             if link.link_type is LinkType.PRIVATE_KEY_LINK:
-                unique_identifier = link.linked_object_identifier
-    return _wrapping_key(call, unique_identifier, UNWRAP_KEY)
+                information = replace(information, unique_identifier=link.linked_object_identifier)
+    return _wrapping_key(call, information, UNWRAP_KEY)
 
 
 def _parameters(key: ManagedObject, given: CryptographicParameters | None) -> CryptographicParameters:

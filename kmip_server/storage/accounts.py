@@ -155,12 +155,6 @@ def remove_user(database: Database, name: str) -> None:
             raise AccountError(f"there is no user {name!r}")
 
 
-def bump_epoch(database: Database) -> None:
-    """Move the epoch on after a change that workers must notice and that is kept elsewhere, as policies in files."""
-    with changing(database):
-        pass
-
-
 def read_accounts(database: Database) -> Accounts:
     """All accounts, as one transaction sees them."""
     with database.reading() as connection:

@@ -40,6 +40,8 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {
     "names": {"resource": {"names": ["blue-*"]}},
     "attributes": {"resource": {"attributes": {"x-site": "berlin"}}},
     "operation-policies": {"resource": {"operation_policies": ["public"]}},
+    "modes": {"resource": {"block_modes": ["GCM"]}},
+    "hashes": {"resource": {"hashes": ["NONE"]}},
     "tenants": {"resource": {"tenants": ["other"]}},
     "unless": {"unless": [{"states": ["ACTIVE"]}, {"object_types": ["SECRET_DATA"]}]},
     "unless-tenants": {"unless": [{"tenants": ["acme"], "groups": ["blue"]}]},

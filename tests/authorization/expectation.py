@@ -41,7 +41,7 @@ def expected(who: str, probe: Probe, thing: Thing) -> str:
     if operation == "LOCATE" and who == AWAITS:
         return "PERMISSION_DENIED"
     if not _may(who, operation, thing):
-        seen = any(_may(who, other, thing) for other in OBJECT_OPERATIONS)
+        seen = any(_may(who, other, thing, computes=False) for other in OBJECT_OPERATIONS)
         if operation in _DENIED:
             return _DENIED[operation]
         return "PERMISSION_DENIED" if seen else _NOT_FOUND.get(operation, "OBJECT_NOT_FOUND")
@@ -67,9 +67,13 @@ def expected_of_server(who: str, operation: str) -> str:
 
 
 @cache
-def _may(who: str, operation: str, thing: Thing) -> bool:
-    """Whether the document allows it, or the tables that are built in, and no rule denies it."""
-    allowed, rule = decide(_about(who, operation), _request(who, operation, _resource(thing)))
+def _may(who: str, operation: str, thing: Thing, *, computes: bool = True) -> bool:
+    """Whether the document allows it, or the tables that are built in, and no rule denies it.
+
+    With `computes`, the object is used as the probe says; otherwise it is only asked what else the caller might do.
+    """
+    resource = _resource(thing) | (_in_effect(operation, thing) if computes else {})
+    allowed, rule = decide(_about(who, operation), _request(who, operation, resource))
     if rule and not allowed:
         return False
     shared = thing.policy == "shared" and operation in _SHARED and _tenant(who) == "acme"
@@ -101,6 +105,13 @@ def _request(who: str, operation: str, resource: dict[str, Any]) -> dict[str, An
     }  # fmt: skip
 
 
+def _in_effect(operation: str, thing: Thing) -> dict[str, str]:
+    """With what the probes compute: a mode, which says nothing to keys of RSA, or a hash."""
+    if operation in ("ENCRYPT", "DECRYPT"):
+        return {} if thing.object_type in ("PUBLIC_KEY", "PRIVATE_KEY") else {"mode": "GCM"}
+    return {"hash": "SHA_256"} if operation in _BIT else {}
+
+
 def _server(who: str) -> dict[str, Any]:
     return _described("SERVER", who, _tenant(who))
 
@@ -118,6 +129,7 @@ def _described(kind: str, owner: str, tenant: str) -> dict[str, Any]:
     return {
         "object_type": kind, "owner": owner, "tenants": [tenant], "operation_policy": "default", "groups": [],
         "names": [], "attributes": {}, "algorithm": None, "length": None, "uses": [], "state": None, "pair": None,
+        "mode": "NONE", "padding": "NONE", "hash": "NONE", "mask hash": "NONE", "signature": "NONE",
     }  # fmt: skip
 
 

@@ -39,6 +39,8 @@ REFUSES: Final = frozenset({
 })  # fmt: skip
 """Functions that refuse and answer nothing: to call them is the check."""
 DECISIONS: Final = frozenset({"decide", "restrict"})
+ANSWERS: Final = frozenset({"allows_any", "who"})
+"""Functions whose answer, yes or no, is the check."""
 _TEST: Final = 3
 """How many arguments a test of a rule has (policy/decision.py): the subject, the resource, the context."""
 _PER_MUTANT_S: Final = 240
@@ -70,7 +72,7 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
             found = (node.test, "False")
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value) in REFUSES:
             found = (node, "pass")
-        elif isinstance(node, ast.Attribute) and node.attr == "allowed" and _is_decision(node.value):
+        elif _is_answer(node):
             found = (node, "True")
         elif path == "policy/decision.py" and isinstance(node, ast.Lambda) and len(node.args.args) == _TEST:
             found = (node.body, "True")
@@ -113,8 +115,11 @@ def _name(call: ast.Call) -> str:
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
-def _is_decision(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _name(node) in DECISIONS
+def _is_answer(node: ast.AST) -> bool:
+    """Whether it is the yes or no of a decision, or of a function that checks."""
+    if isinstance(node, ast.Attribute) and node.attr == "allowed":
+        return isinstance(node.value, ast.Call) and _name(node.value) in DECISIONS
+    return isinstance(node, ast.Call) and _name(node) in ANSWERS
 
 
 def _without(path: str, source: str, node: ast.AST, instead: str) -> Mutant:
@@ -184,6 +189,8 @@ _STEPS: Final = {
         "-x",
         "-p",
         "no:cacheprovider",
+        "tests/identity/test_directory.py",
+        "tests/engine/test_engine_references.py",
         "tests/operations",
         "tests/objects",
         "tests/policy/test_decision.py",

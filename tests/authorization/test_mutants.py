@@ -33,5 +33,10 @@ def test_the_checks_are_found_by_rule() -> None:
         ("kmip_server/identity/directory.py", "caller.fingerprint in self.revoked"),
         ("policy/decision.py", "deny.applies(subject, resource, context)"),
         ("policy/decision.py", "resource.tenants == {subject.tenant}"),
+        ("policy/decision.py", "one.who(subject)"),
+        (
+            "kmip_server/operations/call.py",
+            "allows_any(self.ruling.rules, self.subject, _ANYTHING, resource, self._context())",
+        ),
     ):
         assert check in found

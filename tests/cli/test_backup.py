@@ -26,10 +26,10 @@ def _material(directory: Path) -> bytes | None:
 
 @pytest.fixture
 def served(run, directory: Path) -> Path:
-    """A server directory with a key, a client, a user and a policy."""
+    """A server directory with a key, a client, a user and a file of somebody's own."""
     run("client", "add", directory, "alice", "--group", "arrays")
     run("user", "add", directory, "operator", stdin="correct horse")
-    (directory / "policies/team.json").write_text('{"team": {}}')
+    (directory / "pki/notes.txt").write_text("renewed by hand")
     settings = Settings.load(directory)
     store = Store.open(settings.storage.url, open_key_file(settings.master_key.file))
     row = ObjectRow(

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -156,9 +157,12 @@ def test_an_address_that_the_certificate_does_not_name_warns(
     assert words in the(directory, Outcome.WARN)
 
 
-def test_a_broken_policy_file_fails(directory: Path) -> None:
-    (directory / "policies/x.json").write_text("{")
-    assert "x.json: is not JSON" in the(directory, Outcome.FAIL)
+def test_a_policy_that_was_changed_in_the_database_fails(run, directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "team.json").write_text('{"team": {}}')
+    run("policy", "import", directory, tmp_path / "team.json")
+    with closing(sqlite3.connect(directory / "kmip.db")) as database, database:
+        database.execute("UPDATE policy_versions SET document = 'other'")
+    assert "policy: version 1 of the policy was changed in the database" in the(directory, Outcome.FAIL)
 
 
 def test_another_master_key_fails(directory: Path) -> None:
@@ -273,7 +277,7 @@ def test_a_port_that_is_free_is_ok(directory: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_doctor_changes_nothing(run, directory: Path) -> None:
-    names = {"server.toml", "master.key", "pki", "policies", "clients"}
+    names = {"server.toml", "master.key", "pki", "clients"}
     before = {name: (directory / name).stat().st_mtime_ns for name in names}
     run("doctor", directory)
     assert {name: (directory / name).stat().st_mtime_ns for name in names} == before

@@ -56,7 +56,6 @@ def test_an_empty_directory_is_filled(run, tmp_path: Path) -> None:
         "kmip.db",
         "master.key",
         "pki",
-        "policies",
         "server.toml",
     ]
 

@@ -85,6 +85,28 @@ def test_it_is_explained_which_rule_decides(directory: Path, document: Path, run
     assert (other.code, "no rule allows this" in other.out) == (1, True)
 
 
+def test_it_is_explained_by_the_parameters_that_are_named(fresh_server: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('templates = ["cnsa2"]\n')
+    fresh_server.command("policy", "import", str(fresh_server.data), str(tmp_path / "policy.toml"))
+    with fresh_server.add_client("ann").session((2, 1)) as session:
+        key = session.create_aes()
+    for resource in ("SYMMETRIC_KEY", key):
+        for mode, denied in (("GCM", False), ("ECB", True)):
+            question = (
+                "policy",
+                "explain",
+                str(fresh_server.data),
+                "client:ann",
+                "ENCRYPT",
+                f"{resource},block_mode={mode}",
+            )
+            answer = fresh_server.command(*question, check=False)
+            assert answer.returncode == denied, answer.stdout
+            assert denied == ("cnsa2: block cipher modes of the set only' denies it" in answer.stdout)
+    question = ("policy", "explain", str(fresh_server.data), "client:ann", "ENCRYPT", "SYMMETRIC_KEY,block_mode=EBC")
+    assert "KMIP has no 'EBC' there; it has NONE, CBC, ECB" in fresh_server.command(*question, check=False).stderr
+
+
 @pytest.mark.parametrize(
     ("changed", "into", "words"),
     [
@@ -96,6 +118,11 @@ def test_it_is_explained_which_rule_decides(directory: Path, document: Path, run
             "object_types",
             "object_type",
             "resource.object_type is nothing that stands there; did you mean object_types?",
+        ),
+        (
+            '["SYMMETRIC_KEY"] }',
+            '["SYMMETRIC_KEY"], hashes = ["SHA1"] }',
+            "rules.1 (arrays read).resource.hashes: KMIP has no 'SHA1' there; did you mean SHA_1?",
         ),
         ("[tenants]", "[tenants", "is not TOML"),
         ('effect = "allow"', 'effect = "require"', ".require is what a rule with the effect require has"),

@@ -50,12 +50,6 @@ def reason(session: Session, key: str, *fields: bytes) -> int | None:
     return session.do(ask.get(key), fields=fields).reason
 
 
-def put_policy(server: RunningServer, name: str, policy: dict[str, object]) -> None:
-    part = server.data / "policies" / f".{name}"
-    part.write_text(json.dumps({name: policy}))
-    part.rename(server.data / "policies" / f"{name}.json")
-
-
 def test_a_client_with_a_user_of_its_name_must_send_the_password_from_then_on(
     server: RunningServer, make_client: MakeClient
 ) -> None:
@@ -106,20 +100,12 @@ def test_a_group_of_a_policy_reaches_what_it_allows_and_nothing_else(
     server: RunningServer, make_client: MakeClient
 ) -> None:
     owner, member, outsider = make_client("owner"), make_client("member", "arrays-1"), make_client("outsider")
-    put_policy(
-        server,
-        "shared-1",
-        {
-            "groups": {"arrays-1": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL", "GET": "ALLOW_ALL"}}},
-            "preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER", "DESTROY": "ALLOW_OWNER"}},
-        },
-    )
+    shared: dict[str, object] = {
+        "groups": {"arrays-1": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL", "GET": "ALLOW_ALL"}}},
+        "preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER", "DESTROY": "ALLOW_OWNER"}},
+    }
+    server.put_operation_policies({"shared-1": shared})
     with owner.session(V) as owns, member.session(V) as shares, outsider.session(V) as stays_out:
-
-        def created() -> bool:
-            return owns.do(ask.create_aes(V, ask.operation_policy_name("shared-1"))).ok
-
-        assert eventually(created)
         key = owns.create_aes(ask.operation_policy_name("shared-1"))
         private = owns.create_aes()
         assert reads(shares, key)
@@ -129,8 +115,12 @@ def test_a_group_of_a_policy_reaches_what_it_allows_and_nothing_else(
         assert reason(stays_out, key) == Reason.ITEM_NOT_FOUND
         assert stays_out.located() == []
         assert not shares.do(ask.destroy(key)).ok
+        server.put_operation_policies({"shared-1": shared | {"groups": {"arrays-1": {}}}})
+        assert reason(shares, key) == Reason.ITEM_NOT_FOUND, "the very next request is decided by the changed policy"
+        server.put_operation_policies({"shared-1": shared})
+        assert reads(shares, key)
         server.command("client", "groups", str(server.data), member.name)
-        assert eventually(lambda: not reads(shares, key))
+        assert not reads(shares, key)
 
 
 def test_a_users_groups_are_added_for_the_requests_that_carry_its_password(
@@ -138,27 +128,21 @@ def test_a_users_groups_are_added_for_the_requests_that_carry_its_password(
 ) -> None:
     owner, client = make_client("owner"), make_client("console")
     add_user(server, "operator-2", "operators-2")
-    put_policy(server, "shared-2", {"groups": {"operators-2": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}})
+    server.put_operation_policies({"shared-2": {"groups": {"operators-2": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}})
     with owner.session(V) as owns, client.session(V) as session:
-        assert eventually(lambda: owns.do(ask.create_aes(V, ask.operation_policy_name("shared-2"))).ok)
         key = owns.create_aes(ask.operation_policy_name("shared-2"))
-        assert eventually(lambda: reads(session, key, credential("operator-2", PASSWORD)))
+        assert reads(session, key, credential("operator-2", PASSWORD))
         assert reason(session, key) == Reason.ITEM_NOT_FOUND
 
 
-def test_a_broken_policy_file_changes_nothing_and_is_in_the_log(
-    fresh_server: RunningServer,
-) -> None:
-    client = fresh_server.add_client("alice")
+def test_operation_policies_that_cannot_be_used_change_nothing(server: RunningServer, client: Client) -> None:
+    broken = server.folder / "broken.json"
+    broken.write_text("{")
     with client.session(V) as session:
         key = session.create_aes()
-        (fresh_server.data / "policies/broken.json").write_text("{")
-        assert eventually(lambda: "broken.json" in fresh_server.stderr.read_text())
+        refused = server.command("policy", "import", str(server.data), str(broken), check=False)
+        assert (refused.returncode, "broken.json: is not JSON" in refused.stderr) == (1, True)
         assert reads(session, key)
-    fresh_server.stop()
-    done = fresh_server.command("serve", str(fresh_server.data), "--kmip-port", "0", "--https-port", "0", check=False)
-    assert done.returncode == 1
-    assert "broken.json: is not JSON" in done.stderr
 
 
 def test_backup_check_and_doctor_work_beside_a_running_server(

@@ -12,6 +12,7 @@ from support.old_store import MATERIALS, old_backup, put_old_store
 from support.rows import MASTER_KEY
 
 from kmip_server.storage import database, migrations, schema
+from kmip_server.storage.backup import backup
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
 
@@ -169,3 +170,71 @@ def test_a_database_that_is_absent_or_empty_is_refused_and_not_made(run, directo
     ran = run("upgrade", directory)
     assert ran.code == 1
     assert "not that of a server" in ran.err
+
+
+OLD_SETTING = '[policy]\noperation_policies = ["policies", "more.json"]   # files in PyKMIP\'s format\n'
+TABLE = '{"%s": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}'
+
+
+@pytest.fixture
+def with_files(directory: Path) -> Path:
+    """A server directory of the time when operation policies were in files."""
+    file = directory / "server.toml"
+    file.write_text(file.read_text().replace("[policy]\n", OLD_SETTING))
+    (directory / "policies").mkdir()
+    (directory / "policies/team.json").write_text(TABLE % "team")
+    (directory / "more.json").write_text(TABLE % "more")
+    return directory
+
+
+def reads_by(run, directory: Path, policy: str) -> bool:
+    asked = ("client:x", "GET", f"SYMMETRIC_KEY,owner=y,operation_policy={policy}")
+    return run("policy", "explain", directory, *asked).code == 0
+
+
+def test_operation_policies_in_files_are_put_into_the_policy_by_an_upgrade(run, with_files: Path) -> None:
+    refused = run("check", with_files)
+    assert refused.code == 1
+    where = f"{with_files}/server.toml: policy.operation_policies: operation policies are in the policy store now"
+    assert where in refused.err
+    assert "`kmip-server upgrade DIR` takes the files there" in refused.err
+    ran = run("upgrade", with_files)
+    assert (ran.code, "Operation policies are in version 1 of the policy now" in ran.out) == (0, True)
+    assert reads_by(run, with_files, "team")
+    assert reads_by(run, with_files, "more")
+    assert "operation_policies" not in (with_files / "server.toml").read_text()
+    assert "legacy_algorithms = false" in (with_files / "server.toml").read_text()
+    assert "Operation policies" not in run("upgrade", with_files).out
+
+
+def test_operation_policies_that_cannot_be_used_stop_an_upgrade_and_server_toml_stays(run, with_files: Path) -> None:
+    before = (with_files / "server.toml").read_text()
+    (with_files / "more.json").write_text("{")
+    assert "more.json: is not JSON" in run("upgrade", with_files).err
+    (with_files / "more.json").write_text(TABLE % "more")
+    asked(with_files, "UPDATE alembic_version SET version_num = '0042'")
+    assert "a newer one has used it" in run("upgrade", with_files).err
+    assert (with_files / "server.toml").read_text() == before
+    (with_files / "server.toml").write_text("policy = { operation_policies = ['policies'] }\n")
+    assert "remove policy.operation_policies with an editor" in run("upgrade", with_files).err
+
+
+def test_an_upgrade_leaves_operation_policies_of_the_policy_as_they_are(run, with_files: Path, tmp_path: Path) -> None:
+    server_toml = (with_files / "server.toml").read_text()
+    run("upgrade", with_files)
+    (tmp_path / "team.json").write_text('{"team": {}}')
+    run("policy", "import", with_files, tmp_path / "team.json")
+    (with_files / "server.toml").write_text(server_toml)
+    assert "Operation policies" not in run("upgrade", with_files).out
+    assert not reads_by(run, with_files, "team")
+    assert reads_by(run, with_files, "more")
+
+
+def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, with_files: Path, tmp_path: Path) -> None:
+    files = {str(path.relative_to(with_files)): path for path in with_files.rglob("*.*") if path.name != "kmip.db"}
+    backup(f"sqlite:///{with_files}/kmip.db", tmp_path / "backup", files)
+    ran = run("restore", tmp_path / "backup", tmp_path / "restored")
+    assert ran.code == 0, ran.err
+    assert reads_by(run, tmp_path / "restored", "team")
+    assert reads_by(run, tmp_path / "restored", "more")
+    assert run("check", tmp_path / "restored").code == 0

@@ -16,6 +16,7 @@ from support.defences import (
     aes,
     attribute,
     derived,
+    key_pair,
     refused,
     set_attribute,
     with_data,
@@ -94,12 +95,25 @@ def test_d19_a_wrong_mac_is_never_valid(mine: Session, how: str) -> None:
 
 
 def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session) -> None:
-    """docs/decisions/cryptography.md, 10."""
+    """docs/decisions/cryptography.md, 10. What a stricter policy denies is in test_algorithm_policy.py."""
     refused(
         mine,
         ask.create(VERSION, ask.algorithm(0x02), ask.length(168), ask.usage_mask(12)),
         Reason.INVALID_ATTRIBUTE_VALUE,
     )
+
+
+def test_d21_what_rsa_cannot_decrypt_tells_nothing(mine: Session) -> None:
+    """Wrong OAEP has one answer; wrong PKCS #1 v1.5 decrypts to bytes that nobody encrypted."""
+    private, public = key_pair(mine, private=ask.DECRYPT, public=ask.ENCRYPT)
+    oaep, v1_5 = (keys.cryptographic_parameters(hashing=keys.SHA_256, padding=padding) for padding in (2, 8))
+    good = mine.do(ask.encrypt(public, b"secret", oaep)).expect_success().get(Tag.DATA)
+    wrong = [good[:-1] + bytes([good[-1] ^ 1]), bytes(256), bytes(255) + b"\1", good[:-1], b""]
+    told = {(answer.reason, answer.message) for answer in (mine.do(ask.decrypt(private, data, oaep)) for data in wrong)}
+    assert [reason for reason, _ in told] == [Reason.CRYPTOGRAPHIC_FAILURE]
+    for data in wrong[:3]:
+        assert mine.do(ask.decrypt(private, data, v1_5)).expect_success().get(Tag.DATA) != b"secret"
+    assert mine.do(ask.decrypt(private, good, oaep)).expect_success().get(Tag.DATA) == b"secret"
 
 
 def test_d22_nothing_short_is_derived_and_data_comes_from_one_place(mine: Session) -> None:

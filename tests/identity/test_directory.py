@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
@@ -14,8 +15,9 @@ from kmip_server.identity.directory import DirectorySource
 from kmip_server.storage import accounts
 from kmip_server.storage.database import Database
 from kmip_server.storage.migrations import upgrade
-from policy.model import PolicyError
-from policy.operation_policies import BUILT_IN
+from policy.model import Policy, PolicyError
+from policy.operation_policies import BUILT_IN, parse_policies
+from policy.store import put_in_force, versions
 
 TEAM = '{"team": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}'
 
@@ -30,21 +32,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def policies(tmp_path: Path) -> Path:
-    folder = tmp_path / "policies"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def source(database: Database, policies: Path) -> Iterator[DirectorySource]:
+def source(database: Database) -> Iterator[DirectorySource]:
     reader = accounts.EpochReader(database)
     yield DirectorySource(
         lambda: accounts.read_accounts(database),
         lambda: (record.name for record in accounts.list_clients(database)),
         reader.current,
         lambda: accounts.read_policy(database),
-        [policies],
     )
     reader.close()
 
@@ -121,6 +115,9 @@ def test_a_caller_is_looked_up_again_in_a_newer_directory(source: DirectorySourc
     source.refresh()
     with pytest.raises(IdentityError, match="revoked"):
         source.current.again(caller)
+    with pytest.raises(IdentityError, match="revoked"):
+        source.current.named("alice")
+    assert source.current.named("somebody nobody entered").groups == frozenset()
 
 
 def test_many_threads_may_refresh_at_once(source: DirectorySource, database: Database) -> None:
@@ -143,46 +140,32 @@ def test_a_snapshot_never_changes_and_a_refresh_without_change_keeps_it(
     assert source.current.epoch > before.epoch
 
 
-def test_policy_files_are_read_again_when_they_change(source: DirectorySource, policies: Path) -> None:
+def _put_in_force(database: Database, policy: Policy) -> None:
+    with accounts.changing(database) as connection:
+        put_in_force(connection, policy, author="root", comment="", now=1_700_000_000)
+
+
+def test_the_policy_in_force_decides_and_its_successor_is_read(source: DirectorySource, database: Database) -> None:
     assert source.current.ruling.operation_policies == BUILT_IN
-    (policies / "team.json").write_text(TEAM)
+    _put_in_force(database, Policy(operation_policies=parse_policies(TEAM, "here")))
     assert source.refresh()
     assert set(source.current.ruling.operation_policies) == {"default", "public", "team"}
     assert not source.refresh()
-    (policies / "team.json").unlink()
+    _put_in_force(database, Policy())
     assert source.refresh()
     assert source.current.ruling.operation_policies == BUILT_IN
 
 
-def test_a_broken_policy_file_is_told_once_and_the_former_policies_stay(
-    source: DirectorySource, database: Database, policies: Path
+def test_a_policy_that_cannot_be_used_is_told_and_the_directory_is_not_the_newest_until_another_is_in_force(
+    source: DirectorySource, database: Database
 ) -> None:
-    (policies / "team.json").write_text(TEAM)
-    source.refresh()
-    (policies / "team.json").write_text("{")
-    _add(database, "alice")
-    with pytest.raises(PolicyError, match="is not JSON"):
-        source.refresh()
-    assert "team" in source.current.ruling.operation_policies
-    assert "alice" in source.current.clients
-    assert not source.refresh()
-    (policies / "team.json").write_text("{}")
+    before = source.current
+    _put_in_force(database, Policy(operation_policies=parse_policies(TEAM, "here")))
+    with database.writing() as connection:
+        connection.execute(update(versions).values(document="other"))
+    for _ in range(2):
+        with pytest.raises(PolicyError, match="was changed in the database"):
+            source.refresh()
+    assert source.current is before
+    _put_in_force(database, Policy())
     assert source.refresh()
-    assert "team" not in source.current.ruling.operation_policies
-
-
-def test_a_folder_of_policies_that_vanishes_is_told_and_the_former_policies_stay(
-    source: DirectorySource, policies: Path
-) -> None:
-    policies.rmdir()
-    with pytest.raises(PolicyError, match="no such file"):
-        source.refresh()
-    assert not source.refresh()
-
-
-def test_a_server_does_not_start_with_a_broken_policy_file(source: DirectorySource, policies: Path) -> None:
-    (policies / "team.json").write_text("{")
-    with pytest.raises(PolicyError):
-        DirectorySource(
-            source._read_accounts, source._client_names, source._current_epoch, source._read_policy, [policies]
-        )

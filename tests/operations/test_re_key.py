@@ -357,3 +357,13 @@ def test_the_pair_of_another_is_not_there_and_keeps_its_links(engine: EngineHarn
     rows = engine.row(private), engine.row(public)
     assert engine.client(name="mallory").do(re_key_pair(private)).reason == Reason.OBJECT_NOT_FOUND
     assert (engine.row(private), engine.row(public)) == rows
+
+
+def test_a_pair_whose_public_key_is_destroyed_is_not_re_keyed(engine: EngineHarness) -> None:
+    client = engine.client()
+    private, public = pair(client)
+    client.do(ask.destroy(public)).expect_success()
+    before = engine.row(private)
+    refused = client.do(re_key_pair(private))
+    assert (refused.reason, "is destroyed" in refused.message) == (Reason.PERMISSION_DENIED, True)
+    assert engine.row(private) == before

@@ -9,6 +9,7 @@ from typing import Any
 from policy.decision import Context, Subject, Thing
 from policy.documents import DAYS
 from policy.model import Who
+from policy.parameters import Parameters
 
 ACTIONS = ("GET", "CREATE", "DESTROY", "DSCC_NEGOTIATE")
 PATTERNS = (*ACTIONS, "DSCC_*", "*", "G*")
@@ -25,6 +26,10 @@ NAME_PATTERNS = ("disk-*", "web", "?eb", "*")
 USES = ("ENCRYPT", "DECRYPT", "SIGN")
 ALGORITHMS = ("AES", "RSA")
 LENGTHS = (128, 256, 2048)
+MODES = ("GCM", "ECB", "NONE")
+PADDINGS = ("PSS", "PKCS1_V1_5", "NONE")
+HASHES = ("SHA_1", "SHA_384", "NONE")
+SIGNATURES = ("RSASSA_PSS", "ECDSA_WITH_SHA384", "NONE")
 STAGES = ("bootstrap", "quarantine", "production", "revoked")
 NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "::1/128", "0.0.0.0/0")
 ADDRESSES = ("10.1.2.3", "192.0.2.9", "::1")
@@ -90,6 +95,11 @@ def _match(random: Random) -> dict[str, Any]:
         "uses": lambda: _some(random, USES),
         "states": lambda: _some(random, STATES),
         "pair": lambda: [_selector(random), _selector(random)],
+        "block_modes": lambda: _some(random, MODES),
+        "paddings": lambda: _some(random, PADDINGS),
+        "hashes": lambda: _some(random, HASHES),
+        "mask_hashes": lambda: _some(random, HASHES),
+        "signatures": lambda: _some(random, SIGNATURES),
     }
     return {name: fields[name]() for name in random.sample(sorted(fields), random.randint(1, 3))}
 
@@ -123,6 +133,11 @@ def request(random: Random) -> dict[str, Any]:
             "uses": _some(random, USES, 0),
             "state": random.choice((*STATES, None)),
             "pair": [_subject(random, device) for device in DEVICES] if pair else None,
+            "mode": random.choice(MODES),
+            "padding": random.choice(PADDINGS),
+            "hash": random.choice(HASHES),
+            "mask hash": random.choice(HASHES),
+            "signature": random.choice(SIGNATURES),
         },
         "now": 86_400 * random.randrange(20_000, 20_014) + random.choice(MOMENTS),
         "address": random.choice((*ADDRESSES, None)),
@@ -156,6 +171,7 @@ def arguments(asked: dict[str, Any]) -> tuple[Subject, str, Thing, Context]:
         frozenset(resource["uses"]),
         resource["state"],
         None if resource["pair"] is None else (subject(resource["pair"][0]), subject(resource["pair"][1])),
+        Parameters(*(resource[name] for name in ("mode", "padding", "hash", "mask hash", "signature"))),
     )
     address = None if asked["address"] is None else ipaddress.ip_address(asked["address"])
     return subject(asked["subject"]), asked["action"], thing, Context(asked["now"], address, asked["stage"])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import tomli_w
-from random_policies import arguments, document, request
+from random_policies import ACTIONS, arguments, document, request
 from support.reference import decide as decide_again
 from support.reference import required
 
-from policy.decision import NO_RULE, Compiled, Context, Subject, Thing, decide, explain, restrict
+from policy.decision import NO_RULE, Compiled, Context, Subject, Thing, allows_any, decide, explain, restrict
 from policy.documents import read_document, write_document
 from policy.model import Effect, Who
 
@@ -54,6 +54,21 @@ def test_it_is_what_a_second_one_says() -> None:
     # The cases are worth something only if each outcome is among them.
     assert min(outcomes.values()) > POLICIES * REQUESTS // 50, outcomes
     assert len(outcomes) == 3
+
+
+def test_whether_anything_is_allowed_is_what_each_decision_says() -> None:
+    random = Random(5)
+    answers = {True: 0, False: 0}
+    for _ in range(POLICIES // 10):
+        table = document(random)
+        policy = compiled(table)
+        for _ in range(REQUESTS):
+            asked = request(random)
+            subject, _, thing, context = arguments(asked)
+            answer = allows_any(policy, subject, frozenset(ACTIONS), thing, context)
+            assert answer == any(decide_again(table, asked | {"action": action})[0] for action in ACTIONS)
+            answers[answer] += 1
+    assert min(answers.values()) > POLICIES * REQUESTS // 200, answers
 
 
 def test_what_is_read_is_what_was_written() -> None:

@@ -123,7 +123,7 @@ def test_files_and_folders_are_read_and_only_the_json_files_of_a_folder(tmp_path
     (folder / "notes.txt").write_text("no policy")
     single = tmp_path / "single.policy"
     single.write_text('{"b": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}')
-    assert set(read_policies([folder, single])) == {"default", "public", "a", "b"}
+    assert set(read_policies([folder, single])) == {"a", "b"}
 
 
 def test_a_policy_is_defined_once_and_the_built_in_ones_stay_as_they_are(tmp_path: Path) -> None:
@@ -134,6 +134,7 @@ def test_a_policy_is_defined_once_and_the_built_in_ones_stay_as_they_are(tmp_pat
     with pytest.raises(PolicyError, match="'default' is already defined by the server"):
         (tmp_path / "a.json").write_text('{"default": {}}')
         read_policies([tmp_path / "a.json"])
+    assert read_policies([tmp_path / "a.json"], ignored=frozenset(BUILT_IN)) == {}
 
 
 def test_a_path_that_does_not_exist_is_an_error_and_not_an_empty_set_of_policies(tmp_path: Path) -> None:

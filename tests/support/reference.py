@@ -10,6 +10,15 @@ import fnmatch
 import ipaddress
 from typing import Any
 
+PARAMETERS = {
+    "block_modes": "mode",
+    "paddings": "padding",
+    "hashes": "hash",
+    "mask_hashes": "mask hash",
+    "signatures": "signature",
+}
+"""Which parameter in effect a field names."""
+
 Request = dict[str, Any]
 """subject {kind name groups roles tenant}, action, resource {...}, now, address, stage."""
 
@@ -96,6 +105,8 @@ def _like(subject: dict[str, Any], resource: dict[str, Any], wanted: dict[str, A
         if field == "owners" and value and resource["owner"] not in value:
             return False
         if field == "states" and value and resource["state"] not in value:
+            return False
+        if field in PARAMETERS and value and resource[PARAMETERS[field]] not in value:
             return False
         if field == "own" and value and subject["name"] != resource["owner"]:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -87,6 +88,12 @@ class RunningServer:
         options = [word for group in groups for word in ("--group", group)]
         self.command("client", "add", str(self.data), name, *options)
         return Client(self, name)
+
+    def put_operation_policies(self, policies: dict[str, object]) -> None:
+        """Put operation policies, in PyKMIP's form, into the policy in force."""
+        file = self.folder / f"{'-'.join(policies)}.json"
+        file.write_text(json.dumps(policies))
+        self.command("policy", "import", str(self.data), str(file))
 
     def revoke_client(self, name: str) -> None:
         self.command("client", "revoke", str(self.data), name)

@@ -122,6 +122,23 @@ def test_states_names_and_policies_are_taken_over(
             bob.get(next(uid for uid in stored["alice"] if uid != shared))
 
 
+def test_operation_policies_are_in_the_policy_in_force(taken_over: RunningServer) -> None:
+    exported = taken_over.command("policy", "export", str(taken_over.data)).stdout
+    assert '[operation_policies.shared.preset.SYMMETRIC_KEY]\nGET = "ALLOW_ALL"' in exported
+    assert "taken over from PyKMIP" in taken_over.command("policy", "history", str(taken_over.data)).stdout
+
+
+def test_another_operation_policy_of_the_same_name_stops_the_take_over(
+    pykmip: PyKmipServer, stored: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    ours = RunningServer(tmp_path)
+    ours.put_operation_policies({"shared": {"preset": {}}})
+    refused = ours.command("import-pykmip", str(ours.data), "--config", str(pykmip.configuration), check=False)
+    assert refused.returncode == 1
+    assert "other operation policies of the same names: shared" in refused.stderr
+    assert "taken over" not in ours.command("policy", "history", str(ours.data)).stdout
+
+
 def _name(value: str) -> Any:
     return AttributeFactory().create_attribute(
         enums.AttributeType.NAME, Name.create(value, enums.NameType.UNINTERPRETED_TEXT_STRING)
