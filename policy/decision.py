@@ -94,6 +94,8 @@ class Decision(NamedTuple):
     obligations: Obligations = NOTHING
 
 
+_NO_THING: Final = Thing("")
+_NO_CONTEXT: Final = Context()
 NO_RULE: Final = Decision(False, "", "no rule allows this")
 
 _Test = Callable[[Subject, Resource, Context], bool]
@@ -394,17 +396,23 @@ def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[S
 
     A search has to look beyond the subject's own objects only where this names a scope.
     """
-    context = Context()
     found = set()
     for rule in compiled.rules:
         if rule.effect is not Effect.ALLOW or action not in rule.actions or rule.resource.own:
             continue
-        nothing = Thing("")
-        if _selected(rule.subjects)(subject, nothing, context) and not (
-            rule.exempt and _selected(rule.exempt)(subject, nothing, context)
-        ):
+        if selects(rule.subjects, subject) and not selects(rule.exempt, subject):
             found |= _scopes(rule.resource)
     return frozenset(found)
+
+
+def selects(selectors: tuple[Selector, ...], subject: Subject) -> bool:
+    """Whether one of the selectors names the subject."""
+    return _selected(selectors)(subject, _NO_THING, _NO_CONTEXT)
+
+
+def fits(match: Match, subject: Subject, resource: Resource) -> bool:
+    """Whether a resource is like this, for a subject."""
+    return _all(_whole_match(match))(subject, resource, _NO_CONTEXT)
 
 
 def _scopes(match: Match) -> set[Scope]:
