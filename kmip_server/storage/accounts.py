@@ -56,7 +56,10 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """All accounts at one epoch. `clients` are those in force, by fingerprint; `groups` go by client name."""
+    """All accounts at one epoch. `clients` are those in force, by fingerprint; `groups` go by client name.
+
+    `quarantined` are names of clients; `stages` those of devices, by name.
+    """
 
     epoch: int
     clients: Mapping[str, ClientRecord]
@@ -64,6 +67,7 @@ class Accounts:
     users: Mapping[str, UserRecord]
     groups: Mapping[str, frozenset[str]]
     stages: Mapping[str, str]
+    quarantined: frozenset[str]
 
 
 def add_client(
@@ -95,15 +99,20 @@ def revoke_client(database: Database, name: str, now: int, *, by: str) -> tuple[
 
     Raises AccountError if it has none in force.
     """
-    clients = schema.clients
     with changing(database) as connection:
-        in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
-        fingerprints = tuple(connection.execute(select(clients.c.fingerprint).where(*in_force)).scalars())
-        if not fingerprints:
-            raise AccountError(f"there is no client {name!r} with a certificate in force")
-        connection.execute(update(clients).where(*in_force).values(revoked_at=now))
-        detail = f"certificates {', '.join(fingerprints)}"
-        done(connection, "client-revoked", "Client Revocation", by=by, about=name, now=now, detail=detail)
+        return revoke_certificates(connection, name, now, by=by)
+
+
+def revoke_certificates(connection: Connection, name: str, now: int, *, by: str, why: str = "") -> tuple[str, ...]:
+    """As `revoke_client`, in the caller's transaction, which moves the epoch on."""
+    clients = schema.clients
+    in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
+    fingerprints = tuple(connection.execute(select(clients.c.fingerprint).where(*in_force)).scalars())
+    if not fingerprints:
+        raise AccountError(f"there is no client {name!r} with a certificate in force")
+    connection.execute(update(clients).where(*in_force).values(revoked_at=now))
+    detail = "; ".join([*([why] if why else []), f"certificates {', '.join(fingerprints)}"])
+    done(connection, "client-revoked", "Client Revocation", by=by, about=name, now=now, detail=detail)
     return fingerprints
 
 
@@ -172,6 +181,9 @@ def read_accounts(database: Database) -> Accounts:
             for row in connection.execute(select(schema.users))
         ]
         stages = {row.name: row.stage for row in connection.execute(select(schema.devices))}
+        standing = schema.client_standing.c
+        held = connection.execute(select(standing.name).where(standing.quarantined_at.is_not(None))).scalars()
+        quarantined = frozenset(held)
     return Accounts(
         epoch=int(epoch),
         clients={record.fingerprint: record for record in records if record.revoked_at is None},
@@ -179,6 +191,7 @@ def read_accounts(database: Database) -> Accounts:
         users={user.name: user for user in users},
         groups=groups,
         stages=stages,
+        quarantined=quarantined,
     )
 
 

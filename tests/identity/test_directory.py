@@ -11,7 +11,7 @@ from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from kmip_server.identity.credentials import hash_password
 from kmip_server.identity.directory import DirectorySource
-from kmip_server.storage import accounts
+from kmip_server.storage import accounts, standing
 from kmip_server.storage.database import Database
 from kmip_server.storage.migrations import upgrade
 from policy.model import PolicyError
@@ -186,3 +186,24 @@ def test_a_server_does_not_start_with_a_broken_policy_file(source: DirectorySour
         DirectorySource(
             source._read_accounts, source._client_names, source._current_epoch, source._read_policy, [policies]
         )
+
+
+def test_a_client_in_quarantine_is_nobody_until_it_is_released(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice")
+    source.refresh()
+    caller = source.current.caller(_identity("alice"))
+    assert source.current.admits(caller)
+    standing.quarantine_client(database, "alice", by="root", now=1_700_000_001)
+    assert source.refresh()
+    assert not source.current.admits(caller)
+    for ask in (
+        lambda: source.current.caller(_identity("alice")),
+        lambda: source.current.caller(_identity("alice", "of another authority")),
+        lambda: source.current.again(caller),
+        lambda: source.current.named("alice"),
+    ):
+        with pytest.raises(IdentityError, match="in quarantine"):
+            ask()
+    standing.release_client(database, "alice", by="root", now=1_700_000_002)
+    source.refresh()
+    assert source.current.again(caller) == caller
