@@ -126,7 +126,7 @@ def _failed_authentications(rule: AutomaticRule, fact: Guesses, last: int | None
         return ""
     start = now - (rule.within or 0)
     counted = [at for at in fact.at if start < at <= now and (last is None or last > now or at > last)]
-    return f"{len(counted)} wrong passwords since {_shown(min(counted))}" if len(counted) >= (rule.count or 0) else ""
+    return f"wrong passwords since {_shown(min(counted))}: {len(counted)}" if len(counted) >= (rule.count or 0) else ""
 
 
 def _key_older(rule: AutomaticRule, fact: Key, last: int | None, now: int) -> str:
@@ -138,7 +138,7 @@ def _key_older(rule: AutomaticRule, fact: Key, last: int | None, now: int) -> st
 
 def _approvals_outstanding(rule: AutomaticRule, fact: Outstanding, last: int | None, now: int) -> str:
     enough = fact.number >= (rule.count or 0) and _again(last, now)
-    return f"{fact.number} requests wait for approval" if enough else ""
+    return f"requests that wait for approval: {fact.number}" if enough else ""
 
 
 _CONDITIONS: Final[Mapping[Condition, tuple[type[Fact], Callable[..., str]]]] = {

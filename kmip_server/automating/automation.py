@@ -30,7 +30,7 @@ _log: Final = structlog.stdlib.get_logger("kmip.automation")
 
 DONE: Final = "done"
 WOULD_BE_DONE: Final = "would be done"
-_WINDOW: Final = 20_000
+_WINDOW: Final = 5_000
 """How many objects are looked at in one reading."""
 
 

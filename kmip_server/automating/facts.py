@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from kmip_server.ttlv.tags import Tag
 from policy.approvals import Standing, standing
 from policy.automation import DAY, Fact, Guesses, Key, Outstanding, Seen
 from policy.compiling import Ruling
-from policy.decision import restrict
+from policy.decision import Subject, restrict
 from policy.model import Act, AutomaticRule, Condition, Who
 
 
@@ -83,11 +84,24 @@ def key_in(row: ObjectRow, directory: Directory, now: int) -> Key | None:
     if found.state is not State.ACTIVE or activated is None or replaced or found.archived:
         return None
     owner, resource = ruling.subject(Who.CLIENT, caller.name, caller.groups), ObjectResource(ruling, row, now)
-    wanted = restrict(ruling.rules, owner, "RE_KEY", resource, ruling.context(owner, now))
-    return Key(row.unique_identifier, owner, resource, activated, wanted.obligations.cryptoperiod)
+    return Key(row.unique_identifier, owner, resource, activated, _period(ruling, owner, resource, now))
 
 
-def cryptoperiods(ruling: Ruling) -> list[int]:
+_MAKING: Final = ("CREATE", "REGISTER", "IMPORT", "DERIVE_KEY", "RE_KEY")
+"""The operations by which a symmetric key comes to be: a cryptoperiod is required of what some of them make."""
+
+
+def _period(ruling: Ruling, owner: Subject, resource: ObjectResource, now: int) -> int | None:
+    """The shortest cryptoperiod that the policy requires of a key like this, however it is made."""
+    if not cryptoperiods(ruling):
+        return None
+    context = ruling.context(owner, now)
+    required = [restrict(ruling.rules, owner, action, resource, context).obligations for action in _MAKING]
+    return min([each.cryptoperiod for each in required if each.cryptoperiod is not None], default=None)
+
+
+@lru_cache(maxsize=4)
+def cryptoperiods(ruling: Ruling) -> tuple[int, ...]:
     """Every cryptoperiod that the policy requires of some keys, in seconds."""
     required = [rule.require.cryptoperiod for rule in ruling.rules.rules]
-    return [period for period in required if period is not None]
+    return tuple(period for period in required if period is not None)

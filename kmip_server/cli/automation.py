@@ -39,6 +39,7 @@ def run(
       kmip-server automation run /var/lib/kmip --dry-run --at 2027-03-01
     """
     from kmip_server.automating.automation import DONE, WOULD_BE_DONE, Automation
+    from kmip_server.cli import logs
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.config import Settings
     from kmip_server.identity.directory import Directory as Known
@@ -47,6 +48,8 @@ def run(
 
     now = moment(at)
     settings = Settings.load(directory)
+    # What was done and refused is listed; the log is for faults.
+    logs.configure(settings.log.format, "error")
     with closing(Store.open(settings.storage.url, open_master_key(settings))) as store:
         engine, directories = open_engine(settings, store)
 

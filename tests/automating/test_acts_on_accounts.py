@@ -135,7 +135,7 @@ def test_wrong_passwords_put_the_client_away_from_which_they_come(rules: Rules) 
     assert rules.look(NOON + 2) == []
     rules.guess("ann", NOON + 2)
     (done,) = rules.look(NOON + 3)
-    assert (done.about, done.why) == ("client:ann", "3 wrong passwords since 2030-03-17 17:46 UTC")
+    assert (done.about, done.why) == ("client:ann", "wrong passwords since 2030-03-17 17:46 UTC: 3")
     assert quarantined(rules) == {"ann"}
     release_client(rules.store.database, "ann", by="root", now=NOON + 60)
     assert rules.look(NOON + 61) == [], "the same ones do not count again"
@@ -168,7 +168,7 @@ def test_approvals_that_wait_are_escalated_once_a_day(rules: Rules) -> None:
     assert rules.look(NOON) == [], "one is done, and one is expired"
     ask_for_approval(rules, 4, NOON)
     (done,) = rules.look(NOON + 1)
-    assert (done.about, done.why) == ("approvals", "2 requests wait for approval")
+    assert (done.about, done.why) == ("approvals", "requests that wait for approval: 2")
     assert rules.look(NOON + DAY) == []
     assert len(rules.look(NOON + 1 + DAY)) == 1
     assert rules.told() == [("escalation", "ops")] * 2

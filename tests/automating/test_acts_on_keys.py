@@ -12,8 +12,9 @@ from sqlalchemy import select
 from support import numbers
 from support import requests as ask
 from support.automating import DAY, NOON, Rules
+from support.keys import deactivation_date, re_key
 from support.requests import Attribute, Request, one
-from support.wire import Result, date_time, read_response
+from support.wire import Result, Version, read_response
 
 from kmip_server.engine import Engine
 from kmip_server.identity.caller import Caller
@@ -43,19 +44,15 @@ Do = Callable[..., Result]
 def do(rules: Rules) -> Do:
     """Have a client do something at a time."""
 
-    def carry_out(asked: Request, now: int, name: str = "ann") -> Result:
+    def carry_out(asked: Request, now: int, name: str = "ann", version: Version = VERSION) -> Result:
         directory = rules.worker()._directory()
         engine = Engine(Services(ruling=directory.ruling))
-        plan = engine.read(binary.decode(one(VERSION, asked), Limits()), now)
+        plan = engine.read(binary.decode(one(version, asked), Limits()), now)
         with rules.store.unit(writes=True) as unit:
             answer = engine.process(unit, Caller(name), plan.request, now)
         return read_response(binary.encode(answer.message.encode())).result
 
     return carry_out
-
-
-def deactivation_date(at: int) -> Attribute:
-    return Attribute("Deactivation Date", date_time(numbers.Tag.DEACTIVATION_DATE, at))
 
 
 def create(do: Do, now: int, *more: Attribute, name: str = "ann") -> str:
@@ -116,8 +113,9 @@ def test_it_is_on_record_as_the_owner_s_re_key_for_the_rule(rules: Rules, do: Do
     )
 
 
-def test_a_key_is_replaced_in_the_last_tenth_of_its_cryptoperiod(rules: Rules, do: Do) -> None:
-    rules.put(IN_TIME, rules=[PERIOD])
+@pytest.mark.parametrize("actions", [["*"], ["CREATE"]])
+def test_a_key_is_replaced_in_the_last_tenth_of_its_cryptoperiod(rules: Rules, do: Do, actions: list[str]) -> None:
+    rules.put(IN_TIME, rules=[{**PERIOD, "actions": actions}])
     old = create(do, NOON)
     assert stored(rules, old).first(Tag.DEACTIVATION_DATE) == NOON + 100 * DAY
     assert rules.look(NOON + 90 * DAY - 1) == []
@@ -200,7 +198,9 @@ def test_what_a_rule_denies_is_denied_and_tried_again_a_day_later(rules: Rules, 
 def test_whoever_may_not_re_key_has_it_done_by_the_rule(rules: Rules, do: Do) -> None:
     tables = {"frozen": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_OWNER"}}}}
     rules.put(OLD, operation_policies=tables)
-    old = create(do, NOON, ask.operation_policy_name("frozen")) if VERSION < (2, 0) else create(do, NOON)
+    frozen = (ask.operation_policy_name("frozen"), ask.activation_date(NOON))
+    old = do(ask.create_aes((1, 4), *frozen), NOON, version=(1, 4)).unique_identifier
+    assert do(re_key(VERSION, old), NOON).reason == numbers.Reason.PERMISSION_DENIED
     assert [each.outcome for each in rules.look(NOON + 90 * DAY)] == ["done"]
     assert stored(rules, old).first(Tag.ROTATE_LATEST) is False
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import tomli_w
 
@@ -159,3 +162,12 @@ def test_tenants_of_a_resource_are_known() -> None:
     given = {"name": "r", "if": "key-older", "then": "rotate", "resource": {"tenants": ["acme"]}}
     with pytest.raises(PolicyError, match="the automatic rule 'r': there is no tenant 'acme'"):
         read_document(text(given), "here")
+
+
+def test_the_documented_rules_are_rules() -> None:
+    text = (Path(__file__).parents[2] / "docs/automation.md").read_text()
+    (document,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    policy = read_document(document, "docs/automation.md")
+    assert {rule.condition for rule in policy.automatic} == set(Condition)
+    table = re.findall(r"^\| `([a-z-]+)` \| ((?:`[a-z]+`(?:, )?)+) \|", text, re.MULTILINE)
+    assert {(condition, act) for condition, acts in table for act in re.findall(r"`(\w+)`", acts)} == PAIRS

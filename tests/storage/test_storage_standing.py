@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from kmip_server.storage import schema
 from kmip_server.storage.accounts import AccountError, add_client, read_accounts, revoke_client
+from kmip_server.storage.automatic_facts import wrong_passwords
 from kmip_server.storage.database import Database
 from kmip_server.storage.standing import (
     ClientStanding,
@@ -103,3 +104,15 @@ def test_two_who_note_the_same_names_at_once_both_do(database: Database) -> None
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda order: seen(database, *order, now=3), [names, names[::-1]]))
     assert {each.last_seen_at for each in list_standings(database).values()} == {3}
+
+
+def test_counting_wrong_passwords_reads_nothing_else(sqlite_store: Store) -> None:
+    """The index holds them alone: what a client's other requests put on record costs no time."""
+    statements: list[str] = []
+    engine = sqlite_store.database.engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _u, statement, *_: statements.append(statement))
+    with sqlite_store.database.reading() as connection:
+        wrong_passwords(connection, 0, 10)
+        (asked,) = [each for each in statements if "FROM audit" in each]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (0, 10, 1, 0)[: asked.count("?")]).all()
+    assert any("audit_authentications" in row[3] for row in plan), plan
