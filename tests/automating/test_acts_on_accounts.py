@@ -15,7 +15,7 @@ from kmip_server.storage import schema
 from kmip_server.storage.accounts import list_clients, read_accounts
 from kmip_server.storage.automatic_facts import note_service
 from kmip_server.storage.devices import add_device, find
-from kmip_server.storage.standing import list_standings, note_seen, release_client
+from kmip_server.storage.standing import list_standings, note_seen, quarantine_client, release_client
 
 LOST = {"name": "lost", "if": "inactive", "then": "quarantine", "days": 30, "subjects": ["anyone"]}
 GONE = {"name": "gone", "if": "inactive", "then": "revoke", "days": 90, "subjects": ["anyone"]}
@@ -141,6 +141,16 @@ def test_wrong_passwords_put_the_client_away_from_which_they_come(rules: Rules) 
     assert rules.look(NOON + 61) == [], "the same ones do not count again"
     rules.guess("ann", NOON + 70, NOON + 71, NOON + 72)
     assert [each.about for each in rules.look(NOON + 73)] == ["client:ann"]
+
+
+def test_wrong_passwords_from_before_a_release_count_no_more(rules: Rules) -> None:
+    rules.put(GUESSING)
+    rules.add("ann", 0)
+    rules.guess("ann", NOON, NOON + 1)
+    quarantine_client(rules.store.database, "ann", by="root", now=NOON + 2)
+    release_client(rules.store.database, "ann", by="root", now=NOON + 3)
+    rules.guess("ann", NOON + 4)
+    assert rules.look(NOON + 5) == []
 
 
 def test_wrong_passwords_that_are_long_ago_do_not_count(rules: Rules) -> None:
