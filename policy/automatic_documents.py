@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 
 from policy.document_fields import (
     NAMES,
-    ONE,
     RESOURCE,
     SELECTORS,
     TIME,
@@ -19,11 +18,13 @@ from policy.document_fields import (
     read,
     said,
     table_of,
+    text_of,
     within,
     written,
 )
 from policy.model import Act, AutomaticRule, Condition, Who
 
+_LONGEST_NAME: Final = 100
 _LONGEST: Final = 86_400
 _MOST: Final = 1000
 """Bounds of what is counted, so that a pass reads no more than it can count."""
@@ -57,6 +58,12 @@ _SHAPES: Final = {
 }
 
 
+def _name(value: Any) -> str:
+    if len(text_of(value)) > _LONGEST_NAME:
+        raise WrongError(f"has at most {_LONGEST_NAME} characters")
+    return text_of(value)
+
+
 def _count(value: Any) -> int:
     if number_of(value) > _MOST:
         raise WrongError(f"is at most {_MOST}")
@@ -85,7 +92,7 @@ def _act(value: Any) -> Act:
 
 
 _FIELDS: Final = {
-    "name": ONE,
+    "name": Field(_name, str),
     "if": Field(_condition, lambda condition: condition.value),
     "then": Field(_act, lambda act: act.value),
     "subjects": SELECTORS,

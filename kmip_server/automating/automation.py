@@ -32,9 +32,8 @@ DONE: Final = "done"
 WOULD_BE_DONE: Final = "would be done"
 _WINDOW: Final = 5_000
 """How many objects are looked at in one reading."""
-
-
 _HEAR_EVERY: Final = 3600
+"""How often it is written that a client was heard, in seconds."""
 
 
 class Outcome(NamedTuple):

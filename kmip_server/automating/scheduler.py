@@ -52,7 +52,12 @@ class Scheduler:
 
     def _look(self) -> Deferred[None]:
         heard, self.heard = self.heard, set()
-        return self._in_thread(self._look_in_thread, heard).addErrback(_report)
+
+        def failed(failure: Failure) -> None:
+            self.heard |= heard
+            _report(failure)
+
+        return self._in_thread(self._look_in_thread, heard).addErrback(failed)
 
     def _look_in_thread(self, heard: set[str]) -> None:
         now = self._now()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -123,30 +124,53 @@ def _connects(client: Client, asked: ask.Request) -> bool:
         return False
 
 
+GUESSING = {
+    "name": "guessing",
+    "if": "failed-authentications",
+    "then": "quarantine",
+    "count": 3,
+    "within": "10m",
+    "subjects": ["anyone"],
+}
+
+
+def guess(client: Client) -> None:
+    """Three wrong passwords."""
+    with client.session(VERSION) as session:
+        for _ in range(3):
+            refused = session.do(ask.create_aes(VERSION), fields=(credential("carol", "wrong password"),))
+            assert refused.reason == Reason.AUTHENTICATION_NOT_SUCCESSFUL
+
+
+def test_a_look_that_fails_is_logged_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """The policy in the database is damaged, then mended: what was due meanwhile is done."""
+    with serving(tmp_path, **PERIOD) as server:
+        bad = server.add_client("bad")
+        put(server, GUESSING)
+        soon(lambda: _connects(bad, ask.locate(VERSION)))
+        damage = "UPDATE policy_versions SET document = replace(document, ?, ?)"
+        with sqlite3.connect(server.database, timeout=30) as connection:
+            connection.execute(damage, ("guessing", "gnessing"))
+        guess(bad)
+        soon(lambda: "automatic rules were not looked at" in server.stderr.read_text())
+        assert states(server) == {"bad": "active"}
+        with sqlite3.connect(server.database, timeout=30) as connection:
+            connection.execute(damage, ("gnessing", "guessing"))
+        soon(lambda: states(server) == {"bad": "quarantined"})
+
+
 def test_wrong_passwords_put_away_the_client_and_not_the_user(tmp_path: Path) -> None:
-    guessing = {
-        "name": "guessing",
-        "if": "failed-authentications",
-        "then": "quarantine",
-        "count": 3,
-        "within": "10m",
-        "subjects": ["anyone"],
-    }
     with serving(tmp_path, "--workers", "2", **PERIOD) as server:
         good, bad = server.add_client("good"), server.add_client("bad")
-        put(server, guessing)
+        put(server, GUESSING)
         _add_user(server, "carol", "right password")
-        right, wrong = (credential("carol", word) for word in ("right password", "wrong password"))
         with bad.connect() as connection:
-            session = Session(connection, VERSION)
-            for _ in range(3):
-                refused = session.do(ask.create_aes(VERSION), fields=(wrong,))
-                assert refused.reason == Reason.AUTHENTICATION_NOT_SUCCESSFUL
+            guess(bad)
             soon(lambda: not is_served(connection, ask.locate(VERSION)))
         assert not _connects(bad, ask.locate(VERSION))
         assert states(server) == {"good": "active", "bad": "quarantined"}
         with good.session(VERSION) as session:
-            session.do(ask.create_aes(VERSION), fields=(right,)).expect_success()
+            session.do(ask.create_aes(VERSION), fields=(credential("carol", "right password"),)).expect_success()
 
 
 def _add_user(server: RunningServer, name: str, password: str) -> None:

@@ -132,6 +132,7 @@ def test_only_what_makes_sense_together_is_taken(condition: str, act: str) -> No
         ),
         ({"exempt": ["role:auditer"]}, r"the automatic rule 'r': there is no role 'auditer'; did you mean 'auditor'"),
         ({"name": None}, r"automatic.1.name is missing"),
+        ({"name": "r" * 101}, r".name has at most 100 characters"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(changes: dict[str, object], words: str) -> None:
