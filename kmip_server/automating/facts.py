@@ -13,6 +13,7 @@ from kmip_server.identity.directory import Directory
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.resource import ObjectResource
 from kmip_server.storage import automatic_facts as stored
+from kmip_server.storage.accounts import read_groups
 from kmip_server.storage.port import ObjectRow
 from kmip_server.ttlv.enumerations import State
 from kmip_server.ttlv.tags import Tag
@@ -32,7 +33,7 @@ def facts(
 
 def _seen(connection: Connection, rule: AutomaticRule, ruling: Ruling, now: int, about: str | None) -> Iterable[Fact]:
     kind, name = _named(about)
-    groups = stored.client_groups(connection)
+    groups = read_groups(connection)
     for each in stored.sightings(connection, now - (rule.days or 0) * DAY, kind, name):
         # Where another authority made the certificate there is none here to revoke.
         if each.entered or rule.act is not Act.REVOKE:
@@ -44,7 +45,7 @@ def _guesses(
     connection: Connection, rule: AutomaticRule, ruling: Ruling, now: int, about: str | None
 ) -> Iterable[Fact]:
     _, name = _named(about)
-    groups = stored.client_groups(connection)
+    groups = read_groups(connection)
     for caller, (stage, moments) in stored.wrong_passwords(connection, now - (rule.within or 0), now, name).items():
         who = ruling.subject(Who.CLIENT, caller, groups.get(caller, frozenset()))
         yield Guesses(who._replace(stage=stage), moments)

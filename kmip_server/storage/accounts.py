@@ -120,7 +120,7 @@ def list_clients(database: Database) -> list[ClientRecord]:
     """Every client certificate ever entered, by name and date."""
     clients = schema.clients.c
     with database.reading() as connection:
-        groups = _read_groups(connection)
+        groups = read_groups(connection)
         found = connection.execute(
             select(schema.clients).order_by(clients.name, clients.created_at, clients.fingerprint)
         )
@@ -174,7 +174,7 @@ def read_accounts(database: Database) -> Accounts:
     """All accounts, as one transaction sees them."""
     with database.reading() as connection:
         epoch = connection.execute(select(schema.server_state.c.value).where(_EPOCH)).scalar_one()
-        groups = _read_groups(connection)
+        groups = read_groups(connection)
         records = [_client(row, groups) for row in connection.execute(select(schema.clients))]
         users = [
             UserRecord(row.name, row.password_hash, frozenset(json.loads(row.groups)))
@@ -240,7 +240,8 @@ def _replace_groups(connection: Connection, name: str, groups: frozenset[str]) -
         connection.execute(insert(table), [{"client": name, "name": group} for group in sorted(groups)])
 
 
-def _read_groups(connection: Connection) -> dict[str, frozenset[str]]:
+def read_groups(connection: Connection) -> dict[str, frozenset[str]]:
+    """The groups of clients, by name."""
     groups: dict[str, set[str]] = {}
     for row in connection.execute(select(schema.client_groups)):
         groups.setdefault(row.client, set()).add(row.name)

@@ -6,9 +6,9 @@ Each question can be narrowed to one client or device, so that it is asked again
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, Row, delete, func, select, text, update
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import insert_if_new
@@ -61,15 +61,16 @@ def _clients(connection: Connection, name: str | None) -> list[Sighting]:
         entered, every = entered.where(clients.name == name), every.where(clients.name == name)
         stands = stands.where(standing.name == name)
     standings = {row.name: row for row in connection.execute(stands)}
-    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(entered.group_by(clients.name))}
+    in_force: dict[str, int] = {row[0]: row[1] for row in connection.execute(entered.group_by(clients.name))}
     others = standings.keys() - set(connection.execute(every).scalars())
-    made = []
-    for owner, since in [*found.items(), *[(other, 0) for other in others]]:
-        row = standings.get(owner)
-        signs = () if row is None else (row.last_seen_at or 0, row.released_at or 0)
-        held = row is not None and row.quarantined_at is not None
-        made.append(Sighting(Who.CLIENT, owner, QUARANTINE if held else None, max(since, *signs, 0), owner in found))
-    return sorted(made)
+    names = sorted(in_force.keys() | others)
+    return [_client(owner, standings.get(owner), in_force.get(owner)) for owner in names]
+
+
+def _client(name: str, stands: Row[Any] | None, entered_at: int | None) -> Sighting:
+    signs = [entered_at] if stands is None else [entered_at, stands.last_seen_at, stands.released_at]
+    stage = None if stands is None or stands.quarantined_at is None else QUARANTINE
+    return Sighting(Who.CLIENT, name, stage, max([at or 0 for at in signs]), entered_at is not None)
 
 
 def _devices(connection: Connection, name: str | None) -> list[Sighting]:
@@ -81,14 +82,6 @@ def _devices(connection: Connection, name: str | None) -> list[Sighting]:
         Sighting(Who.DEVICE, row.name, row.stage, max(row.since, row.last_seen_at or 0))
         for row in connection.execute(wanted)
     ]
-
-
-def client_groups(connection: Connection) -> dict[str, frozenset[str]]:
-    """The groups of clients, by name."""
-    groups: dict[str, set[str]] = {}
-    for row in connection.execute(select(schema.client_groups)):
-        groups.setdefault(row.client, set()).add(row.name)
-    return {name: frozenset(names) for name, names in groups.items()}
 
 
 def wrong_passwords(
