@@ -45,6 +45,8 @@ _SUBMITTED: Final = int(ProcessingStage.SUBMITTED)
 _COMPLETED: Final = int(ProcessingStage.COMPLETED)
 
 _T = TypeVar("_T")
+Now = Callable[[], int]
+"""The time in POSIX seconds."""
 
 
 class InThread(Protocol):
@@ -65,7 +67,7 @@ class Asynchrony:
         directories: DirectorySource,
         read_directory: Callable[[], Deferred[None]],
         in_thread: InThread,
-        now: Callable[[], int],
+        now: Now,
     ) -> None:
         self._engine = engine
         self._lanes = lanes
@@ -159,8 +161,8 @@ class Asynchrony:
             now = self._now()
             try:
                 caller = directory.named(jobs[0].owner)
-            except IdentityError:
-                error = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client was revoked meanwhile")
+            except IdentityError as gone:
+                error = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, str(gone))
                 self._engine.refuse_jobs(unit, jobs, request, now, error)
             else:
                 self._engine.run_jobs(unit, caller, jobs, request, now, prepared, directory.ruling)

@@ -124,6 +124,12 @@ class Notifications(_Section):
     kept_days: Count = 30
 
 
+class Automation(_Section):
+    """How often the automatic rules of the policy are looked at."""
+
+    period_seconds: Seconds = 60
+
+
 class Compatibility(_Section):
     """What is done for clients that exist, where the standard alone would stop them."""
 
@@ -156,6 +162,7 @@ class Settings(BaseSettings):
     master_key: MasterKey = MasterKey()
     policy: Policy = Policy()
     notifications: Notifications = Notifications()
+    automation: Automation = Automation()
     compatibility: Compatibility = Compatibility()
     log: Log = Log()
 

@@ -61,8 +61,9 @@ class Prepared(NamedTuple):
 class Execution:
     """Carries out the items of one batch, or of an asynchronous `job`. It `waits` if others have to approve an item.
 
-    `room` is how many bytes the batch items of the response may have; None is any. `sayable` raises KmipError for a
-    payload that the response's encoding cannot express; None if it can express all.
+    `because` says for the record what it is done for, if nobody asked for it. `room` is how many bytes the batch items
+    of the response may have; None is any. `sayable` raises KmipError for a payload that the response's encoding cannot
+    express; None if it can express all.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Execution:
         room: int | None = None,
         sayable: Callable[[Item], None] | None = None,
         job: bool = False,
+        because: str = "",
     ) -> None:
         self.unit = unit
         self.caller = caller
@@ -92,6 +94,7 @@ class Execution:
         self.jobs: list[Job] = []
         self.asked: list[ApprovalRequest] = []
         self.job = job
+        self.because = because
         self.failed = self.waits = False
         self._left = len(request.items)
         self._recorded: list[Call] = []
@@ -257,6 +260,7 @@ class Execution:
 
     def _record(self, call: Call, outcome: str, detail: str) -> None:
         operation, correlation = call.spec.operation.title, self.request.correlation or ""
+        detail = "; ".join([part for part in (self.because, detail) if part])
         for identifier in call.made or (call.touched,):
             self.unit.audit(AuditEntry(self.now, self.caller.name, operation, identifier, outcome, detail, correlation))
 

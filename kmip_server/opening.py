@@ -7,6 +7,7 @@ from contextlib import closing
 
 from twisted.internet.base import ReactorBase
 
+from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
@@ -23,8 +24,33 @@ from kmip_server.ttlv.versions import SUPPORTED_VERSIONS
 
 def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey, *, trace: bool = False) -> Service:
     """The service of a server directory. Raises what its store, its policies and the self-test raise."""
-    self_test()
     store = Store.open(settings.storage.url, master_key)
+    engine, directories = open_engine(settings, store)
+    limits = settings.limits
+    service = Service(
+        reactor,
+        engine,
+        store.lanes(
+            on_group_done=reactor.callFromThread,
+            call_soon=lambda function: reactor.callLater(0, function),
+            queue_limit=limits.queue,
+        ),
+        directories,
+        limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
+        principal=settings.tls.principal,
+        require_client_auth_usage=settings.tls.require_client_auth_usage,
+        trace=trace,
+        delivery=delivery_settings(settings),
+        automation=Automation(store, engine, lambda: directories.current),
+        period_seconds=settings.automation.period_seconds,
+    )
+    _settle_memory()
+    return service
+
+
+def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:
+    """What carries out requests on a store, and the directory that it decides by. Raises as `open_service`."""
+    self_test()
     directories = directory_source(store)
     limits = settings.limits
     services = Services(
@@ -41,23 +67,7 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
             version for version in SUPPORTED_VERSIONS if str(version) in settings.compatibility.short_listings
         ),
     )
-    service = Service(
-        reactor,
-        Engine(services),
-        store.lanes(
-            on_group_done=reactor.callFromThread,
-            call_soon=lambda function: reactor.callLater(0, function),
-            queue_limit=limits.queue,
-        ),
-        directories,
-        limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
-        principal=settings.tls.principal,
-        require_client_auth_usage=settings.tls.require_client_auth_usage,
-        trace=trace,
-        delivery=delivery_settings(settings),
-    )
-    _settle_memory()
-    return service
+    return Engine(services), directories
 
 
 def delivery_settings(settings: Settings) -> DeliverySettings:

@@ -23,6 +23,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from kmip_server.asynchrony import Asynchrony, in_storage
+from kmip_server.automating.automation import Automation
+from kmip_server.automating.scheduler import Scheduler
 from kmip_server.engine import Answer, Engine, Plan
 from kmip_server.errors import KmipError
 from kmip_server.execution import Prepared
@@ -135,6 +137,8 @@ class Service:
         require_client_auth_usage: bool = True,
         trace: bool = False,
         delivery: DeliverySettings,
+        automation: Automation,
+        period_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
@@ -161,17 +165,21 @@ class Service:
             reactor, lanes, lambda: self._directories.current.ruling.policy, delivery, self._now
         )
         self._deliverer.start()
+        self._scheduler = Scheduler(reactor, automation, self._in_thread, self._now, period_seconds)
+        self._scheduler.start()
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
 
     def caller(self, certificate: bytes) -> Caller:
         """Who presents this certificate. Raises IdentityError."""
         identity = caller_from(certificate, self._principal, self._require_client_auth_usage)
-        return self._directories.current.caller(identity)
+        caller = self._directories.current.caller(identity)
+        self._scheduler.heard.add(caller.name)
+        return caller
 
     def admits(self, caller: Caller) -> bool:
         """Whether the client is still allowed to be connected."""
-        return caller.fingerprint not in self._directories.current.revoked
+        return self._directories.current.admits(caller)
 
     def framing_error(self, message: str) -> Reply:
         """The answer to bytes that are no message; the connection is closed after it (KMIP 2.1 s11.46)."""
@@ -231,6 +239,7 @@ class Service:
         """Finish what was taken. Fires when the process may end."""
         self._refreshing.stop()
         self._asynchrony.stop()
+        self._scheduler.stop()
         sent = self._deliverer.stop()
         closed = sent.addCallback(lambda _: deferToThreadPool(self._reactor, self._threads, self._lanes.close))
         return closed.addBoth(lambda _: self._threads.stop())
@@ -241,10 +250,11 @@ class Service:
         directory, plan = self._directories.current, exchange.plan
         try:
             caller = directory.again(exchange.caller)
-        except IdentityError:
-            revoked = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the client certificate is revoked")
-            self._refuse_all(exchange, revoked, close=True)
+        except IdentityError as error:
+            gone = KmipError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, str(error))
+            self._refuse_all(exchange, gone, close=True)
             return
+        self._scheduler.heard.add(caller.name)
         given = plan.request.header.authentication is not None
         # Query and Discover Versions should not need authentication (KMIP 2.1 s9.4).
         if given or plan.slow or (caller.name in directory.users and not plan.stateless):

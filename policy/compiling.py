@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from ipaddress import IPv4Address, IPv6Address
@@ -62,6 +63,10 @@ class Ruling:
             Who.DEVICE: policy.devices,
         }
 
+    def allowing(self, rule: Rule) -> Ruling:
+        """This ruling with one more rule. What a rule denies is denied still."""
+        return Ruling(replace(self.policy, rules=(*self.policy.rules, rule)), self._stages)
+
     def subject(self, kind: Who, name: str, groups: frozenset[str] = frozenset()) -> Subject:
         """A client, user or device with what the policy says of it, and the groups that are known from elsewhere."""
         member = self._members[kind].get(name, _NOBODY)
@@ -73,9 +78,9 @@ class Ruling:
         """The circumstances of a subject's request: at its own stage. `now` is POSIX seconds."""
         return Context(now, address, subject.stage)
 
-    def messages(self, event: Event) -> tuple[Message, ...]:
-        """What this policy wants told of an event: one message for each channel."""
-        return messages(self._notifications, event)
+    def messages(self, event: Event, always: frozenset[str] = frozenset()) -> tuple[Message, ...]:
+        """What this policy wants told of an event: one message for each channel, those that are `always` told too."""
+        return messages(self._notifications, event, always)
 
     def tenants(self, owner: str) -> frozenset[str]:
         """The tenant of what a client owns, as resources have it."""

@@ -98,6 +98,8 @@ class Decision(NamedTuple):
     obligations: Obligations = NOTHING
 
 
+_NO_THING: Final = Thing("")
+_NO_CONTEXT: Final = Context()
 NO_RULE: Final = Decision(False, "", "no rule allows this")
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -478,6 +480,16 @@ def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[S
         if allows and _who(rule)(subject):
             found |= _scopes(rule.resource)
     return frozenset(found)
+
+
+def selects(selectors: tuple[Selector, ...], subject: Subject) -> bool:
+    """Whether one of the selectors names the subject."""
+    return _selected(selectors)(subject)
+
+
+def fits(match: Match, subject: Subject, resource: Resource) -> bool:
+    """Whether a resource is like this, for a subject."""
+    return _all(_whole_match(match))(subject, resource, _NO_CONTEXT)
 
 
 def _scopes(match: Match) -> set[Scope]:

@@ -217,6 +217,45 @@ class Workflow(NamedTuple):
     stages: tuple[Stage, ...]
 
 
+class Condition(Enum):
+    """What an automatic rule waits for."""
+
+    INACTIVE = "inactive"
+    KEY_OLDER = "key-older"
+    FAILED_AUTHENTICATIONS = "failed-authentications"
+    APPROVALS_OUTSTANDING = "approvals-outstanding"
+
+
+class Act(Enum):
+    """What an automatic rule does."""
+
+    QUARANTINE = "quarantine"
+    REVOKE = "revoke"
+    ROTATE = "rotate"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticRule:
+    """What is done without being asked for, as soon as a condition is met.
+
+    `subjects`, but not `exempt`, are the clients and devices that it is about; `resource` is what the keys are like.
+    `days` is how long somebody was not seen, or how old a key is; `count` how many failures within `within` seconds, or
+    how many approvals; `channels` are told when it escalates.
+    """
+
+    name: str
+    condition: Condition
+    act: Act
+    subjects: tuple[Selector, ...] = ()
+    exempt: tuple[Selector, ...] = ()
+    resource: Match = field(default_factory=Match)
+    days: int | None = None
+    count: int | None = None
+    within: int | None = None
+    channels: frozenset[str] = frozenset()
+
+
 class PolicyError(Exception):
     """A policy cannot be used; the message names where it comes from, the part of it, and what to do."""
 
@@ -240,3 +279,4 @@ class Policy:
     operation_policies: Mapping[str, OperationPolicy] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=dict)
     notifications: tuple[NotificationRule, ...] = ()
+    automatic: tuple[AutomaticRule, ...] = ()

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from policy.decision import Subject
-from policy.model import NotificationRule, Policy, Selector, Who
+from policy.decision import Subject, selects
+from policy.model import NotificationRule, Policy
 
 EVENTS: Final = {
     "approval-requested": "{subject} asks for approval of {action} on {resource}",
@@ -22,8 +22,12 @@ EVENTS: Final = {
     "key-compromised": "{subject} says that {resource} is compromised",
     "key-destroyed": "{subject} destroyed {resource}",
     "client-revoked": "{subject} revoked the client {resource}",
+    "client-quarantined": "{subject} put the client {resource} into quarantine",
+    "client-released": "{subject} released the client {resource} from quarantine",
     "policy-changed": "{subject} changed the policy",
     "device-stage-changed": "the device {resource} is in another stage",
+    "rule-acted": "{subject} acted on {resource}: {detail}",
+    "escalation": "{subject} calls for help: {detail}",
     "test": "a test message",
 }
 """What an administrator may want to hear of, in words. `test` is made by the command line only."""
@@ -113,14 +117,8 @@ def _fits(rule: NotificationRule, event: Event) -> bool:
     return (
         (not rule.tenants or event.subject.tenant in rule.tenants)
         and (not rule.actions or event.action in rule.actions)
-        and (not rule.subjects or any(_selects(selector, event.subject) for selector in rule.subjects))
+        and (not rule.subjects or selects(rule.subjects, event.subject))
     )
-
-
-def _selects(selector: Selector, subject: Subject) -> bool:
-    who, name = selector
-    within = {Who.GROUP: subject.groups, Who.ROLE: subject.roles, Who.TENANT: frozenset({subject.tenant})}
-    return who is Who.ANYONE or name in within.get(who, ()) or (who, name) == (subject.kind, subject.name)
 
 
 def _shown(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Select,
     Table,
     Text,
     func,
@@ -60,6 +62,7 @@ approvals = Table(
     Column("used_at", BigInteger),
 )
 Index("approvals_by_digest", approvals.c.digest)
+_NEWEST_FIRST: Final = (approvals.c.requested_at.desc(), approvals.c.approval_id)
 
 approval_votes = Table(
     "approval_votes",
@@ -123,10 +126,21 @@ def history(connection: Connection) -> list[Version]:
 
 def requests_for_approval(connection: Connection) -> list[ApprovalRequest]:
     """Every request for approval with its votes, the newest first."""
+    return _with_votes(connection, select(approvals), select(approval_votes))
+
+
+def unused_requests(connection: Connection, most: int) -> list[ApprovalRequest]:
+    """The newest requests for approval of what was not done yet, at most so many of them, with their votes."""
+    unused = select(approvals).where(approvals.c.used_at.is_(None)).order_by(*_NEWEST_FIRST).limit(most)
+    theirs = approval_votes.c.approval_id.in_(select(unused.subquery().c.approval_id))
+    return _with_votes(connection, unused, select(approval_votes).where(theirs))
+
+
+def _with_votes(connection: Connection, requests: Select[Any], all_votes: Select[Any]) -> list[ApprovalRequest]:
     votes: dict[str, list[Vote]] = {}
-    for row in connection.execute(select(approval_votes).order_by(approval_votes.c.at)):
+    for row in connection.execute(all_votes.order_by(approval_votes.c.at)):
         votes.setdefault(row.approval_id, []).append(Vote(row.user_name, row.approves, row.at))
-    found = connection.execute(select(approvals).order_by(approvals.c.requested_at.desc(), approvals.c.approval_id))
+    found = connection.execute(requests.order_by(None).order_by(*_NEWEST_FIRST))
     return [
         ApprovalRequest(
             row.approval_id,

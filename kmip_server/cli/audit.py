@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from kmip_server.cli.accounts import Directory, open_database
-from kmip_server.cli.output import Json, print_json, print_table, printable, progress, shown_time
+from kmip_server.cli.output import Json, moment, print_json, print_table, printable, progress, shown_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -52,7 +51,7 @@ def show(
     from kmip_server.cli.audit_formats import described
     from kmip_server.storage.audit_log import Wanted, records
 
-    wanted = Wanted(_moment(since), None, caller, operation, outcome, last)
+    wanted = Wanted(moment(since), None, caller, operation, outcome, last)
     with _reading(directory) as connection:
         found = list(records(connection, wanted))
     if as_json:
@@ -78,7 +77,7 @@ def export(
     from kmip_server.cli.audit_formats import cef, described
     from kmip_server.storage.audit_log import Wanted, records
 
-    wanted = Wanted(_moment(since))
+    wanted = Wanted(moment(since))
     with _reading(directory) as connection, _opened(output) as out:
         for one in records(connection, wanted):
             out.write((cef(one) if form is Format.CEF else json.dumps(described(one), sort_keys=True)) + "\n")
@@ -195,13 +194,3 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     with output.open("x", encoding="utf-8") as file:
         yield file
     print(f"Written to {output}")
-
-
-def _moment(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time: give 2026-11-01 or 2026-11-01T08:30") from None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())

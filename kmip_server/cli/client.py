@@ -1,4 +1,4 @@
-"""kmip-server client: make certificates for clients, revoke them, list them."""
+"""kmip-server client: make certificates for clients, revoke them, put them into quarantine, list them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -20,11 +19,11 @@ from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, p
 if TYPE_CHECKING:
     from kmip_server.config import Settings
     from kmip_server.identity.pki import Credentials
-    from kmip_server.storage.accounts import ClientRecord
 
-client = typer.Typer(help="Make certificates for clients, revoke them, list them.", no_args_is_help=True)
+client = typer.Typer(help="Make certificates for clients, revoke, quarantine and list them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's name, and the owner of what it creates.")]
+Comment = Annotated[str, typer.Option("--comment", "-m", help="Why, for the record.")]
 
 _BUNDLE: Final = "client.p12"
 _PYKMIP_CONF: Final = """\
@@ -107,24 +106,51 @@ def revoke(directory: Directory, name: Name) -> None:
         print(f"Revoked {name}, certificate {fingerprint}")
 
 
+@client.command()
+def quarantine(directory: Directory, name: Name, comment: Comment = "") -> None:
+    """Refuse a client everything, from its very next request on, until it is released. What it owns stays.
+
+    Example: kmip-server client quarantine /var/lib/kmip array7 -m "stolen from the rack?"
+    """
+    import getpass
+
+    from kmip_server.config import Settings
+    from kmip_server.storage.standing import quarantine_client
+
+    with open_database(Settings.load(directory).storage.url) as database:
+        quarantine_client(database, name, by=getpass.getuser(), now=int(time.time()), detail=comment)
+    print(f"{name} is in quarantine")
+
+
+@client.command()
+def release(directory: Directory, name: Name, comment: Comment = "") -> None:
+    """Let a client out of quarantine. What an automatic rule had against it counts no more."""
+    import getpass
+
+    from kmip_server.config import Settings
+    from kmip_server.storage.standing import release_client
+
+    with open_database(Settings.load(directory).storage.url) as database:
+        release_client(database, name, by=getpass.getuser(), now=int(time.time()), detail=comment)
+    print(f"{name} is released")
+
+
 @client.command(name="list")
 def list_all(directory: Directory, as_json: Json = False) -> None:
-    """List every certificate ever made for a client here, revoked ones included."""
+    """List every certificate ever made for a client here, revoked ones included, and who was seen with another one."""
+    from kmip_server.cli.client_listing import COLUMNS, described, rows
     from kmip_server.config import Settings
     from kmip_server.storage.accounts import list_clients
+    from kmip_server.storage.standing import list_standings
 
     settings = Settings.load(directory)
     with open_database(settings.storage.url) as database:
-        records = list_clients(database)
+        records, standings = list_clients(database), list_standings(database)
     if as_json:
-        print_json([_document(record) for record in records])
-        return
-    rows = (
-        (record.name, _state(record), _day(record.not_after), ", ".join(sorted(record.groups)), record.fingerprint[:16])
-        for record in records
-    )
-    colours = {"active": "green", "expired": "yellow", "revoked": "red"}
-    print_table(("Name", "State", "Valid until", "Groups", "Fingerprint"), rows, colours)
+        print_json(described(records, standings))
+    else:
+        colours = {"active": "green", "expired": "yellow", "revoked": "red", "quarantined": "yellow"}
+        print_table(COLUMNS, rows(records, standings), colours)
 
 
 @client.command()
@@ -220,26 +246,3 @@ def _report(name: str, folder: Path, issued: Credentials, password: str | None, 
         print(f"  {folder / _BUNDLE}   for appliances")
     if password is not None:
         print(f"  Password of the bundle, shown this once: {password}")
-
-
-def _document(record: ClientRecord) -> dict[str, object]:
-    return {
-        "name": record.name,
-        "state": _state(record),
-        "groups": sorted(record.groups),
-        "fingerprint": record.fingerprint,
-        "serial": record.serial,
-        "valid_until": datetime.fromtimestamp(record.not_after, UTC).isoformat(),
-        "created_at": datetime.fromtimestamp(record.created_at, UTC).isoformat(),
-        "revoked_at": datetime.fromtimestamp(record.revoked_at, UTC).isoformat() if record.revoked_at else None,
-    }
-
-
-def _state(record: ClientRecord) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "expired" if record.not_after < time.time() else "active"
-
-
-def _day(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"

@@ -14,6 +14,7 @@ import typer
 
 from kmip_server.cli.approvals import approvals
 from kmip_server.cli.audit import audit
+from kmip_server.cli.automation import automation
 from kmip_server.cli.backup import backup
 from kmip_server.cli.check import check
 from kmip_server.cli.client import client
@@ -63,6 +64,7 @@ app.add_typer(devices, name="devices")
 app.add_typer(policy, name="policy")
 app.add_typer(approvals, name="approvals")
 app.add_typer(notifications, name="notifications")
+app.add_typer(automation, name="automation")
 app.add_typer(audit, name="audit")
 app.command()(serve)
 app.command()(check)

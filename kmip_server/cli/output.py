@@ -44,6 +44,17 @@ def shown_time(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def moment(text: str | None) -> int | None:
+    """A time that was given as an option, in POSIX seconds; UTC unless it says otherwise. Raises BadParameter."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time: give 2026-11-01 or 2026-11-01T08:30") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+
+
 def printable(text: str) -> str:
     """The text without what could steer a terminal: clients choose some of the names that end up in messages."""
     return "".join(

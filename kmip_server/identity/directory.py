@@ -17,6 +17,7 @@ from policy.compiling import Ruling
 from policy.model import Policy
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
+_IN_QUARANTINE: Final = "the client is in quarantine"
 
 
 class StaleDirectory(Exception):  # noqa: N818
@@ -37,8 +38,8 @@ class Directory:
     """Everything that identifies callers and decides for them, at one epoch of the store's accounts.
 
     `clients` maps the names of known clients to their groups; a client whose certificate comes from the trusted
-    authority without being in it has none. `revoked` holds fingerprints of certificates, and `expelled` the names of
-    clients all of whose certificates are revoked.
+    authority without being in it has none. `revoked` holds fingerprints of certificates, `expelled` the names of
+    clients all of whose certificates are revoked, and `quarantined` those of clients in quarantine.
     """
 
     epoch: int
@@ -47,28 +48,37 @@ class Directory:
     clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     expelled: frozenset[str] = frozenset()
+    quarantined: frozenset[str] = frozenset()
 
     def caller(self, identity: CertificateIdentity) -> Caller:
-        """The caller behind a certificate. Raises IdentityError if the certificate is revoked."""
+        """The caller behind a certificate. Raises IdentityError if it is revoked, or the client is in quarantine."""
         return self.again(Caller(identity.name, fingerprint=identity.fingerprint))
 
     def again(self, caller: Caller) -> Caller:
-        """A caller of an earlier directory as this one knows it. Raises IdentityError if it is revoked now.
+        """A caller of an earlier directory as this one knows it. Raises IdentityError if this one does not admit it.
 
         Cheap enough to be asked for every request of an open connection.
         """
         if caller.fingerprint in self.revoked:
-            raise IdentityError("the certificate is revoked")
+            raise IdentityError("the client certificate is revoked")
+        if caller.name in self.quarantined:
+            raise IdentityError(_IN_QUARANTINE)
         groups = self.clients.get(caller.name, _NO_GROUPS)
         return caller if groups == caller.groups else replace(caller, groups=groups)
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether the client may stay connected."""
+        return caller.fingerprint not in self.revoked and caller.name not in self.quarantined
 
     def named(self, name: str) -> Caller:
         """The client of this name, without a connection: the owner of an asynchronous operation.
 
-        Raises IdentityError if it was known, and has no certificate in force any more.
+        Raises IdentityError if it was known, and has no certificate in force any more, or is in quarantine.
         """
         if name in self.expelled:
-            raise IdentityError("the client is revoked")
+            raise IdentityError("the client was revoked meanwhile")
+        if name in self.quarantined:
+            raise IdentityError(_IN_QUARANTINE)
         return Caller(name, self.clients.get(name, _NO_GROUPS))
 
 
@@ -119,6 +129,10 @@ class Accounts(Protocol):
     def stages(self) -> Mapping[str, str]:
         """The provisioning stages of devices, by name."""
 
+    @property
+    def quarantined(self) -> frozenset[str]:
+        """Names of clients in quarantine."""
+
 
 class DirectorySource:
     """Keeps the newest directory, in `current`, for all threads of a process.
@@ -164,4 +178,5 @@ class DirectorySource:
             clients={name: accounts.groups.get(name, _NO_GROUPS) for name in names},
             users={name: User(name, user.password_hash, user.groups) for name, user in accounts.users.items()},
             expelled=names - {client.name for client in accounts.clients.values()},
+            quarantined=accounts.quarantined,
         )

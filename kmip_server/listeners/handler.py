@@ -35,7 +35,7 @@ class RequestHandler(Protocol):
         """Who presents this certificate (DER, verified by TLS). Raises IdentityError if it names nobody."""
 
     def admits(self, caller: Caller) -> bool:
-        """False once the client is revoked. Cheap: asked for every message, and again and again while it is idle."""
+        """False once the client is revoked or in quarantine. Cheap: asked for every message, and while it is idle."""
 
     def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         """Answer one request message, now or later, in the request's encoding. Never fails."""

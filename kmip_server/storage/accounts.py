@@ -56,7 +56,10 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """All accounts at one epoch. `clients` are those in force, by fingerprint; `groups` go by client name."""
+    """All accounts at one epoch. `clients` are those in force, by fingerprint; `groups` go by client name.
+
+    `quarantined` are names of clients; `stages` those of devices, by name.
+    """
 
     epoch: int
     clients: Mapping[str, ClientRecord]
@@ -64,6 +67,7 @@ class Accounts:
     users: Mapping[str, UserRecord]
     groups: Mapping[str, frozenset[str]]
     stages: Mapping[str, str]
+    quarantined: frozenset[str]
 
 
 def add_client(
@@ -95,15 +99,20 @@ def revoke_client(database: Database, name: str, now: int, *, by: str) -> tuple[
 
     Raises AccountError if it has none in force.
     """
-    clients = schema.clients
     with changing(database) as connection:
-        in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
-        fingerprints = tuple(connection.execute(select(clients.c.fingerprint).where(*in_force)).scalars())
-        if not fingerprints:
-            raise AccountError(f"there is no client {name!r} with a certificate in force")
-        connection.execute(update(clients).where(*in_force).values(revoked_at=now))
-        detail = f"certificates {', '.join(fingerprints)}"
-        done(connection, "client-revoked", "Client Revocation", by=by, about=name, now=now, detail=detail)
+        return revoke_certificates(connection, name, now, by=by)
+
+
+def revoke_certificates(connection: Connection, name: str, now: int, *, by: str, why: str = "") -> tuple[str, ...]:
+    """As `revoke_client`, in the caller's transaction, which moves the epoch on."""
+    clients = schema.clients
+    in_force = (clients.c.name == name, clients.c.revoked_at.is_(None))
+    fingerprints = tuple(connection.execute(select(clients.c.fingerprint).where(*in_force)).scalars())
+    if not fingerprints:
+        raise AccountError(f"there is no client {name!r} with a certificate in force")
+    connection.execute(update(clients).where(*in_force).values(revoked_at=now))
+    detail = "; ".join([*([why] if why else []), f"certificates {', '.join(fingerprints)}"])
+    done(connection, "client-revoked", "Client Revocation", by=by, about=name, now=now, detail=detail)
     return fingerprints
 
 
@@ -111,7 +120,7 @@ def list_clients(database: Database) -> list[ClientRecord]:
     """Every client certificate ever entered, by name and date."""
     clients = schema.clients.c
     with database.reading() as connection:
-        groups = _read_groups(connection)
+        groups = read_groups(connection)
         found = connection.execute(
             select(schema.clients).order_by(clients.name, clients.created_at, clients.fingerprint)
         )
@@ -159,13 +168,16 @@ def read_accounts(database: Database) -> Accounts:
     """All accounts, as one transaction sees them."""
     with database.reading() as connection:
         epoch = connection.execute(select(schema.server_state.c.value).where(_EPOCH)).scalar_one()
-        groups = _read_groups(connection)
+        groups = read_groups(connection)
         records = [_client(row, groups) for row in connection.execute(select(schema.clients))]
         users = [
             UserRecord(row.name, row.password_hash, frozenset(json.loads(row.groups)))
             for row in connection.execute(select(schema.users))
         ]
         stages = {row.name: row.stage for row in connection.execute(select(schema.devices))}
+        standing = schema.client_standing.c
+        held = connection.execute(select(standing.name).where(standing.quarantined_at.is_not(None))).scalars()
+        quarantined = frozenset(held)
     return Accounts(
         epoch=int(epoch),
         clients={record.fingerprint: record for record in records if record.revoked_at is None},
@@ -173,6 +185,7 @@ def read_accounts(database: Database) -> Accounts:
         users={user.name: user for user in users},
         groups=groups,
         stages=stages,
+        quarantined=quarantined,
     )
 
 
@@ -221,7 +234,8 @@ def _replace_groups(connection: Connection, name: str, groups: frozenset[str]) -
         connection.execute(insert(table), [{"client": name, "name": group} for group in sorted(groups)])
 
 
-def _read_groups(connection: Connection) -> dict[str, frozenset[str]]:
+def read_groups(connection: Connection) -> dict[str, frozenset[str]]:
+    """The groups of clients, by name."""
     groups: dict[str, set[str]] = {}
     for row in connection.execute(select(schema.client_groups)):
         groups.setdefault(row.client, set()).add(row.name)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, Dialect, make_url
@@ -159,6 +160,16 @@ class Database:
     def close(self) -> None:
         """Forget the engine. Connections in use stay with their users."""
         self.engine.dispose()
+
+
+def insert_if_new(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row unless there is one with its key, and say whether it was inserted.
+
+    Whoever inserts the same one in a transaction under way is waited for.
+    """
+    made = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table).values(**values)
+    wanted = made.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(wanted).rowcount == 1
 
 
 @contextmanager

@@ -107,12 +107,14 @@ def advance(database: Database, known: Device, *, author: str, now: int, to: str
 
 def quarantine(database: Database, name: str, *, author: str, now: int, detail: str = "") -> Device:
     """Put a device into quarantine. Raises AccountError if it is there, or revoked, or not known."""
-    return _set_apart(database, name, workflows.QUARANTINE, author=author, now=now, detail=detail)
+    with changing(database) as connection:
+        return set_apart(connection, name, workflows.QUARANTINE, author=author, now=now, detail=detail)
 
 
 def revoke(database: Database, name: str, *, author: str, now: int, detail: str = "") -> Device:
     """Revoke a device, for good. Raises AccountError if it is revoked, or not known."""
-    return _set_apart(database, name, workflows.REVOKED, author=author, now=now, detail=detail)
+    with changing(database) as connection:
+        return set_apart(connection, name, workflows.REVOKED, author=author, now=now, detail=detail)
 
 
 def find(database: Database, name: str) -> Device:
@@ -121,12 +123,15 @@ def find(database: Database, name: str) -> Device:
         return _found(connection, name)
 
 
-def _set_apart(database: Database, name: str, stage: str, *, author: str, now: int, detail: str) -> Device:
-    with changing(database) as connection:
-        device = _found(connection, name)
-        if device.stage in (stage, workflows.REVOKED):
-            raise AccountError(f"the stage of {name} is {device.stage!r} already")
-        return _move(connection, device, stage, frozenset(), author=author, now=now, detail=detail)
+def set_apart(connection: Connection, name: str, stage: str, *, author: str, now: int, detail: str) -> Device:
+    """Put a device into quarantine or revoke it (`stage`), in the caller's transaction, which moves the epoch on.
+
+    Raises AccountError if it is there, or revoked, or not known.
+    """
+    device = _found(connection, name)
+    if device.stage in (stage, workflows.REVOKED):
+        raise AccountError(f"the stage of {name} is {device.stage!r} already")
+    return _move(connection, device, stage, frozenset(), author=author, now=now, detail=detail)
 
 
 def _move(

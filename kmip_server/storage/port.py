@@ -230,6 +230,19 @@ class Unit(Protocol):
     def forget_messages(self, before: int) -> None:
         """Forget the messages from before a time that are delivered or given up."""
 
+    def active_keys(self, after: str, activated_by: int, window: int) -> tuple[list[ObjectRow], str]:
+        """The symmetric keys that were activated by a time (POSIX seconds), among the next `window` objects.
+
+        Objects are gone through in the order of their Unique Identifiers, behind `after`; also answers what the next
+        step goes on behind, "" at the end. Whether a key is Active still is for the caller to settle.
+        """
+
+    def last_acts(self, rule: str) -> dict[str, int]:
+        """When an automatic rule has acted last (POSIX seconds), by what it was about."""
+
+    def claim_act(self, rule: str, about: str, last: int | None, now: int) -> bool:
+        """Be the one who acts by an automatic rule on something; False if another has since it acted `last`."""
+
     def accept(self) -> None:
         """Keep what was written since the last accept or discard: the batch item succeeded."""
 

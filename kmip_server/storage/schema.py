@@ -7,13 +7,13 @@ order and never sorted.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.dialects import postgresql
 
 from policy import store as policy_store
 from policy.outbox import outbox as policy_outbox
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -110,6 +110,16 @@ audit = Table(
     sqlite_with_rowid=False,
 )
 
+# What automatic rules count. Its words stand in the statements that are to use it: see automatic_acts.py.
+AUTHENTICATION = "operation = 'Authentication'"
+Index(
+    "audit_authentications",
+    audit.c.at,
+    audit.c.caller,
+    sqlite_where=text(AUTHENTICATION),
+    postgresql_where=text(AUTHENTICATION),
+)
+
 # One row: the last audit record. Sequence numbers are taken from it inside the transaction, so that there are no gaps.
 audit_head = Table(
     "audit_head",
@@ -162,6 +172,17 @@ clients = Table(
 )
 Index("clients_by_name", clients.c.name)
 
+# By name, not by certificate: whoever comes back with another certificate is in quarantine still.
+client_standing = Table(
+    "client_standing",
+    metadata,
+    Column("name", Key, primary_key=True),
+    # An hour and a half too early at most: see activity.py.
+    Column("last_seen_at", BigInteger),
+    Column("quarantined_at", BigInteger),
+    Column("released_at", BigInteger),
+)
+
 client_groups = Table(
     "client_groups",
     metadata,
@@ -212,7 +233,17 @@ device_transitions = Table(
     Column("detail", Text, nullable=False),
 )
 
+# When a rule has acted last on something. Whoever moves `at` on from what it was before is the one who acts.
+automatic_acts = Table(
+    "automatic_acts",
+    metadata,
+    Column("rule", Key, primary_key=True),
+    Column("about", Key, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 # `epoch` grows with every change of clients, users, groups and policy; `master_key` names what seals this store.
+# `served_at` is when a server was last known to run, `counted_from` since when clients are held inactive.
 server_state = Table(
     "server_state",
     metadata,

@@ -18,10 +18,12 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database, Sql
 from kmip_server.storage.rows import COLUMNS, DATELESS_COLUMNS
+from kmip_server.ttlv.enumerations import ObjectType, State
 
 _JOB = tuple(column.name for column in schema.jobs.columns)
 _ROW = [schema.objects.c[name] for name in COLUMNS]
@@ -72,6 +74,11 @@ class Statements:
     settle_message: str  # next_attempt_at, delivered_at, last_error, message_id
     forget_messages: str  # before
     get_nonce: str
+    key_window: Sql  # after, how many to skip
+    active_keys: str  # after, last, activated by
+    last_acts: str
+    insert_act: str
+    move_act: str  # at, rule, about, at before
     epoch: str
 
 
@@ -79,6 +86,7 @@ def build_statements(database: Database) -> Statements:
     """All statements for one database."""
     objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
     jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
+    acts = schema.automatic_acts
     approvals, votes, state, outbox = schema.approvals, schema.approval_votes, schema.server_state, schema.outbox
 
     def text(statement: object, *order: str) -> str:
@@ -226,6 +234,48 @@ def build_statements(database: Database) -> Statements:
         ),
         forget_messages=text(
             delete(outbox).where(outbox.c.next_attempt_at.is_(None), outbox.c.at < bindparam("before")), "before"
+        ),
+        key_window=database.compile(
+            select(objects.c.unique_identifier)
+            .where(objects.c.unique_identifier > bindparam("after"))
+            .order_by(objects.c.unique_identifier)
+            .limit(literal_column("1"))
+            .offset(bindparam("skipped")),
+            "after",
+            "skipped",
+        ),
+        active_keys=text(
+            select(*_ROW)
+            .where(
+                objects.c.unique_identifier > bindparam("after"),
+                objects.c.unique_identifier <= bindparam("last"),
+                objects.c.activation_date <= bindparam("by"),
+                objects.c.object_type == literal_column(str(int(ObjectType.SYMMETRIC_KEY))),
+                objects.c.state.in_([literal_column(str(int(state))) for state in (State.PRE_ACTIVE, State.ACTIVE)]),
+            )
+            .order_by(objects.c.unique_identifier),
+            "after",
+            "last",
+            "by",
+        ),
+        last_acts=text(select(acts.c.about, acts.c.at).where(acts.c.rule == bindparam("key")), "key"),
+        insert_act=text(
+            (sqlite if database.sqlite else postgresql)
+            .insert(acts)
+            .values({name: bindparam(f"new_{name}") for name in ("rule", "about", "at")})
+            .on_conflict_do_nothing(),
+            "new_rule",
+            "new_about",
+            "new_at",
+        ),
+        move_act=text(
+            update(acts)
+            .where(acts.c.rule == bindparam("a"), acts.c.about == bindparam("b"), acts.c.at == bindparam("before"))
+            .values(at=bindparam("new")),
+            "new",
+            "a",
+            "b",
+            "before",
         ),
         insert_nonce=insertion(nonces, "unique_identifier", "nonce_hash"),
         get_nonce=text(

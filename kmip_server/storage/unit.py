@@ -38,6 +38,8 @@ from policy.approvals import ApprovalRequest, Vote
 from policy.notifications import Message, Waiting, new_row
 
 _ABSENT: Any = object()
+_BEHIND_ALL = "\U0010ffff"
+"""No Unique Identifier comes behind it."""
 
 
 class Access:
@@ -312,6 +314,23 @@ class SqlUnit:
 
     def forget_messages(self, before: int) -> None:
         self._connection.run(self._access.statements.forget_messages, (before,))
+
+    # Automatic rules
+
+    def active_keys(self, after: str, activated_by: int, window: int) -> tuple[list[ObjectRow], str]:
+        statements = self._access.statements
+        last = self._connection.first(statements.key_window.text, (after, window - 1, *statements.key_window.constants))
+        end = _BEHIND_ALL if last is None else last[0]
+        found = self._connection.all(statements.active_keys, (after, end, activated_by))
+        return [self._access.row(row) for row in found], "" if last is None else end
+
+    def last_acts(self, rule: str) -> dict[str, int]:
+        return dict(self._connection.all(self._access.statements.last_acts, (rule,)))
+
+    def claim_act(self, rule: str, about: str, last: int | None, now: int) -> bool:
+        if last is None:
+            return self._connection.run(self._access.statements.insert_act, (rule, about, now)) == 1
+        return self._connection.run(self._access.statements.move_act, (now, rule, about, last)) == 1
 
     # Jobs
 

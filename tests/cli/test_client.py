@@ -161,7 +161,7 @@ def test_the_list_for_people_names_state_validity_and_groups(run, directory: Pat
     run("client", "add", directory, "alice", "--group", "arrays")
     ran = run("client", "list", directory)
     header, row = ran.out.splitlines()
-    assert header.split() == ["Name", "State", "Valid", "until", "Groups", "Fingerprint"]
+    assert header.split() == ["Name", "State", "Valid", "until", "Last", "seen", "Groups", "Fingerprint"]
     assert row.split()[:2] == ["alice", "active"]
 
 
@@ -169,3 +169,16 @@ def test_a_directory_that_is_none_is_refused(run, tmp_path: Path) -> None:
     ran = run("client", "add", tmp_path, "alice")
     assert ran.code == 1
     assert "kmip-server init" in ran.err
+
+
+def test_a_client_is_put_into_quarantine_and_released(run, directory: Path) -> None:
+    run("client", "add", directory, "array7")
+    assert run("client", "quarantine", directory, "array7", "-m", "lost").out == "array7 is in quarantine\n"
+    again = run("client", "quarantine", directory, "array7")
+    assert (again.code, again.err) == (1, "kmip-server: array7 is in quarantine already\n")
+    assert run("client", "list", directory, "--json").json[0]["state"] == "quarantined"
+    assert run("client", "list", directory).out.splitlines()[1].split()[:2] == ["array7", "quarantined"]
+    assert run("client", "release", directory, "array7").out == "array7 is released\n"
+    assert run("client", "release", directory, "array7").code == 1
+    assert run("client", "list", directory, "--json").json[0]["state"] == "active"
+    assert run("check", directory).code == 0, "the audit records are chained"

@@ -12,7 +12,7 @@ from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
 from kmip_server.identity.credentials import hash_password
 from kmip_server.identity.directory import DirectorySource
-from kmip_server.storage import accounts
+from kmip_server.storage import accounts, standing
 from kmip_server.storage.database import Database
 from kmip_server.storage.migrations import upgrade
 from policy.model import Policy, PolicyError
@@ -169,3 +169,24 @@ def test_a_policy_that_cannot_be_used_is_told_and_the_directory_is_not_the_newes
     assert source.current is before
     _put_in_force(database, Policy())
     assert source.refresh()
+
+
+def test_a_client_in_quarantine_is_nobody_until_it_is_released(source: DirectorySource, database: Database) -> None:
+    _add(database, "alice")
+    source.refresh()
+    caller = source.current.caller(_identity("alice"))
+    assert source.current.admits(caller)
+    standing.quarantine_client(database, "alice", by="root", now=1_700_000_001)
+    assert source.refresh()
+    assert not source.current.admits(caller)
+    for ask in (
+        lambda: source.current.caller(_identity("alice")),
+        lambda: source.current.caller(_identity("alice", "of another authority")),
+        lambda: source.current.again(caller),
+        lambda: source.current.named("alice"),
+    ):
+        with pytest.raises(IdentityError, match="in quarantine"):
+            ask()
+    standing.release_client(database, "alice", by="root", now=1_700_000_002)
+    source.refresh()
+    assert source.current.again(caller) == caller

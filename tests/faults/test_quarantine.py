@@ -1,0 +1,59 @@
+"""`client quarantine` holds for the very next request, on connections that are open too, in every worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import requests as ask
+from support.requests import Session
+from support.server import Client, RunningServer
+from support.wire import Connection, PeerClosedError
+
+VERSION = (2, 1)
+
+
+def is_served(connection: Connection, asked: ask.Request) -> bool:
+    """Whether a request on this connection is done."""
+    try:
+        return Session(connection, VERSION).do(asked).ok
+    except (OSError, PeerClosedError):
+        return False
+
+
+def may_connect(client: Client) -> bool:
+    try:
+        with client.connect() as connection:
+            return Session(connection, VERSION).do(ask.discover_versions()).ok
+    except (OSError, PeerClosedError):
+        return False
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_next_request_of_a_client_in_quarantine_is_refused(tmp_path: Path, workers: int) -> None:
+    server = RunningServer(tmp_path, "--workers", str(workers))
+    server.start()
+    try:
+        good, bad = server.add_client("good"), server.add_client("bad")
+        with good.session(VERSION) as session:
+            kept = session.create_aes()
+        with bad.session(VERSION) as session:
+            key = session.create_aes()
+        asked = (ask.get(key), ask.create_aes(VERSION), ask.destroy(key), ask.get_attributes(VERSION, key))
+        connections = [bad.connect() for _ in range(8)]
+        assert all(is_served(connection, ask.get(key)) for connection in connections)
+        server.command("client", "quarantine", str(server.data), "bad", "-m", "a trial")
+        answers = [is_served(each, asked[number % 4]) for number, each in enumerate(connections)]
+        assert answers == [False] * 8, "without waiting for anything"
+        with good.session(VERSION) as session:
+            session.do(ask.get(kept)).expect_success()
+        server.restart()
+        assert not may_connect(bad)
+        server.command("client", "release", str(server.data), "bad")
+        server.restart()
+        with bad.session(VERSION) as session:
+            session.do(ask.get(key)).expect_success()
+        for connection in connections:
+            connection.close()
+    finally:
+        server.kill()
