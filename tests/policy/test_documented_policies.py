@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from tables import decide_by
 
+from policy.compiling import Ruling
 from policy.decision import Subject
+from policy.documents import read_document
 from policy.operation_policies import BUILT_IN, parse_policies
 
-TEXT = (Path(__file__).parents[2] / "docs/access.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "access.md").read_text()
 POLICIES = {
     name: policy
     for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
@@ -35,3 +38,8 @@ def test_the_documented_table_of_the_standard_lets_everyone_read(kind: str) -> N
     assert _allowed(other, "GET", kind, "readable")
     assert not _allowed(other, "DESTROY", kind, "readable")
     assert not _allowed(other, "GET", kind, "default")
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", (DOCS / "policy.md").read_text(), re.DOTALL))
+def test_the_documented_rules_can_be_put_in_force(block: str) -> None:
+    assert Ruling(read_document(block, "docs/policy.md")).rules.rules
