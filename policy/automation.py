@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from policy.decision import Resource, Subject, fits, selects
+from policy.conditions import fits, selects
 from policy.model import Act, AutomaticRule, Condition
+from policy.request import Resource, Subject
 from policy.workflows import QUARANTINE, REVOKED
 
 DAY: Final = 86_400

@@ -4,89 +4,34 @@ No clock, no database, no random source: what the decision depends on is in its 
 then a decision looks only at the rules about its subject, its action and its type of object.
 """
 
-# ruff: noqa: D102 - what the properties of a Resource are is what the fields of a Match ask about.
-
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from collections.abc import Hashable, Iterable
 from functools import reduce
-from ipaddress import IPv4Address, IPv6Address
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from policy.model import NOTHING, Effect, Match, Obligations, Rule, Selector, When, Who
-from policy.parameters import FIELDS, NO_PARAMETERS, Parameters
+from policy.conditions import IsAbout, Test, concerns, names_parameters, subjects_of, tests_of
+from policy.model import NOTHING, Effect, Match, Obligations, Rule
+from policy.request import Context, Resource, Subject, Thing
 from policy.workflows import QUARANTINE, REVOKED
 
-
-class Subject(NamedTuple):
-    """Who asks: a client, a user or a device (`kind`), with all that the policy and the accounts say about it."""
-
-    name: str
-    groups: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
-    tenant: str = "default"
-    kind: Who = Who.CLIENT
-    stage: str | None = None
-    """The provisioning stage of a device."""
-
-
-class Resource(Protocol):
-    """What is asked for. A rule reads no more of it than the rule names, so that what is dear may be found out late."""
-
-    @property
-    def object_type(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-    @property
-    def tenants(self) -> frozenset[str]: ...
-    @property
-    def operation_policy(self) -> str: ...
-    @property
-    def groups(self) -> frozenset[str]: ...
-    @property
-    def names(self) -> frozenset[str]: ...
-    @property
-    def attributes(self) -> Mapping[str, frozenset[str]]: ...
-    @property
-    def algorithm(self) -> str | None: ...
-    @property
-    def length(self) -> int | None: ...
-    @property
-    def uses(self) -> frozenset[str]: ...
-    @property
-    def state(self) -> str | None: ...
-    @property
-    def pair(self) -> tuple[Subject, Subject] | None: ...
-    @property
-    def parameters(self) -> Parameters: ...
-
-
-class Thing(NamedTuple):
-    """A resource of which everything is known at once: the server itself, a pair of devices, an example."""
-
-    object_type: str
-    owner: str = ""
-    tenants: frozenset[str] = frozenset({"default"})
-    operation_policy: str = ""
-    groups: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
-    attributes: Mapping[str, frozenset[str]] = {}
-    algorithm: str | None = None
-    length: int | None = None
-    uses: frozenset[str] = frozenset()
-    state: str | None = None
-    pair: tuple[Subject, Subject] | None = None
-    parameters: Parameters = NO_PARAMETERS
-
-
-class Context(NamedTuple):
-    """The circumstances: POSIX seconds, where the request comes from, and the provisioning stage of the device."""
-
-    now: int = 0
-    address: IPv4Address | IPv6Address | None = None
-    stage: str | None = None
+__all__ = [
+    "CONFINED",
+    "NO_RULE",
+    "Compiled",
+    "Context",
+    "Decision",
+    "Resource",
+    "Scope",
+    "Step",
+    "Subject",
+    "Thing",
+    "allows_any",
+    "beyond_own",
+    "decide",
+    "explain",
+    "restrict",
+]
 
 
 class Decision(NamedTuple):
@@ -98,14 +43,10 @@ class Decision(NamedTuple):
     obligations: Obligations = NOTHING
 
 
-_NO_THING: Final = Thing("")
-_NO_CONTEXT: Final = Context()
 NO_RULE: Final = Decision(False, "", "no rule allows this")
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Found = TypeVar("_Found")
-_Test = Callable[[Subject, Resource, Context], bool]
-_Who = Callable[[Subject], bool]
 
 
 class _Compiled(NamedTuple):
@@ -115,8 +56,8 @@ class _Compiled(NamedTuple):
     """
 
     rule: Rule
-    who: _Who
-    tests: tuple[_Test, ...]
+    who: IsAbout
+    tests: tuple[Test, ...]
 
     def applies(self, subject: Subject, resource: Resource, context: Context) -> bool:
         """Whether it applies to a subject that it is about."""
@@ -143,10 +84,10 @@ class Compiled:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
-        self._compiled = [_Compiled(rule, _who(rule), _tests(rule)) for rule in self.rules]
+        self._compiled = [_Compiled(rule, subjects_of(rule), tests_of(rule)) for rule in self.rules]
         self._about: dict[tuple[Subject, str, str], _Rules] = {}
         self._allowing: dict[tuple[Subject, frozenset[str], str], tuple[_Compiled, ...]] = {}
-        self.about_parameters = frozenset(rule.name for rule in self.rules if _names_parameters(rule))
+        self.about_parameters = frozenset(rule.name for rule in self.rules if names_parameters(rule))
         """The names of the rules that look at Cryptographic Parameters."""
 
     def about(self, subject: Subject, action: str, object_type: str) -> _Rules:
@@ -169,7 +110,7 @@ class Compiled:
                     one
                     for one in self._compiled
                     if one.rule.effect is Effect.ALLOW
-                    and any(_concerns(one.rule, action, object_type) for action in actions)
+                    and any(concerns(one.rule, action, object_type) for action in actions)
                     and one.who(subject)
                 ]
             )
@@ -178,7 +119,7 @@ class Compiled:
 
     def concerning(self, action: str, object_type: str) -> list[_Compiled]:
         """The rules about an action on a type of object, whoever asks."""
-        return [one for one in self._compiled if _concerns(one.rule, action, object_type)]
+        return [one for one in self._compiled if concerns(one.rule, action, object_type)]
 
 
 _MOST_KEPT: Final = 16_384
@@ -265,186 +206,6 @@ def _lower(one: int | None, other: int | None) -> int | None:
     return min([limit for limit in (one, other) if limit is not None], default=None)
 
 
-# The tests of a rule. -------------------------------------------------------------------------------------------------
-
-
-def _concerns(rule: Rule, action: str, object_type: str) -> bool:
-    types = rule.resource.object_types
-    return action in rule.actions and (not types or object_type in types)
-
-
-def _names_parameters(rule: Rule) -> bool:
-    return any(getattr(match, field) for match in (rule.resource, *rule.unless) for field in FIELDS)
-
-
-def _who(rule: Rule) -> _Who:
-    """Whether the rule is about a subject."""
-    selected, exempt = _selected(rule.subjects), _selected(rule.exempt)
-    return lambda subject: selected(subject) and not exempt(subject)
-
-
-def _tests(rule: Rule) -> tuple[_Test, ...]:
-    """What must hold for the rule to apply, beside its actions, object types and subjects."""
-    tests = []
-    if rule.effect is Effect.ALLOW:
-        tests.append(_within(rule.resource.tenants))
-    elif rule.resource.tenants:
-        tests.append(_among(rule.resource.tenants))
-    tests += [*_circumstances(rule.when), *_matches(rule.resource)]
-    tests += [_not(_all(_whole_match(match))) for match in rule.unless]
-    return tuple(tests)
-
-
-def _not(test: _Test) -> _Test:
-    return lambda subject, resource, context: not test(subject, resource, context)
-
-
-def _all(tests: Iterable[_Test]) -> _Test:
-    wanted = tuple(tests)
-    return lambda subject, resource, context: all(test(subject, resource, context) for test in wanted)
-
-
-def _within(tenants: frozenset[str]) -> _Test:
-    """An allowance reaches into other tenants only if it names them: what is there is not even disclosed otherwise."""
-    if tenants:
-        return lambda _, resource, __: resource.tenants <= tenants
-    return lambda subject, resource, _: resource.tenants == {subject.tenant}
-
-
-def _among(tenants: frozenset[str]) -> _Test:
-    return lambda _, resource, __: not tenants.isdisjoint(resource.tenants)
-
-
-def _selected(selectors: tuple[Selector, ...]) -> _Who:
-    """Whether one of the selectors names the subject."""
-    named = {(selector.who, selector.name) for selector in selectors}
-    groups = frozenset(name for who, name in named if who is Who.GROUP)
-    roles = frozenset(name for who, name in named if who is Who.ROLE)
-    anyone = (Who.ANYONE, "") in named
-
-    def test(subject: Subject) -> bool:
-        return (
-            anyone
-            or not groups.isdisjoint(subject.groups)
-            or (subject.kind, subject.name) in named
-            or not roles.isdisjoint(subject.roles)
-            or (Who.TENANT, subject.tenant) in named
-        )
-
-    return test
-
-
-def _circumstances(when: When) -> list[_Test]:
-    tests: list[_Test] = []
-    if when.days:
-        tests.append(lambda _, __, context: datetime.fromtimestamp(context.now, UTC).weekday() in when.days)
-    if when.hours is not None:
-        tests.append(_hours(*[each.hour * 60 + each.minute for each in when.hours]))
-    if when.networks:
-        tests.append(
-            lambda _, __, context: (
-                context.address is not None and any(context.address in network for network in when.networks)
-            )
-        )
-    if when.stages:
-        tests.append(_at_stages(when.stages))
-    return tests
-
-
-def _at_stages(stages: frozenset[str]) -> _Test:
-    """Whether who asks is at one of the stages; and of a pair, each device."""
-
-    def test(_: Subject, resource: Resource, context: Context) -> bool:
-        pair = [] if resource.pair is None else [each.stage for each in resource.pair if each.stage is not None]
-        return all(stage in stages for stage in (context.stage, *pair))
-
-    return test
-
-
-def _hours(start: int, end: int) -> _Test:
-    """From `start` to `end` in minutes of the day; over midnight if the end is not later."""
-
-    def test(_: Subject, __: Resource, context: Context) -> bool:
-        minute = context.now % 86_400 // 60
-        return start <= minute < end if start < end else not end <= minute < start
-
-    return test
-
-
-def _whole_match(match: Match) -> list[_Test]:
-    """All of a match, its object types and tenants included."""
-    tests = list(_matches(match))
-    if match.object_types:
-        tests.append(lambda _, resource, __: resource.object_type in match.object_types)
-    if match.tenants:
-        tests.append(lambda _, resource, __: resource.tenants <= match.tenants)
-    return tests
-
-
-def _matches(match: Match) -> list[_Test]:
-    return [test(match) for name, test in _FIELDS.items() if getattr(match, name)]
-
-
-def _pair(match: Match) -> _Test:
-    assert match.pair is not None
-    one, other = (_selected((selector,)) for selector in match.pair)
-
-    def test(_: Subject, resource: Resource, __: Context) -> bool:
-        if resource.pair is None:
-            return False
-        a, b = resource.pair
-        return (one(a) and other(b)) or (one(b) and other(a))
-
-    return test
-
-
-def _names(match: Match) -> _Test:
-    return lambda _, resource, __: any(fnmatchcase(name, known) for known in match.names for name in resource.names)
-
-
-def _attributes(match: Match) -> _Test:
-    return lambda _, resource, __: all(
-        value in resource.attributes.get(name, frozenset()) for name, value in match.attributes
-    )
-
-
-def _parameter(field: str, name: str) -> Callable[[Match], _Test]:
-    """The test of a field that names values of a Cryptographic Parameter."""
-    place = Parameters._fields.index(name)
-
-    def made(match: Match) -> _Test:
-        wanted: frozenset[str] = getattr(match, field)
-        return lambda _, resource, __: resource.parameters[place] in wanted
-
-    return made
-
-
-def _algorithms(match: Match) -> _Test:
-    lengths = dict(match.algorithms)
-
-    def test(_: Subject, resource: Resource, __: Context) -> bool:
-        allowed = lengths.get(resource.algorithm or "")
-        return allowed is not None and (not allowed or resource.length in allowed)
-
-    return test
-
-
-_FIELDS: Final[dict[str, Callable[[Match], _Test]]] = {
-    "own": lambda _: lambda subject, resource, __: subject.name == resource.owner,
-    "operation_policies": lambda match: lambda _, resource, __: resource.operation_policy in match.operation_policies,
-    "owners": lambda match: lambda _, resource, __: resource.owner in match.owners,
-    "states": lambda match: lambda _, resource, __: resource.state in match.states,
-    "groups": lambda match: lambda _, resource, __: not match.groups.isdisjoint(resource.groups),
-    "uses": lambda match: lambda _, resource, __: resource.uses <= match.uses,
-    "algorithms": _algorithms,
-    "names": _names,
-    "attributes": _attributes,
-    "pair": _pair,
-    **{field: _parameter(field, name) for field, (name, _) in FIELDS.items()},
-}
-"""What the fields of a match ask of a resource, the quick ones first; object types and tenants are looked at before."""
-
-
 # Why. -----------------------------------------------------------------------------------------------------------------
 
 
@@ -477,19 +238,9 @@ def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[S
     found = set()
     for rule in compiled.rules:
         allows = rule.effect is Effect.ALLOW and action in rule.actions and not rule.resource.own
-        if allows and _who(rule)(subject):
+        if allows and subjects_of(rule)(subject):
             found |= _scopes(rule.resource)
     return frozenset(found)
-
-
-def selects(selectors: tuple[Selector, ...], subject: Subject) -> bool:
-    """Whether one of the selectors names the subject."""
-    return _selected(selectors)(subject)
-
-
-def fits(match: Match, subject: Subject, resource: Resource) -> bool:
-    """Whether a resource is like this, for a subject."""
-    return _all(_whole_match(match))(subject, resource, _NO_CONTEXT)
 
 
 def _scopes(match: Match) -> set[Scope]:

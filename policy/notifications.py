@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from policy.decision import Subject, selects
+from policy.conditions import selects
 from policy.model import NotificationRule, Policy
+from policy.request import Subject
 
 EVENTS: Final = {
     "approval-requested": "{subject} asks for approval of {action} on {resource}",

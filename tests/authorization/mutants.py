@@ -27,6 +27,7 @@ from rich.table import Table
 ROOT: Final = Path(__file__).parents[2]
 MODULES: Final = ("kmip_server/operations/*.py", "kmip_server/objects/managed_object.py",
                   "kmip_server/objects/changes.py", "kmip_server/identity/directory.py", "policy/decision.py",
+                  "policy/conditions.py",
                   "kmip_server/execution.py")  # fmt: skip
 REASONS: Final = frozenset({
     "PERMISSION_DENIED", "OBJECT_NOT_FOUND", "OBJECT_ARCHIVED", "OBJECT_DESTROYED", "WRONG_KEY_LIFECYCLE_STATE",
@@ -42,7 +43,7 @@ DECISIONS: Final = frozenset({"decide", "restrict"})
 ANSWERS: Final = frozenset({"allows_any", "who"})
 """Functions whose answer, yes or no, is the check."""
 _TEST: Final = 3
-"""How many arguments a test of a rule has (policy/decision.py): the subject, the resource, the context."""
+"""How many arguments a test of a rule has (policy/conditions.py): the subject, the resource, the context."""
 _PER_MUTANT_S: Final = 240
 
 EQUIVALENT: Final[dict[str, str]] = {}
@@ -74,7 +75,7 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
             found = (node, "pass")
         elif _is_answer(node):
             found = (node, "True")
-        elif path == "policy/decision.py" and isinstance(node, ast.Lambda) and len(node.args.args) == _TEST:
+        elif path == "policy/conditions.py" and isinstance(node, ast.Lambda) and len(node.args.args) == _TEST:
             found = (node.body, "True")
         if found is not None:
             yield _without(path, source, *found)

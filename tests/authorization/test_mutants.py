@@ -32,7 +32,7 @@ def test_the_checks_are_found_by_rule() -> None:
         ("kmip_server/operations/usage.py", "not allows(target, purpose.bit)"),
         ("kmip_server/identity/directory.py", "caller.fingerprint in self.revoked"),
         ("policy/decision.py", "deny.applies(subject, resource, context)"),
-        ("policy/decision.py", "resource.tenants == {subject.tenant}"),
+        ("policy/conditions.py", "resource.tenants == {subject.tenant}"),
         ("policy/decision.py", "one.who(subject)"),
         (
             "kmip_server/operations/call.py",
