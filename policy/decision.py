@@ -105,15 +105,8 @@ class Compiled:
         key = (subject, actions, object_type)
         found = self._allowing.get(key)
         if found is None:
-            found = tuple(
-                [
-                    one
-                    for one in self._compiled
-                    if one.rule.effect is Effect.ALLOW
-                    and any(concerns(one.rule, action, object_type) for action in actions)
-                    and one.who(subject)
-                ]
-            )
+            mine = [one for action in actions for one in self.about(subject, action, object_type).allow]
+            found = tuple({id(one): one for one in mine}.values())
             _keep(self._allowing, key, found)
         return found
 

@@ -26,9 +26,8 @@ from rich.table import Table
 
 ROOT: Final = Path(__file__).parents[2]
 MODULES: Final = ("kmip_server/operations/*.py", "kmip_server/objects/managed_object.py",
-                  "kmip_server/objects/changes.py", "kmip_server/identity/directory.py", "policy/decision.py",
-                  "policy/conditions.py",
-                  "kmip_server/execution.py")  # fmt: skip
+                  "kmip_server/objects/changes.py", "kmip_server/identity/directory.py",
+                  "policy/decision.py", "policy/conditions.py", "kmip_server/execution.py")  # fmt: skip
 REASONS: Final = frozenset({
     "PERMISSION_DENIED", "OBJECT_NOT_FOUND", "OBJECT_ARCHIVED", "OBJECT_DESTROYED", "WRONG_KEY_LIFECYCLE_STATE",
     "INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK", "SENSITIVE", "NOT_EXTRACTABLE", "USAGE_LIMIT_EXCEEDED",
