@@ -29,6 +29,7 @@ from kmip_server.cli.policy import policy
 from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
 from kmip_server.cli.upgrade import upgrade
+from kmip_server.cli.usage import usage
 from kmip_server.cli.user import user
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ app.add_typer(approvals, name="approvals")
 app.add_typer(notifications, name="notifications")
 app.add_typer(automation, name="automation")
 app.add_typer(audit, name="audit")
+app.add_typer(usage, name="usage")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)
@@ -88,6 +90,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.takeover.pykmip_configuration.PyKmipConfigurationError",
         "kmip_server.takeover.pykmip_database.PyKmipDatabaseError",
         "policy.model.PolicyError",
+        "policy.prices.PriceListError",
     }
 )
 """The exceptions whose message says everything, by name, so that nothing is loaded for them."""
