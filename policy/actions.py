@@ -111,8 +111,9 @@ ADMINISTRATION: Final = (
     "ADMIN_AUDIT_READ",
     "ADMIN_USAGE_READ",
     "ADMIN_BACKUP",
+    "ADMIN_MAINTENANCE",
 )
-"""What administrators do."""
+"""What administrators do. Maintenance is what keeps the installation going: upgrade, take over, check, send again."""
 
 ACTIONS: Final = OPERATIONS | frozenset(DSCC_ACTIONS + ADMINISTRATION)
 """All actions there are: what is not among them is never allowed."""

@@ -32,6 +32,8 @@ from kmip_server.cli.upgrade import upgrade
 from kmip_server.cli.usage import usage
 from kmip_server.cli.user import user
 
+_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode"})
+
 app = typer.Typer(
     name="kmip-server",
     no_args_is_help=True,
@@ -44,7 +46,11 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    _as_user: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="Administer as this user, whose password is asked for.")
+    ] = None,
 ) -> None:
     """A KMIP key management server. Begin with: kmip-server init DIR
 
@@ -55,6 +61,8 @@ def _options(
 
         print(f"kmip-server {__version__}")
         raise typer.Exit
+    if _as_user is not None and context.invoked_subcommand in _ASK_NOBODY:
+        raise typer.BadParameter(f"{context.invoked_subcommand} asks no policy: leave --as out")
 
 
 app.command()(init)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmip_server.cli.accounts import Directory, open_database
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -73,16 +74,15 @@ def report(
 
 
 def _counted(directory: Path, since: int | None, until: int | None, by: Period, tenant: str | None) -> Found:
-    from kmip_server.config import Settings
     from kmip_server.storage.usage import usage_between
     from policy import store
     from policy.model import DEFAULT_TENANT
     from policy.usage import day, month
 
     with (
+        administering(directory) as admin,
         progress("Counting audit records ..."),
-        open_database(Settings.load(directory).storage.url) as database,
-        database.reading() as connection,
+        admin.database.reading() as connection,
     ):
         if tenant not in (None, DEFAULT_TENANT):
             known = {name for version in store.history(connection) for name in version.policy.tenants}
