@@ -97,7 +97,7 @@ class Execution:
         self.because = because
         self.failed = self.waits = False
         self._left = len(request.items)
-        self._recorded: list[Call] = []
+        self._recorded: list[tuple[Call, str]] = []
 
     def carry_out(
         self, item: RequestBatchItem | BatchItemError, prepared: Prepared | None, *, asynchronous: bool = False
@@ -143,7 +143,7 @@ class Execution:
         # The call's, not the item's: a Poll may have become a Get.
         if call.spec.audited or later:
             self._record(call, "submitted" if later else "succeeded", "")
-            self._recorded.append(call)
+            self._recorded.append((call, "withdrawn" if later else "undone"))
         self.unit.accept()
         return answer
 
@@ -152,8 +152,8 @@ class Execution:
         self.unit.undo()
         self.services.streams.end(self.request.items)
         self.ask_again()
-        for call in self._recorded:
-            self._record(call, "undone", "a later item of the batch failed")
+        for call, outcome in self._recorded:
+            self._record(call, outcome, "a later item of the batch failed")
         self.jobs.clear()
 
     def _now(self, call: Call, item: RequestBatchItem, prepared: Prepared | None) -> ResponseBatchItem:

@@ -111,17 +111,23 @@ ADMINISTRATION: Final = (
     "ADMIN_AUDIT_READ",
     "ADMIN_USAGE_READ",
     "ADMIN_BACKUP",
+    "ADMIN_MAINTENANCE",
 )
-"""What administrators do."""
+"""What administrators do. Maintenance is what keeps the installation going: upgrade, take over, check, send again."""
 
 ACTIONS: Final = OPERATIONS | frozenset(DSCC_ACTIONS + ADMINISTRATION)
 """All actions there are: what is not among them is never allowed."""
+
+
+def action_named(title: str) -> str:
+    """The action that a title of the standard or of an audit record would be: "Re-key Key Pair", RE_KEY_KEY_PAIR."""
+    return title.upper().replace("-", "_").replace(" ", "_")
 
 
 def matching(pattern: str) -> frozenset[str]:
     """The actions that a name or a pattern ("DSCC_*", "*") stands for. Raises ValueError if there is none."""
     found = frozenset(action for action in ACTIONS if fnmatchcase(action, pattern))
     if not found:
-        near = difflib.get_close_matches(pattern.upper().replace(" ", "_").replace("-", "_"), sorted(ACTIONS), n=1)
+        near = difflib.get_close_matches(action_named(pattern), sorted(ACTIONS), n=1)
         raise ValueError(f"{pattern!r} is no action" + (f"; did you mean {near[0]}?" if near else ""))
     return found

@@ -73,6 +73,11 @@ def _counts(request: ApprovalRequest, vote: Vote, need: Approval, roles: Mapping
     return vote.user != request.subject and not need.roles.isdisjoint(roles.get(vote.user, frozenset()))
 
 
+def needs_in_words(needs: frozenset[Approval]) -> str:
+    """The needs as people say them."""
+    return "; ".join(f"{need.needed} of {' or '.join(sorted(need.roles))}" for need in sorted(needs, key=str))
+
+
 def needs_to_text(needs: frozenset[Approval]) -> str:
     """The needs as the database keeps them."""
     return json.dumps(sorted([need.needed, sorted(need.roles), need.within] for need in needs))

@@ -111,6 +111,13 @@ def in_force(connection: Connection) -> Policy:
     return Policy() if found is None else found.policy
 
 
+def in_force_since(connection: Connection, since: int) -> list[Version]:
+    """The version in force at a time (POSIX seconds), if there was one, and all that came later, in their order."""
+    before = select(func.coalesce(func.max(versions.c.version), 0)).where(versions.c.at <= since).scalar_subquery()
+    found = connection.execute(select(versions).where(versions.c.version >= before).order_by(versions.c.version))
+    return [Version(**row._mapping) for row in found]
+
+
 def numbered(connection: Connection, version: int) -> Version:
     """A version by its number. Raises PolicyError if there is none."""
     found = connection.execute(select(versions).where(versions.c.version == version)).first()

@@ -1,10 +1,11 @@
-"""What the commands about clients and users share: their database, and names that are safe as a folder's name."""
+"""What the commands share: which of them runs, its database, and names that are safe as a folder's name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,10 +16,22 @@ from kmip_server.cli.output import CommandError
 if TYPE_CHECKING:
     from kmip_server.storage.database import Database
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The server directory.")]
+
+def _noted(context: typer.Context, value: Path) -> Path:
+    _running.set(context)
+    return value
+
+
+_running: ContextVar[typer.Context] = ContextVar("_running")
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The server directory.", callback=_noted)]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A group of the operation policies. Repeatable.")]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+def running() -> typer.Context:
+    """The command that runs, with what was given to it: one that takes a Directory."""
+    return _running.get()
 
 
 def checked_name(name: str) -> str:

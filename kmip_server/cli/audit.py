@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from kmip_server.cli.accounts import Directory, open_database
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import Json, moment, print_json, print_table, printable, progress, shown_time
 
 if TYPE_CHECKING:
@@ -180,9 +181,7 @@ def _in_order(heads: int) -> str:
 
 @contextmanager
 def _reading(directory: Path) -> Iterator[Connection]:
-    from kmip_server.config import Settings
-
-    with open_database(Settings.load(directory).storage.url) as database, database.reading() as connection:
+    with administering(directory) as admin, admin.database.reading() as connection:
         yield connection
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from kmip_server.cli.accounts import open_database
+from kmip_server.cli.acting import administering
 from kmip_server.cli.audit_formats import described
 from kmip_server.cli.output import CommandError
 from kmip_server.identity.pki import write_file
@@ -150,20 +149,17 @@ def _leaf(document: Any) -> tuple[int, bytes]:
 
 def _with_tree(directory: Path, work: Callable[[Connection, AuditTree, SignedHead], _T]) -> _T:
     """Work with the tree and a head of one snapshot; what had to be computed for it is stored afterwards."""
-    from kmip_server.config import Settings
-
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database:
-        with database.reading() as connection:
+    with administering(directory) as admin:
+        with admin.database.reading() as connection:
             tree = AuditTree(connection)
             size, digest = audit_log.head(connection)
             try:
                 root = tree.root(size)
-                head = sign(_key(settings.directory), size=size, root=root, digest=digest, time=int(time.time()))
+                head = sign(_key(admin.settings.directory), size=size, root=root, digest=digest, time=admin.now)
                 done = work(connection, tree, head)
             except TreeBroken as error:
                 raise CommandError(str(error)) from None
-        store(database, tree.new)
+        store(admin.database, tree.new)
     return done
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import Json, moment, print_json, print_table
 
 automation = typer.Typer(help="The automatic rules of the policy.", no_args_is_help=True)
@@ -41,23 +41,24 @@ def run(
     from kmip_server.automating.automation import DONE, WOULD_BE_DONE, Automation
     from kmip_server.cli import logs
     from kmip_server.cli.master_key import open_master_key
-    from kmip_server.config import Settings
     from kmip_server.identity.directory import Directory as Known
     from kmip_server.opening import open_engine
     from kmip_server.storage.store import Store
 
     now = moment(at)
-    settings = Settings.load(directory)
-    # What was done and refused is listed; the log is for faults.
-    logs.configure(settings.log.format, "error")
-    with closing(Store.open(settings.storage.url, open_master_key(settings))) as store:
-        engine, directories = open_engine(settings, store)
+    with (
+        administering(directory) as admin,
+        closing(Store.open(admin.settings.storage.url, open_master_key(admin.settings))) as store,
+    ):
+        # What was done and refused is listed; the log is for faults.
+        logs.configure(admin.settings.log.format, "error")
+        engine, directories = open_engine(admin.settings, store)
 
         def newest() -> Known:
             directories.refresh()
             return directories.current
 
-        looked = Automation(store, engine, newest).look(int(time.time()) if now is None else now, dry_run=dry_run)
+        looked = Automation(store, engine, newest).look(admin.now if now is None else now, dry_run=dry_run)
     if as_json:
         print_json([one._asdict() for one in looked])
     elif looked:

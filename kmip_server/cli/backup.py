@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import Json, print_json, progress
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ def backup(
 
       kmip-server backup /var/lib/kmip /backup/kmip-monday --without-master-key
     """
-    from kmip_server.config import Settings
     from kmip_server.storage.backup import backup as back_up
 
-    settings = Settings.load(directory)
     target = file.absolute()
-    with progress("Copying the store ..."):
-        facts = back_up(settings.storage.url, target, _files(settings, target, with_master_key=not without_master_key))
+    with administering(directory) as admin, progress("Copying the store ..."):
+        settings = admin.settings
+        files = _files(settings, target, with_master_key=not without_master_key)
+        facts = back_up(settings.storage.url, target, files, by=admin.by)
     if as_json:
         print_json({"file": str(target), **asdict(facts)})
         return

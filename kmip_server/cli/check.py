@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import Json, print_json, printable, progress
 
 
@@ -16,17 +19,15 @@ def check(directory: Directory, as_json: Json = False) -> None:
     Example: kmip-server check /var/lib/kmip
     """
     from kmip_server.cli.master_key import open_master_key
-    from kmip_server.config import Settings
     from kmip_server.storage.check import check as check_store
     from kmip_server.storage.store import Store
 
-    settings = Settings.load(directory)
-    store = Store.open(settings.storage.url, open_master_key(settings))
-    try:
-        with progress("Verifying objects, seals and audit records ..."):
-            findings = check_store(store)
-    finally:
-        store.close()
+    with (
+        administering(directory) as admin,
+        closing(Store.open(admin.settings.storage.url, open_master_key(admin.settings))) as store,
+        progress("Verifying objects, seals and audit records ..."),
+    ):
+        findings = check_store(store)
     if as_json:
         print_json({"findings": findings})
     else:

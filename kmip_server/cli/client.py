@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name, open_database
+from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name
+from kmip_server.cli.acting import Administration, administering
 from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
 
 if TYPE_CHECKING:
@@ -67,24 +67,24 @@ def add(
 
       kmip-server client add /var/lib/kmip array7 --group arrays --rsa --p12
     """
-    from kmip_server.config import Settings
     from kmip_server.identity.pki import issue_client, load_credentials, write_file
 
     checked_name(name)
     groups = checked_groups(group)
-    settings = Settings.load(directory)
-    pki = settings.directory / "pki"
-    authority = load_credentials(pki / "ca-cert.pem", pki / "ca-key.pem")
-    issued = issue_client(authority, name, days, use_rsa=rsa, principal=settings.tls.principal)
-    password = None
-    if p12 or ask_password:
-        password = ask_secret("Password of the bundle", twice=True) if ask_password else secrets.token_urlsafe(15)
-    folder = settings.directory / "clients" / name
-    with _staged(folder) as stage:
-        _write_files(stage, name, issued, authority, password)
-        _trust(stage / "ca.pem", settings, authority)
-        write_file(stage / "pykmip.conf", _conf(settings, folder, server).encode(), 0o644)
-        _record(settings, name, issued, groups)
+    with administering(directory) as admin:
+        settings = admin.settings
+        pki = settings.directory / "pki"
+        authority = load_credentials(pki / "ca-cert.pem", pki / "ca-key.pem")
+        issued = issue_client(authority, name, days, use_rsa=rsa, principal=settings.tls.principal)
+        password = None
+        if p12 or ask_password:
+            password = ask_secret("Password of the bundle", twice=True) if ask_password else secrets.token_urlsafe(15)
+        folder = settings.directory / "clients" / name
+        with _staged(folder) as stage:
+            _write_files(stage, name, issued, authority, password)
+            _trust(stage / "ca.pem", settings, authority)
+            write_file(stage / "pykmip.conf", _conf(settings, folder, server).encode(), 0o644)
+            _enter(admin, name, issued, groups)
     _report(name, folder, issued, password if p12 and not ask_password else None, as_json)
 
 
@@ -94,14 +94,10 @@ def revoke(directory: Directory, name: Name) -> None:
 
     What the client owns stays. A client that is added again under the same name owns it as before.
     """
-    import getpass
-
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import revoke_client
 
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database:
-        fingerprints = revoke_client(database, name, int(time.time()), by=getpass.getuser())
+    with administering(directory) as admin:
+        fingerprints = revoke_client(admin.database, name, admin.now, by=admin.by)
     for fingerprint in fingerprints:
         print(f"Revoked {name}, certificate {fingerprint}")
 
@@ -112,26 +108,20 @@ def quarantine(directory: Directory, name: Name, comment: Comment = "") -> None:
 
     Example: kmip-server client quarantine /var/lib/kmip array7 -m "stolen from the rack?"
     """
-    import getpass
-
-    from kmip_server.config import Settings
     from kmip_server.storage.standing import quarantine_client
 
-    with open_database(Settings.load(directory).storage.url) as database:
-        quarantine_client(database, name, by=getpass.getuser(), now=int(time.time()), detail=comment)
+    with administering(directory) as admin:
+        quarantine_client(admin.database, name, by=admin.by, now=admin.now, detail=comment)
     print(f"{name} is in quarantine")
 
 
 @client.command()
 def release(directory: Directory, name: Name, comment: Comment = "") -> None:
     """Let a client out of quarantine. What an automatic rule had against it counts no more."""
-    import getpass
-
-    from kmip_server.config import Settings
     from kmip_server.storage.standing import release_client
 
-    with open_database(Settings.load(directory).storage.url) as database:
-        release_client(database, name, by=getpass.getuser(), now=int(time.time()), detail=comment)
+    with administering(directory) as admin:
+        release_client(admin.database, name, by=admin.by, now=admin.now, detail=comment)
     print(f"{name} is released")
 
 
@@ -139,13 +129,11 @@ def release(directory: Directory, name: Name, comment: Comment = "") -> None:
 def list_all(directory: Directory, as_json: Json = False) -> None:
     """List every certificate ever made for a client here, revoked ones included, and who was seen with another one."""
     from kmip_server.cli.client_listing import COLUMNS, described, rows
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import list_clients
     from kmip_server.storage.standing import list_standings
 
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database:
-        records, standings = list_clients(database), list_standings(database)
+    with administering(directory) as admin:
+        records, standings = list_clients(admin.database), list_standings(admin.database)
     if as_json:
         print_json(described(records, standings))
     else:
@@ -159,13 +147,11 @@ def groups(directory: Directory, name: Name, group: Groups = None) -> None:
 
     Example: kmip-server client groups /var/lib/kmip array7 --group arrays --group archive
     """
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import set_client_groups
 
-    settings = Settings.load(directory)
     chosen = checked_groups(group)
-    with open_database(settings.storage.url) as database:
-        set_client_groups(database, name, chosen)
+    with administering(directory) as admin:
+        set_client_groups(admin.database, name, chosen, by=admin.by, now=admin.now)
     print(f"{name} is in {', '.join(sorted(chosen)) or 'no group'}")
 
 
@@ -210,21 +196,21 @@ def _write_files(stage: Path, name: str, issued: Credentials, authority: Credent
         write_file(stage / _BUNDLE, pkcs12_bundle(issued, authority.certificate, name, password.encode()))
 
 
-def _record(settings: Settings, name: str, issued: Credentials, groups: frozenset[str]) -> None:
+def _enter(admin: Administration, name: str, issued: Credentials, groups: frozenset[str]) -> None:
     from kmip_server.identity.certificate import fingerprint_of
     from kmip_server.storage.accounts import add_client
 
     certificate = issued.certificate
-    with open_database(settings.storage.url) as database:
-        add_client(
-            database,
-            name=name,
-            fingerprint=fingerprint_of(issued.certificate_der),
-            serial=f"{certificate.serial_number:x}",
-            not_after=int(certificate.not_valid_after_utc.timestamp()),
-            now=int(time.time()),
-            groups=groups,
-        )
+    add_client(
+        admin.database,
+        name=name,
+        fingerprint=fingerprint_of(issued.certificate_der),
+        serial=f"{certificate.serial_number:x}",
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+        now=admin.now,
+        by=admin.by,
+        groups=groups,
+    )
 
 
 def _report(name: str, folder: Path, issued: Credentials, password: str | None, as_json: bool) -> None:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import time
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from kmip_server.cli.accounts import Directory, checked_name, open_database
+from kmip_server.cli.accounts import Directory, checked_name
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
-
-if TYPE_CHECKING:
-    from kmip_server.storage.database import Database
-    from kmip_server.storage.devices import Device
-
-_T = TypeVar("_T")
 
 devices = typer.Typer(help="Devices, and the stages of their workflows.", no_args_is_help=True)
 
@@ -38,8 +29,8 @@ def add(directory: Directory, name: Name, attribute: Attributes = None) -> None:
 
     checked_name(name)
     given = dict(map(_attribute, attribute or ()))
-    now, author = _now_and_author()
-    device = _in_database(directory, lambda database: add_device(database, name, given, author=author, now=now))
+    with administering(directory) as admin:
+        device = add_device(admin.database, name, given, author=admin.by, now=admin.now)
     print(f"{name} is at the stage {device.stage} of the workflow {device.workflow}, version {device.workflow_version}")
 
 
@@ -48,7 +39,8 @@ def list_all(directory: Directory, as_json: Json = False) -> None:
     """List the devices and their stages."""
     from kmip_server.storage.devices import list_devices
 
-    found = _in_database(directory, list_devices)
+    with administering(directory) as admin:
+        found = list_devices(admin.database)
     if as_json:
         print_json([asdict(device) for device in found])
     else:
@@ -61,7 +53,8 @@ def show(directory: Directory, name: Name, as_json: Json = False) -> None:
     """Show all that is known of a device."""
     from kmip_server.storage.devices import find
 
-    device = asdict(_in_database(directory, lambda database: find(database, name)))
+    with administering(directory) as admin:
+        device = asdict(find(admin.database, name))
     if as_json:
         print_json(device)
     else:
@@ -81,13 +74,10 @@ def advance(
     """
     from kmip_server.storage import devices as store
 
-    now, author = _now_and_author()
-
-    def take(database: Database) -> Device:
-        known = store.find(database, name)
-        return store.advance(database, known, author=author, now=now, to=to)
-
-    print(f"{name} is at the stage {_in_database(directory, take).stage}")
+    with administering(directory) as admin:
+        known = store.find(admin.database, name)
+        device = store.advance(admin.database, known, author=admin.by, now=admin.now, to=to)
+    print(f"{name} is at the stage {device.stage}")
 
 
 @devices.command()
@@ -95,8 +85,8 @@ def quarantine(directory: Directory, name: Name, comment: Comment = "") -> None:
     """Put a device into quarantine: only what a rule allows at this stage is allowed, from the next request on."""
     from kmip_server.storage import devices as store
 
-    now, author = _now_and_author()
-    _in_database(directory, lambda base: store.quarantine(base, name, author=author, now=now, detail=comment))
+    with administering(directory) as admin:
+        store.quarantine(admin.database, name, author=admin.by, now=admin.now, detail=comment)
     print(f"{name} is in quarantine")
 
 
@@ -105,8 +95,8 @@ def revoke(directory: Directory, name: Name, comment: Comment = "") -> None:
     """Revoke a device: it takes no stage any more."""
     from kmip_server.storage import devices as store
 
-    now, author = _now_and_author()
-    _in_database(directory, lambda base: store.revoke(base, name, author=author, now=now, detail=comment))
+    with administering(directory) as admin:
+        store.revoke(admin.database, name, author=admin.by, now=admin.now, detail=comment)
     print(f"{name} is revoked")
 
 
@@ -115,7 +105,8 @@ def history(directory: Directory, name: Name, as_json: Json = False) -> None:
     """List the stages that a device has taken: when, by whom, and who approved."""
     from kmip_server.storage import devices as store
 
-    found = _in_database(directory, lambda database: store.history(database, name))
+    with administering(directory) as admin:
+        found = store.history(admin.database, name)
     if as_json:
         lists = ("approvals", "notify")
         print_json([dict(row._mapping) | {each: json.loads(row._mapping[each]) for each in lists} for row in found])
@@ -132,17 +123,6 @@ def history(directory: Directory, name: Name, as_json: Json = False) -> None:
             for row in found
         ]
         print_table(("At", "From", "To", "By", "Approved by", "Why"), rows)
-
-
-def _in_database(directory: Path, act: Callable[[Database], _T]) -> _T:
-    from kmip_server.config import Settings
-
-    with open_database(Settings.load(directory).storage.url) as database:
-        return act(database)
-
-
-def _now_and_author() -> tuple[int, str]:
-    return int(time.time()), getpass.getuser()
 
 
 def _attribute(text: str) -> tuple[str, str]:

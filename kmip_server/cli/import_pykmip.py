@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import Administration, administering
 from kmip_server.cli.output import CommandError, Json, print_json, printable
 
 if TYPE_CHECKING:
     from kmip_server.cli.policy_files import OperationPolicies
+    from kmip_server.storage.database import Database
     from kmip_server.takeover.pykmip_configuration import PyKmipConfiguration
 
 _CLIENT_CA: Final = "client-ca.pem"
@@ -64,8 +66,9 @@ def import_pykmip(
             )
         else:
             _make(directory)
-            counts = _objects(directory, source, tables)
-            _configure(directory, configuration)
+            with administering(directory) as admin:
+                counts = _objects(admin, source, tables)
+                _configure(directory, configuration)
     finally:
         source.close()
     _report(sorted(tables), counts, [*unsupported, *configuration.left_out], dry_run=dry_run, as_json=as_json)
@@ -128,13 +131,11 @@ def _operation_policies(configuration: PyKmipConfiguration) -> OperationPolicies
     return read_policies(configuration.policies, ignored=frozenset(BUILT_IN))
 
 
-def _refuse_others(url: str, tables: OperationPolicies) -> None:
+def _refuse_others(database: Database, tables: OperationPolicies) -> None:
     """Raise CommandError if the policy in force has an operation policy of the same name that says something else."""
-    from kmip_server.cli.accounts import open_database
     from kmip_server.storage.accounts import read_policy
 
-    with open_database(url) as database:
-        known = read_policy(database).operation_policies
+    known = read_policy(database).operation_policies
     other = sorted(name for name, table in tables.items() if known.get(name, table) != table)
     if other:
         raise CommandError(
@@ -167,37 +168,36 @@ def _edit(text: str, changes: dict[tuple[str, str], object]) -> str:
     return text
 
 
-def _objects(directory: Path, source: Any, tables: OperationPolicies) -> Counter[str]:
+def _objects(admin: Administration, source: Any, tables: OperationPolicies) -> Counter[str]:
     """Store all objects in one transaction, then put their operation policies into the policy in force."""
-    import time
-
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.policy_files import add_operation_policies
-    from kmip_server.config import Settings
     from kmip_server.operations.services import Services
+    from kmip_server.storage.port import AuditEntry
     from kmip_server.storage.store import Store
     from kmip_server.takeover.objects import AlreadyTaken, take_over
     from policy.compiling import Ruling
     from policy.model import Policy
 
-    settings = Settings.load(directory)
-    _refuse_others(settings.storage.url, tables)
+    settings = admin.settings
+    _refuse_others(admin.database, tables)
     services = Services(
         ruling=Ruling(Policy(operation_policies=tables)), legacy_algorithms=settings.policy.legacy_algorithms
     )
     store = Store.open(settings.storage.url, open_master_key(settings))
     counts: Counter[str] = Counter()
-    now = int(time.time())
     try:
         with store.unit(writes=True) as unit:
             for found in _with_progress(source):
-                take_over(unit, services, found, now)
+                take_over(unit, services, found, admin.now)
                 counts[found.object_type.title] += 1
+            detail = f"{counts.total()} objects of a PyKMIP server"
+            unit.audit(AuditEntry(admin.now, admin.by, "Take Over", None, "succeeded", detail))
     except AlreadyTaken as taken:
         raise CommandError(f"{taken}; nothing was taken over") from None
     finally:
         store.close()
-    add_operation_policies(settings.storage.url, tables, "taken over from PyKMIP")
+    add_operation_policies(admin.database, tables, "taken over from PyKMIP", by=admin.by, now=admin.now)
     return counts
 
 

@@ -29,7 +29,10 @@ from kmip_server.cli.policy import policy
 from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
 from kmip_server.cli.upgrade import upgrade
+from kmip_server.cli.usage import usage
 from kmip_server.cli.user import user
+
+_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode"})
 
 app = typer.Typer(
     name="kmip-server",
@@ -43,7 +46,11 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    _as_user: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="Administer as this user, whose password is asked for.")
+    ] = None,
 ) -> None:
     """A KMIP key management server. Begin with: kmip-server init DIR
 
@@ -54,6 +61,8 @@ def _options(
 
         print(f"kmip-server {__version__}")
         raise typer.Exit
+    if _as_user is not None and context.invoked_subcommand in _ASK_NOBODY:
+        raise typer.BadParameter(f"{context.invoked_subcommand} asks no policy: leave --as out")
 
 
 app.command()(init)
@@ -66,6 +75,7 @@ app.add_typer(approvals, name="approvals")
 app.add_typer(notifications, name="notifications")
 app.add_typer(automation, name="automation")
 app.add_typer(audit, name="audit")
+app.add_typer(usage, name="usage")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)
@@ -88,6 +98,7 @@ _REFUSALS: Final = frozenset(
         "kmip_server.takeover.pykmip_configuration.PyKmipConfigurationError",
         "kmip_server.takeover.pykmip_database.PyKmipDatabaseError",
         "policy.model.PolicyError",
+        "policy.prices.PriceListError",
     }
 )
 """The exceptions whose message says everything, by name, so that nothing is loaded for them."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmip_server.cli.accounts import Directory, open_database
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress, shown_time
 
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ def list_all(
     as_json: Json = False,
 ) -> None:
     """List the messages that wait, were delivered, or were given up, the newest first."""
-    from kmip_server.config import Settings
     from policy import outbox
 
-    with open_database(Settings.load(directory).storage.url) as database, database.reading() as connection:
+    with administering(directory) as admin, admin.database.reading() as connection:
         found = [one for one in outbox.rows(connection) if not failed or one.standing == "failed"]
     if as_json:
         print_json([one._asdict() | {"standing": one.standing} for one in found])
@@ -46,12 +45,13 @@ def retry(
 
     Example: kmip-server notifications retry /var/lib/kmip 0199a2c4-...
     """
-    from kmip_server.config import Settings
+    from kmip_server.storage.administration import record
     from policy import outbox
 
-    with open_database(Settings.load(directory).storage.url) as database, database.writing() as connection:
-        if not outbox.retry(connection, identifier, int(time.time())):
+    with administering(directory) as admin, admin.database.writing() as connection:
+        if not outbox.retry(connection, identifier, admin.now):
             raise CommandError(f"there is no undelivered message {identifier!r}; `notifications list` has them")
+        record(connection, "Notification Retry", by=admin.by, about=identifier, now=admin.now)
     print(f"{identifier} is due now")
 
 
@@ -64,9 +64,6 @@ def test(
 
     Example: kmip-server notifications test /var/lib/kmip ops-mail
     """
-    import getpass
-
-    from kmip_server.config import Settings
     from kmip_server.notifying.sending import send
     from kmip_server.notifying.transport import Delivery, NotDeliveredError, read_secrets
     from kmip_server.opening import delivery_settings
@@ -76,14 +73,13 @@ def test(
     from policy.model import Who
     from policy.notifications import Event, Message, body_of, new_row
 
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database, database.reading() as connection:
+    with administering(directory) as admin, admin.database.reading() as connection:
         version = store.current(connection)
     channels = {} if version is None else version.policy.channels
     if channel not in channels:
         raise CommandError(f"the policy has no channel {channel!r}; it has: {', '.join(sorted(channels)) or 'none'}")
-    now, wanted = int(time.time()), delivery_settings(settings)
-    event = Event("test", now, Subject(getpass.getuser(), kind=Who.USER))
+    now, wanted = admin.now, delivery_settings(admin.settings)
+    event = Event("test", now, Subject(admin.by, kind=Who.USER))
     message = new_row(Message(channel, event.name, now, body_of(event)), new_identifier())
     try:
         with progress(f"Sending to {channel}"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from kmip_server.cli.accounts import Directory, open_database
+from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def explain(
     """
     from kmip_server.cli.explaining import explained
 
-    decision, steps = explained(directory, subject, action, resource)
+    with administering(directory):
+        decision, steps = explained(directory, subject, action, resource)
     if as_json:
         print_json(
             {"allowed": decision.allowed, "rule": decision.rule, "reason": decision.reason, "rules": _steps(steps)}
@@ -203,7 +205,9 @@ def simulate(
     from kmip_server.cli.simulating import simulated
     from policy.documents import read_document
 
-    judged, changed = simulated(directory, read_document(_text(file), str(file)))
+    candidate = read_document(_text(file), str(file))
+    with administering(directory):
+        judged, changed = simulated(directory, candidate)
     if as_json:
         print_json({"records": judged, "changed": [one._asdict() for one in changed]})
     elif changed:
@@ -224,9 +228,7 @@ def _steps(steps: list[Step]) -> list[dict[str, str | bool]]:
 
 
 def _read(directory: Path, read: Callable[[Connection], _T]) -> _T:
-    from kmip_server.config import Settings
-
-    with open_database(Settings.load(directory).storage.url) as database, database.reading() as connection:
+    with administering(directory) as admin, admin.database.reading() as connection:
         return read(connection)
 
 
@@ -244,9 +246,9 @@ def _document(directory: Path, version: int | None) -> str:
 
 def _put_in_force(directory: Path, comment: str, change: Callable[[Version | None], Policy]) -> None:
     from kmip_server.cli.policy_files import put_in_force
-    from kmip_server.config import Settings
 
-    version = put_in_force(Settings.load(directory).storage.url, change, comment)
+    with administering(directory) as admin:
+        version = put_in_force(admin.database, change, comment, by=admin.by, now=admin.now)
     print(f"Version {version} of the policy is in force")
 
 

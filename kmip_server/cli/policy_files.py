@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kmip_server.cli.accounts import open_database
 from kmip_server.cli.output import CommandError
 from kmip_server.config import FILE_NAME, RETIRED
 
 if TYPE_CHECKING:
+    from kmip_server.storage.database import Database
     from policy.model import OperationPolicy, Policy
     from policy.store import Version
 
@@ -24,29 +24,27 @@ _SECTION, _KEY = RETIRED.split(".")
 _LINE: Final = re.compile(rf"(?ms)^[ \t]*{_KEY}[ \t]*=[ \t]*\[[^\]]*\][^\n]*(\n|\Z)")
 
 
-def put_in_force(url: str, change: Callable[[Version | None], Policy | None], comment: str) -> int | None:
-    """Change the policy in force in one transaction; the number of the new version.
+def put_in_force(
+    database: Database, change: Callable[[Version | None], Policy | None], comment: str, *, by: str, now: int
+) -> int | None:
+    """Change the policy in force in one transaction, on record as done `by` a user; the number of the new version.
 
     `change` is given the version in force, and answers None where nothing is to be done. Raises PolicyError.
     """
-    import getpass
-    import time
-
     from kmip_server.storage.accounts import changing
     from kmip_server.storage.administration import done
     from policy import store
     from policy.compiling import Ruling
 
-    with open_database(url) as database, changing(database) as connection:
+    with changing(database) as connection:
         wanted = change(store.current(connection))
         if wanted is None:
             return None
         # What cannot be compiled cannot decide: a server must never read it.
         Ruling(wanted)
-        author, now = getpass.getuser(), int(time.time())
-        added = store.put_in_force(connection, wanted, author=author, comment=comment, now=now)
+        added = store.put_in_force(connection, wanted, author=by, comment=comment, now=now)
         detail = f"version {added.version}, SHA-256 {added.digest}"
-        done(connection, "policy-changed", "Policy Change", by=author, about="", now=now, detail=detail)
+        done(connection, "policy-changed", "Policy Change", by=by, about="", now=now, detail=detail)
         return added.version
 
 
@@ -62,7 +60,9 @@ def with_operation_policies(policy: Policy, more: OperationPolicies) -> Policy:
     return replace(policy, operation_policies={**policy.operation_policies, **more})
 
 
-def add_operation_policies(url: str, more: OperationPolicies, comment: str) -> int | None:
+def add_operation_policies(
+    database: Database, more: OperationPolicies, comment: str, *, by: str, now: int
+) -> int | None:
     """Add operation policies to the policy in force, which keeps its own of the same names; None if it has them all."""
 
     def added(version: Version | None) -> Policy | None:
@@ -70,7 +70,7 @@ def add_operation_policies(url: str, more: OperationPolicies, comment: str) -> i
         missing = {name: table for name, table in more.items() if name not in policy.operation_policies}
         return with_operation_policies(policy, missing) if missing else None
 
-    return put_in_force(url, added, comment) if more else None
+    return put_in_force(database, added, comment, by=by, now=now) if more else None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from kmip_server.cli.accounts import open_database
+from kmip_server.cli.acting import account
 from kmip_server.cli.backup import File
 from kmip_server.cli.output import CommandError, Json, print_json, progress
 from kmip_server.cli.staging import refuse_initialised, staged
@@ -45,8 +48,11 @@ def restore(
                     "the backup is of an older version, so that its keys have to be wrapped anew, and has no master"
                     " key: say in KMIP_MASTER_KEY__FILE where it is"
                 )
-            opened.restore_store(settings.storage.url, None if opened.current else open_master_key(settings))
-            add_operation_policies(settings.storage.url, tables, "operation policies out of files")
+            by, opening = account(stage).name, None if opened.current else open_master_key(settings)
+            opened.restore_store(settings.storage.url, opening, by=by)
+            with open_database(settings.storage.url) as database:
+                comment = "operation policies out of files"
+                add_operation_policies(database, tables, comment, by=by, now=int(time.time()))
         (stage / "clients").mkdir(mode=0o700, exist_ok=True)
     facts = opened.facts
     if as_json:

@@ -104,11 +104,11 @@ def _read(store: Store, connection: HeldConnection) -> Iterator[_Asked]:
 def _said(ruling: Ruling, unit: SqlUnit, asked: _Asked, groups: frozenset[str]) -> Decision | None:
     """What a policy says to a recorded request; None if that cannot be told any more."""
     from kmip_server.operations.resource import ObjectResource, server_itself
-    from policy.actions import CLIENT_OPERATIONS, OPERATIONS
+    from policy.actions import CLIENT_OPERATIONS, OPERATIONS, action_named
     from policy.decision import Context, decide, restrict
     from policy.model import Who
 
-    action = asked.operation.upper().replace("-", "_").replace(" ", "_")
+    action = action_named(asked.operation)
     if action not in OPERATIONS:
         return None
     subject = ruling.subject(Who.CLIENT, asked.caller, groups)

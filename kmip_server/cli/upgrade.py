@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kmip_server.cli.accounts import Directory
+from kmip_server.cli.acting import administering, permitted_record
 from kmip_server.cli.output import CommandError, progress
 
 if TYPE_CHECKING:
@@ -26,13 +27,17 @@ def upgrade(directory: Directory) -> None:
 
     with without_retired_setting(directory) as tables:
         settings = Settings.load(directory)
-        _migrate(settings)
-        added = add_operation_policies(settings.storage.url, tables, "operation policies out of files")
+        migrated = _migrate(settings)
+        with administering(directory) as admin:
+            comment = "operation policies out of files"
+            added = add_operation_policies(admin.database, tables, comment, by=admin.by, now=admin.now)
+    print(migrated)
     if added is not None:
         print(f"Operation policies are in version {added} of the policy now, and their files are not read any more.")
 
 
-def _migrate(settings: Settings) -> None:
+def _migrate(settings: Settings) -> str:
+    """Bring the database up to date, decided and on record in the same transaction; what was done, in words."""
     from alembic.util.exc import CommandError as UnknownRevision
 
     from kmip_server.cli.master_key import open_master_key
@@ -46,10 +51,17 @@ def _migrate(settings: Settings) -> None:
         before = _schema(database)
         if before is None:
             raise CommandError("the database is not that of a server: nothing was ever stored in it")
-        master_key = None if before == REVISION else open_master_key(settings)
+        if before == REVISION:
+            return f"Nothing to do: the database has schema {before} already."
         try:
             with progress("Upgrading the database ..."):
-                migrate(settings.storage.url, master_key=master_key)
+                migrate(
+                    settings.storage.url,
+                    master_key=open_master_key(settings),
+                    then=lambda connection: permitted_record(
+                        connection, settings.directory, "Upgrade", f"schema {before} -> {REVISION}"
+                    ),
+                )
         except UnknownRevision:
             raise CommandError(
                 f"the database has schema {before}, which this version does not know: a newer one has used it"
@@ -57,10 +69,7 @@ def _migrate(settings: Settings) -> None:
         after = _schema(database)
     finally:
         database.close()
-    if before == after:
-        print(f"Nothing to do: the database has schema {after} already.")
-    else:
-        print(f"The database had schema {before} and has {after} now.")
+    return f"The database had schema {before} and has {after} now."
 
 
 def _schema(database: Database) -> str | None:

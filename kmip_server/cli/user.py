@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name, open_database
+from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name
+from kmip_server.cli.acting import administering
 from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
 
 user = typer.Typer(help="User names and passwords, as a second factor beside the certificate.", no_args_is_help=True)
@@ -25,28 +26,22 @@ def add(directory: Directory, name: Name, group: Groups = None) -> None:
 
     Example: kmip-server users add /var/lib/kmip array7 --group arrays < password.txt
     """
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import add_user
 
-    settings = Settings.load(directory)
     checked_name(name)
     chosen = checked_groups(group)
-    hashed = _hash_of_new_password(name)
-    with open_database(settings.storage.url) as database:
-        add_user(database, name, hashed, chosen)
+    with administering(directory) as admin:
+        add_user(admin.database, name, _hash_of_new_password(name), chosen, by=admin.by, now=admin.now)
     print(f"{name} may be used from now on")
 
 
 @user.command()
 def password(directory: Directory, name: Name) -> None:
     """Give a user another password, asked for as by `add`. The former one is not accepted any more, within a second."""
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import set_password
 
-    settings = Settings.load(directory)
-    hashed = _hash_of_new_password(name)
-    with open_database(settings.storage.url) as database:
-        set_password(database, name, hashed)
+    with administering(directory) as admin:
+        set_password(admin.database, name, _hash_of_new_password(name), by=admin.by, now=admin.now)
     print(f"{name} has another password from now on")
 
 
@@ -64,24 +59,20 @@ def _hash_of_new_password(name: str) -> str:
 @user.command()
 def remove(directory: Directory, name: Name) -> None:
     """Remove a user: the password is not accepted any more, within a second."""
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import remove_user
 
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database:
-        remove_user(database, name)
+    with administering(directory) as admin:
+        remove_user(admin.database, name, by=admin.by, now=admin.now)
     print(f"{name} is removed")
 
 
 @user.command(name="list")
 def list_all(directory: Directory, as_json: Json = False) -> None:
     """List the users and their groups."""
-    from kmip_server.config import Settings
     from kmip_server.storage.accounts import read_accounts
 
-    settings = Settings.load(directory)
-    with open_database(settings.storage.url) as database:
-        users = sorted(read_accounts(database).users.values(), key=lambda found: found.name)
+    with administering(directory) as admin:
+        users = sorted(read_accounts(admin.database).users.values(), key=lambda found: found.name)
     if as_json:
         print_json([{"name": found.name, "groups": sorted(found.groups)} for found in users])
     else:

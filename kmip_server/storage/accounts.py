@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, cast, delete, insert, select, update
 from sqlalchemy.types import BigInteger, Text
 
 from kmip_server.storage import schema
-from kmip_server.storage.administration import done
+from kmip_server.storage.administration import done, record
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.rows import storable_key
@@ -78,9 +78,13 @@ def add_client(
     serial: str,
     not_after: int,
     now: int,
+    by: str,
     groups: frozenset[str] = frozenset(),
 ) -> None:
-    """Enter a client certificate. Raises AccountError if the name has one in force, or the certificate is known."""
+    """Enter a client certificate, on record as done `by` a user.
+
+    Raises AccountError if the name has one in force, or the certificate is known.
+    """
     _check_name(name)
     clients = schema.clients
     with changing(database) as connection:
@@ -92,6 +96,8 @@ def add_client(
         values = {"serial": serial, "not_after": not_after, "created_at": now}
         connection.execute(insert(clients).values(name=name, fingerprint=fingerprint, revoked_at=None, **values))
         _replace_groups(connection, name, groups)
+        detail = f"certificate {fingerprint}, {_in_words(groups)}"
+        record(connection, "Client Addition", by=by, about=name, now=now, detail=detail)
 
 
 def revoke_client(database: Database, name: str, now: int, *, by: str) -> tuple[str, ...]:
@@ -127,16 +133,17 @@ def list_clients(database: Database) -> list[ClientRecord]:
         return [_client(row, groups) for row in found]
 
 
-def set_client_groups(database: Database, name: str, groups: frozenset[str]) -> None:
-    """Replace the groups of a client. Raises AccountError if no client has this name."""
+def set_client_groups(database: Database, name: str, groups: frozenset[str], *, by: str, now: int) -> None:
+    """Replace the groups of a client, on record. Raises AccountError if no client has this name."""
     with changing(database) as connection:
         if connection.execute(select(schema.clients.c.name).where(schema.clients.c.name == name)).first() is None:
             raise AccountError(f"there is no client {name!r}")
         _replace_groups(connection, name, groups)
+        record(connection, "Client Groups", by=by, about=name, now=now, detail=_in_words(groups))
 
 
-def add_user(database: Database, name: str, password_hash: str, groups: frozenset[str]) -> None:
-    """Enter a user with the hash of the password. Raises AccountError if the name is taken."""
+def add_user(database: Database, name: str, password_hash: str, groups: frozenset[str], *, by: str, now: int) -> None:
+    """Enter a user with the hash of the password, on record. Raises AccountError if the name is taken."""
     _check_name(name)
     users = schema.users
     for group in groups:
@@ -146,22 +153,25 @@ def add_user(database: Database, name: str, password_hash: str, groups: frozense
             raise AccountError(f"there is a user {name!r} already: remove it first")
         values = {"password_hash": password_hash, "groups": json.dumps(sorted(groups))}
         connection.execute(insert(users).values(name=name, **values))
+        record(connection, "User Addition", by=by, about=name, now=now, detail=_in_words(groups))
 
 
-def set_password(database: Database, name: str, password_hash: str) -> None:
-    """Replace the hash of a user's password. Raises AccountError if there is no user of this name."""
+def set_password(database: Database, name: str, password_hash: str, *, by: str, now: int) -> None:
+    """Replace the hash of a user's password, on record. Raises AccountError if there is no user of this name."""
     users = schema.users
     with changing(database) as connection:
         changed = update(users).where(users.c.name == name).values(password_hash=password_hash)
         if not connection.execute(changed).rowcount:
             raise AccountError(f"there is no user {name!r}")
+        record(connection, "User Password", by=by, about=name, now=now)
 
 
-def remove_user(database: Database, name: str) -> None:
-    """Remove a user. Raises AccountError if there is none of this name."""
+def remove_user(database: Database, name: str, *, by: str, now: int) -> None:
+    """Remove a user, on record. Raises AccountError if there is none of this name."""
     with changing(database) as connection:
         if not connection.execute(delete(schema.users).where(schema.users.c.name == name)).rowcount:
             raise AccountError(f"there is no user {name!r}")
+        record(connection, "User Removal", by=by, about=name, now=now)
 
 
 def read_accounts(database: Database) -> Accounts:
@@ -252,6 +262,10 @@ def _client(row: Row[tuple[object, ...]], groups: Mapping[str, frozenset[str]]) 
         revoked_at=row.revoked_at,
         groups=groups.get(row.name, frozenset()),
     )
+
+
+def _in_words(groups: frozenset[str]) -> str:
+    return f"groups {', '.join(sorted(groups))}" if groups else "no group"
 
 
 def _check_name(name: str) -> None:

@@ -29,6 +29,7 @@ from typing import IO, Any
 from sqlalchemy import func, insert, inspect, select
 
 from kmip_server.storage import schema
+from kmip_server.storage.administration import record
 from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.migrations import upgrade
@@ -60,10 +61,11 @@ class BackupFacts:
     files: tuple[str, ...]
 
 
-def backup(url: str, target: Path, files: Mapping[str, Path] | None = None) -> BackupFacts:
+def backup(url: str, target: Path, files: Mapping[str, Path] | None = None, *, by: str) -> BackupFacts:
     """Write a consistent copy of a store, which may be in use, and of other files by name, as a new file of mode 0600.
 
-    Raises BackupError if the target exists, UnsafeDatabaseError or StorageUnavailable if the store cannot be read.
+    It is on record as begun `by` a user before anything is read, and so in the copy, too. Raises BackupError if the
+    target exists, UnsafeDatabaseError or StorageUnavailable if the store cannot be read.
     """
     named = dict(files or {})
     for name in named:
@@ -73,6 +75,8 @@ def backup(url: str, target: Path, files: Mapping[str, Path] | None = None) -> B
     database = Database(url)
     database.check_file()
     database.check_schema()
+    with database.writing() as connection:
+        record(connection, "Backup", by=by, about="", now=int(time.time()), detail=str(target))
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch:
         copy = Path(scratch, _STORE)
         if database.sqlite:
@@ -100,21 +104,30 @@ class OpenBackup:
         """Whether the store has the schema of this version; restoring one of an older version needs its master key."""
         return self.facts.schema_revision == schema.REVISION
 
-    def restore_store(self, url: str, master_key: MasterKey | None = None) -> None:
-        """Put the store into an empty database, and bring its schema up to date. Raises BackupError if it is not empty.
+    def restore_store(self, url: str, master_key: MasterKey | None = None, *, by: str) -> None:
+        """Put the store into an empty database, its schema up to date, with a record that it was restored `by` a user.
 
-        The directory of an SQLite file is made if there is none. Raises MasterKeyError if keys have to be wrapped anew.
+        The directory of an SQLite file is made if there is none. Raises BackupError if the database is not empty,
+        MasterKeyError if keys have to be wrapped anew.
         """
         database = Database(url)
         _refuse_used(database)
         # The unpacked copy: nothing is put anywhere before it is known to be of use.
         upgrade(f"sqlite:///{self.store}", master_key=master_key)
+        self._record(by)
         if database.sqlite:
             _make_one_file(self.store)
             _place(self.store, database.path, 0o600)
         else:
             _copy_rows_to_database(self.store, database, url)
         database.close()
+
+    def _record(self, by: str) -> None:
+        copy = Database(f"sqlite:///{self.store}")
+        detail = f"backup of {self.facts.created_at}, up to record {self.facts.audit_sequence}"
+        with copy.writing() as connection:
+            record(connection, "Restore", by=by, about="", now=int(time.time()), detail=detail)
+        copy.close()
 
     def restore_files(self, directory: Path) -> None:
         """Put every other file under a directory. Raises BackupError if one of them exists, before any is written."""
@@ -134,7 +147,7 @@ def open_backup(source: Path) -> Iterator[OpenBackup]:
         yield OpenBackup(facts, Path(scratch, _STORE), {name: Path(scratch, _FILES, name) for name in facts.files})
 
 
-def restore(source: Path, url: str, directory: Path, master_key: MasterKey | None = None) -> BackupFacts:
+def restore(source: Path, url: str, directory: Path, master_key: MasterKey | None = None, *, by: str) -> BackupFacts:
     """Verify a backup, then put its store into the empty database at `url` and its other files under `directory`.
 
     Nothing that exists is overwritten. Raises BackupError if the backup is damaged or the target is not empty;
@@ -142,7 +155,7 @@ def restore(source: Path, url: str, directory: Path, master_key: MasterKey | Non
     """
     with open_backup(source) as opened:
         _refuse_existing(opened.files, directory)
-        opened.restore_store(url, master_key)
+        opened.restore_store(url, master_key, by=by)
         opened.restore_files(directory)
         return opened.facts
 

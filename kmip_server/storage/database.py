@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -65,11 +65,19 @@ class Sql:
     constants: tuple[Any, ...]
 
 
+class First(Protocol):
+    """What each transaction of administration begins with; what it raises ends the transaction."""
+
+    def __call__(self, connection: Connection, *, writes: bool) -> None:
+        """Look at the database as the transaction sees it."""
+
+
 class Database:
     """The database behind a URL: `sqlite:////absolute/path.db` or `postgresql+psycopg://user@host/name`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, first: First | None = None) -> None:
         parsed = make_url(url)
+        self._first = first
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.url = parsed
@@ -136,6 +144,8 @@ class Database:
         with _translated(), self.engine.connect().execution_options(reads=True) as connection:
             if not self.sqlite:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if self._first is not None:
+                self._first(connection, writes=False)
             yield connection
 
     @contextmanager
@@ -145,6 +155,8 @@ class Database:
         Raises StorageUnavailable.
         """
         with _translated(), self.engine.begin() as connection:
+            if self._first is not None:
+                self._first(connection, writes=True)
             yield connection
 
     def check_schema(self) -> None:

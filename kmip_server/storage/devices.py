@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Row, insert, select, update
 from kmip_server.storage import schema
 from kmip_server.storage.accounts import AccountError, changing
 from kmip_server.storage.administration import done
+from kmip_server.storage.approving import ApprovalMissing, approved
 from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
 from policy import store as policy_store
 from policy import workflows
-from policy.approvals import ApprovalRequest, Standing, needs_to_text, standing
+from policy.approvals import ApprovalRequest
 from policy.model import Member, Policy, Stage, Workflow
 
 ADVANCE = "DSCC_ADVANCE_STAGE"
@@ -40,10 +41,6 @@ class Device:
     revoked_at: int | None
     attributes: Mapping[str, str]
     transitions: int
-
-
-class ApprovalMissing(AccountError):  # noqa: N818
-    """Others have to approve the stage first; they are asked, and the device stays where it is."""
 
 
 def list_devices(database: Database) -> list[Device]:
@@ -96,12 +93,12 @@ def advance(database: Database, known: Device, *, author: str, now: int, to: str
         lacking = workflows.unmet(stage, device.attributes, device.since, now)
         if lacking:
             raise AccountError(f"{device.name} does not take the stage {stage.name!r}: {'; '.join(lacking)}")
-        approved = _approved(connection, policy, device, stage, author, now)
-        if isinstance(approved, ApprovalMissing):
+        approved_by = _approved(connection, device, stage, author, now)
+        if isinstance(approved_by, ApprovalMissing):
             # Raised after the commit: the question stays.
-            missing = approved
+            missing = approved_by
         else:
-            return _move(connection, device, stage.name, stage.notify, author=author, now=now, approvals=approved)
+            return _move(connection, device, stage.name, stage.notify, author=author, now=now, approvals=approved_by)
     raise missing
 
 
@@ -180,46 +177,15 @@ def _move(
 
 
 def _approved(
-    connection: Connection, policy: Policy, device: Device, stage: Stage, author: str, now: int
+    connection: Connection, device: Device, stage: Stage, author: str, now: int
 ) -> Sequence[str] | ApprovalMissing:
     """Who has approved this step, which is used up with it; or that others are asked."""
     if not stage.approvals:
         return ()
     resource = f"{device.name}: {stage.name}"
     digest = sha256(json.dumps([ADVANCE, resource, device.transitions]).encode()).digest()
-    table = policy_store.approvals
-    asked = [
-        one for one in policy_store.requests_for_approval(connection) if one.digest == digest and one.used_at is None
-    ]
-    roles = {name: member.roles for name, member in policy.users.items()}
-    for request in asked[:1]:
-        # What the workflow asks for now, not what it asked for then.
-        where = standing(request._replace(needs=stage.approvals), roles, now)
-        if where is Standing.GRANTED:
-            used = update(table).where(table.c.approval_id == request.approval_id, table.c.used_at.is_(None))
-            connection.execute(used.values(used_at=now))
-            return [vote.user for vote in request.votes if vote.approves]
-        if where is Standing.REFUSED:
-            raise AccountError(f"this stage was refused, under {request.approval_id}")
-        if where is Standing.OPEN:
-            return _missing(request.approval_id)
-    request = ApprovalRequest(new_identifier(), digest, author, ADVANCE, resource, stage.approvals, now)
-    connection.execute(
-        insert(table).values(
-            approval_id=request.approval_id,
-            digest=digest,
-            subject=author,
-            action=ADVANCE,
-            resource=resource,
-            needs=needs_to_text(stage.approvals),
-            requested_at=now,
-        )
-    )
-    return _missing(request.approval_id)
-
-
-def _missing(approval_id: str) -> ApprovalMissing:
-    return ApprovalMissing(f"others have to approve this stage first, under {approval_id}: ask again when they have")
+    wanted = ApprovalRequest(new_identifier(), digest, author, ADVANCE, resource, stage.approvals, now)
+    return approved(connection, wanted)
 
 
 def _enrolled_by(connection: Connection, policy: Policy, device: Device) -> Workflow:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     Table,
-    Text,
     bindparam,
-    cast,
     delete,
     insert,
     literal_column,
@@ -66,8 +63,6 @@ class Statements:
     use_approval: str  # used_at, approval_id
     get_approvals: str
     get_votes: str
-    insert_vote: str
-    move_epoch: str
     insert_message: str
     due_messages: Sql  # now, limit
     claim_message: str  # lease's end, message_id, next_attempt_at before
@@ -87,7 +82,7 @@ def build_statements(database: Database) -> Statements:
     objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
     jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
     acts = schema.automatic_acts
-    approvals, votes, state, outbox = schema.approvals, schema.approval_votes, schema.server_state, schema.outbox
+    approvals, votes, outbox = schema.approvals, schema.approval_votes, schema.outbox
 
     def text(statement: object, *order: str) -> str:
         sql = database.compile(statement, *order)  # type: ignore[arg-type]
@@ -195,12 +190,6 @@ def build_statements(database: Database) -> Statements:
         get_votes=text(
             select(votes.c.user_name, votes.c.approves, votes.c.at).where(votes.c.approval_id == bindparam("key")),
             "key",
-        ),
-        insert_vote=insertion(votes, *(column.name for column in votes.columns)),
-        move_epoch=text(
-            update(state)
-            .where(state.c.key == literal_column("'epoch'"))
-            .values(value=cast(cast(state.c.value, BigInteger) + literal_column("1"), Text))
         ),
         insert_message=insertion(outbox, *(column.name for column in outbox.columns)),
         due_messages=database.compile(

@@ -34,7 +34,7 @@ from kmip_server.storage.sealing import Sealed, Sealer, bound_columns, sealed_in
 from kmip_server.storage.searching import Searcher
 from kmip_server.storage.statements import build_statements
 from kmip_server.storage.writes import Kind, Write, send
-from policy.approvals import ApprovalRequest, Vote
+from policy.approvals import ApprovalRequest
 from policy.notifications import Message, Waiting, new_row
 
 _ABSENT: Any = object()
@@ -286,12 +286,6 @@ class SqlUnit:
     def use_approval(self, request: ApprovalRequest, now: int) -> None:
         self._write((Kind.USE_APPROVAL, request.approval_id, now, (), None))
         self._remember(self._approvals, request.digest, None)
-
-    def vote(self, approval_id: str, vote: Vote) -> None:
-        """Enter what a user says to a request for approval, and have every worker look at it: for administration."""
-        values = (approval_id, vote.user, vote.approves, vote.at)
-        self._connection.run(self._access.statements.insert_vote, values)
-        self._connection.run(self._access.statements.move_epoch)
 
     # Notifications
 

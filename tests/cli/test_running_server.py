@@ -90,7 +90,7 @@ def test_a_user_who_was_entered_just_now_is_known_to_the_very_next_request(
         with make_client("quick").session(V) as session:
             key = session.create_aes()
             for name in names:
-                enter_user(database, name, hashed, frozenset())
+                enter_user(database, name, hashed, frozenset(), by="root", now=1)
                 assert reads(session, key, credential(name, PASSWORD))
     finally:
         database.close()

@@ -232,7 +232,7 @@ def test_an_upgrade_leaves_operation_policies_of_the_policy_as_they_are(run, wit
 
 def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, with_files: Path, tmp_path: Path) -> None:
     files = {str(path.relative_to(with_files)): path for path in with_files.rglob("*.*") if path.name != "kmip.db"}
-    backup(f"sqlite:///{with_files}/kmip.db", tmp_path / "backup", files)
+    backup(f"sqlite:///{with_files}/kmip.db", tmp_path / "backup", files, by="root")
     ran = run("restore", tmp_path / "backup", tmp_path / "restored")
     assert ran.code == 0, ran.err
     assert reads_by(run, tmp_path / "restored", "team")

@@ -51,6 +51,7 @@ def _add(database: Database, name: str, *groups: str, fingerprint: str = "") -> 
         serial="1",
         not_after=2_000_000_000,
         now=1_700_000_000,
+        by="root",
         groups=frozenset(groups),
     )
 
@@ -94,11 +95,11 @@ def test_a_revoked_clients_name_stays_known(source: DirectorySource, database: D
 
 def test_users_and_their_groups_are_in_the_directory(source: DirectorySource, database: Database) -> None:
     hashed = hash_password("correct horse")
-    accounts.add_user(database, "operator", hashed, frozenset({"operators"}))
+    accounts.add_user(database, "operator", hashed, frozenset({"operators"}), by="root", now=1)
     source.refresh()
     user = source.current.users["operator"]
     assert (user.name, user.password_hash, user.groups) == ("operator", hashed, {"operators"})
-    accounts.remove_user(database, "operator")
+    accounts.remove_user(database, "operator", by="root", now=1)
     source.refresh()
     assert not source.current.users
 
@@ -107,7 +108,7 @@ def test_a_caller_is_looked_up_again_in_a_newer_directory(source: DirectorySourc
     _add(database, "alice", "arrays")
     source.refresh()
     caller = source.current.caller(_identity("alice"))
-    accounts.set_client_groups(database, "alice", frozenset({"tapes"}))
+    accounts.set_client_groups(database, "alice", frozenset({"tapes"}), by="root", now=1)
     source.refresh()
     assert source.current.again(caller) == Caller("alice", frozenset({"tapes"}), "fingerprint of alice")
     assert source.current.named("alice") == Caller("alice", frozenset({"tapes"}))

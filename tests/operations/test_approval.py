@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import tomli_w
+from sqlalchemy import insert
 from support import requests as ask
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Operation, Reason, Tag
 from support.server import COMMAND, RunningServer
 from support.wire import enumeration, octets
 
-from policy.approvals import Vote
+from kmip_server.storage import schema
+from kmip_server.storage.accounts import changing
 from policy.compiling import Ruling
 from policy.documents import read_document
 
@@ -24,7 +26,11 @@ VERSION = (2, 1)
 MANDATORY, OPTIONAL = 1, 2
 PENDING = 2
 DOCUMENT = {
-    "users": {"carol": {"roles": ["security officer"]}, "dave": {"roles": ["security officer"]}, "eve": {}},
+    "users": {
+        "carol": {"roles": ["security officer"]},
+        "dave": {"roles": ["security officer"]},
+        "eve": {"roles": ["administrator"]},
+    },
     "rules": [
         {
             "name": "two agree before a key is destroyed",
@@ -60,9 +66,10 @@ def identifier_in(message: str) -> str:
 
 
 def vote(engine: EngineHarness, approval: str, *users: str, approves: bool = True) -> None:
-    with engine.store.unit(writes=True) as unit:
+    with changing(engine.store.database) as connection:
         for user in users:
-            unit.vote(approval, Vote(user, approves, engine.now))
+            values = {"approval_id": approval, "user_name": user, "approves": approves, "at": engine.now}
+            connection.execute(insert(schema.approval_votes).values(values))
 
 
 def test_it_is_done_once_two_have_agreed_and_once_only(engine: EngineHarness, client: EngineClient) -> None:

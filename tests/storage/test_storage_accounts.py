@@ -29,7 +29,16 @@ def database(store: Store) -> Database:
 
 
 def add(database: Database, name: str, fingerprint: str, groups: frozenset[str] = NONE) -> None:
-    add_client(database, name=name, fingerprint=fingerprint, serial="0a", not_after=2_000_000_000, now=5, groups=groups)
+    add_client(
+        database,
+        name=name,
+        fingerprint=fingerprint,
+        serial="0a",
+        not_after=2_000_000_000,
+        now=5,
+        by="root",
+        groups=groups,
+    )
 
 
 def test_a_client_is_in_force_until_it_is_revoked(database: Database) -> None:
@@ -61,8 +70,8 @@ def test_a_name_has_one_certificate_in_force_and_a_revoked_one_never_comes_back(
 def test_what_is_not_there_cannot_be_changed(database: Database) -> None:
     for change in (
         lambda: revoke_client(database, "nobody", 1, by="root"),
-        lambda: set_client_groups(database, "nobody", NONE),
-        lambda: remove_user(database, "nobody"),
+        lambda: set_client_groups(database, "nobody", NONE, by="root", now=1),
+        lambda: remove_user(database, "nobody", by="root", now=1),
     ):
         with pytest.raises(AccountError, match="nobody"):
             change()
@@ -76,17 +85,17 @@ def test_names_are_short_and_printable(database: Database, name: str) -> None:
     with pytest.raises(AccountError, match="255 printable"):
         add(database, "alice", "aa" * 32, frozenset({name}))
     with pytest.raises(AccountError, match="255 printable"):
-        add_user(database, name, "hash", NONE)
+        add_user(database, name, "hash", NONE, by="root", now=1)
 
 
 def test_users_come_and_go_and_their_hash_is_not_shown(database: Database) -> None:
-    add_user(database, "carol", "$argon2id$hash", frozenset({"staff"}))
+    add_user(database, "carol", "$argon2id$hash", frozenset({"staff"}), by="root", now=1)
     with pytest.raises(AccountError, match="already"):
-        add_user(database, "carol", "other", NONE)
+        add_user(database, "carol", "other", NONE, by="root", now=1)
     user = read_accounts(database).users["carol"]
     assert (user.password_hash, user.groups) == ("$argon2id$hash", {"staff"})
     assert "argon2id" not in repr(user)
-    remove_user(database, "carol")
+    remove_user(database, "carol", by="root", now=1)
     assert not read_accounts(database).users
 
 
@@ -95,10 +104,10 @@ def test_every_change_moves_the_epoch_and_every_reader_sees_it(store: Store, dat
     assert reader.current() == 0
     changes = [
         lambda: add(database, "alice", "aa" * 32),
-        lambda: set_client_groups(database, "alice", frozenset({"db"})),
+        lambda: set_client_groups(database, "alice", frozenset({"db"}), by="root", now=1),
         lambda: revoke_client(database, "alice", 1, by="root"),
-        lambda: add_user(database, "carol", "hash", NONE),
-        lambda: remove_user(database, "carol"),
+        lambda: add_user(database, "carol", "hash", NONE, by="root", now=1),
+        lambda: remove_user(database, "carol", by="root", now=1),
     ]
     for number, change in enumerate(changes, start=1):
         change()

@@ -50,8 +50,8 @@ def filled(store: Store, make_row: MakeRow) -> Store:
         unit.add_job(Job(b"job", "alice", 1, 1, b"request", 1))
         unit.claim_nonce("key", b"nonce")
     names: frozenset[str] = frozenset({"staff"})
-    add_client(store.database, name="alice", fingerprint="aa", serial="1", not_after=9, now=1, groups=names)
-    add_user(store.database, "carol", "hash", names)
+    add_client(store.database, name="alice", fingerprint="aa", serial="1", not_after=9, now=1, by="root", groups=names)
+    add_user(store.database, "carol", "hash", names, by="root", now=1)
     return store
 
 
@@ -70,12 +70,16 @@ def test_a_restored_store_is_the_one_that_was_saved(filled: Store, other_url: st
     (tmp_path / "ca.pem").chmod(0o644)
     (tmp_path / "server.toml").chmod(0o600)
     files = {"server.toml": tmp_path / "server.toml", "pki/ca.pem": tmp_path / "ca.pem"}
-    saved = backup(url_of(filled), tmp_path / "backup", files)
-    assert (saved.objects, saved.audit_sequence) == (30, 30)
+    saved = backup(url_of(filled), tmp_path / "backup", files, by="root")
+    # Beside the objects, a client and a user were entered, and the backup begun.
+    assert (saved.objects, saved.audit_sequence) == (30, 33)
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
-    assert restore(tmp_path / "backup", other_url, tmp_path / "restored") == saved
+    assert restore(tmp_path / "backup", other_url, tmp_path / "restored", by="root") == saved
     restored = Store.open(other_url, LocalMasterKey(MASTER_KEY))
-    assert dump(restored) == dump(filled)
+    before, after = dump(filled), dump(restored)
+    (restoring,) = set(after.pop("audit")) - set(before.pop("audit"))
+    assert restoring[2:4] == ("root", "Restore")
+    assert after | {"audit_head": []} == before | {"audit_head": []}
     assert check(restored) == []
     assert read_accounts(restored.database) == read_accounts(filled.database)
     restored.close()
@@ -86,7 +90,7 @@ def test_a_restored_store_is_the_one_that_was_saved(filled: Store, other_url: st
 
 
 def test_a_backup_holds_no_key_in_clear(filled: Store, tmp_path: Path) -> None:
-    backup(url_of(filled), tmp_path / "backup")
+    backup(url_of(filled), tmp_path / "backup", by="root")
     content = (tmp_path / "backup").read_bytes()
     assert b"canary" not in content
     assert MASTER_KEY not in content
@@ -114,13 +118,13 @@ def test_a_backup_under_load_is_consistent(store: Store, make_row: MakeRow, tmp_
     while len(acknowledged) < 50 and thread.is_alive():
         stop.wait(0.01)
     before = [row.unique_identifier for row in acknowledged]
-    facts = backup(url_of(store), tmp_path / "backup")
+    facts = backup(url_of(store), tmp_path / "backup", by="root")
     after = len(acknowledged)
     stop.set()
     thread.join()
     lane.close()
     assert len(before) <= facts.objects <= after + 16
-    restore(tmp_path / "backup", f"sqlite:///{tmp_path}/restored.db", tmp_path)
+    restore(tmp_path / "backup", f"sqlite:///{tmp_path}/restored.db", tmp_path, by="root")
     restored = Store.open(f"sqlite:///{tmp_path}/restored.db", LocalMasterKey(MASTER_KEY))
     assert check(restored) == []
     with restored.unit(writes=False) as unit:
@@ -130,7 +134,7 @@ def test_a_backup_under_load_is_consistent(store: Store, make_row: MakeRow, tmp_
 
 def test_every_damaged_region_is_refused(filled: Store, tmp_path: Path) -> None:
     source = tmp_path / "backup"
-    backup(url_of(filled), source)
+    backup(url_of(filled), source, by="root")
     content = source.read_bytes()
     positions = [0, 20, 21, 60, HEADER - 1, HEADER, HEADER + 100, HEADER + 257, len(content) // 2, len(content) - 1]
     for position in positions:
@@ -142,10 +146,10 @@ def test_every_damaged_region_is_refused(filled: Store, tmp_path: Path) -> None:
     for size in (0, 10, HEADER, HEADER + 512, len(content) - 1):
         source.write_bytes(content[:size])
         with pytest.raises(BackupError):
-            restore(source, f"sqlite:///{tmp_path}/restored.db", tmp_path)
+            restore(source, f"sqlite:///{tmp_path}/restored.db", tmp_path, by="root")
     source.write_bytes(content + b"\0")
     with pytest.raises(BackupError):
-        restore(source, f"sqlite:///{tmp_path}/restored.db", tmp_path)
+        restore(source, f"sqlite:///{tmp_path}/restored.db", tmp_path, by="root")
     assert not (tmp_path / "restored.db").exists()
 
 
@@ -176,19 +180,19 @@ def forged(original: bytes, change: dict[str, bytes], rename: dict[str, str]) ->
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "files/../../outside", "files/a/../b", "."])
 def test_a_forged_backup_writes_nothing_outside(sqlite_store: Store, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
-    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"})
+    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
     content = forged((tmp_path / "backup").read_bytes(), {}, {"files/file": name})
     (tmp_path / "forged").write_bytes(content)
     with pytest.raises(BackupError):
-        restore(tmp_path / "forged", f"sqlite:///{tmp_path}/new/store.db", tmp_path / "new")
+        restore(tmp_path / "forged", f"sqlite:///{tmp_path}/new/store.db", tmp_path / "new", by="root")
     assert not (tmp_path / "new").exists()
 
 
 def test_a_forged_mode_gives_no_more_than_reading(sqlite_store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"})
+    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
     (tmp_path / "forged").write_bytes(forged((tmp_path / "backup").read_bytes(), {}, {}))
-    restore(tmp_path / "forged", f"sqlite:///{tmp_path}/new/store.db", tmp_path / "new")
+    restore(tmp_path / "forged", f"sqlite:///{tmp_path}/new/store.db", tmp_path / "new", by="root")
     assert (tmp_path / "new" / "file").stat().st_mode & 0o7777 == 0o744
     assert (tmp_path / "new" / "store.db").stat().st_mode & 0o7777 == 0o600
 
@@ -197,22 +201,22 @@ def test_a_forged_mode_gives_no_more_than_reading(sqlite_store: Store, tmp_path:
 def test_a_file_s_name_stays_below_the_directory(sqlite_store: Store, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BackupError):
-        backup(url_of(sqlite_store), tmp_path / "backup", {name: tmp_path / "file"})
+        backup(url_of(sqlite_store), tmp_path / "backup", {name: tmp_path / "file"}, by="root")
     assert not (tmp_path / "backup").exists()
 
 
 def test_nothing_that_exists_is_overwritten(filled: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("first")
     files = {"file": tmp_path / "file"}
-    backup(url_of(filled), tmp_path / "backup", files)
+    backup(url_of(filled), tmp_path / "backup", files, by="root")
     before = dump(filled)
     with pytest.raises(BackupError, match="exists already"):
-        backup(url_of(filled), tmp_path / "backup", files)
+        backup(url_of(filled), tmp_path / "backup", files, by="root")
     with pytest.raises(BackupError, match=r"exists already|in use"):
-        restore(tmp_path / "backup", url_of(filled), tmp_path / "elsewhere")
+        restore(tmp_path / "backup", url_of(filled), tmp_path / "elsewhere", by="root")
     assert not (tmp_path / "elsewhere").exists()
     with pytest.raises(BackupError, match="exists already"):
-        restore(tmp_path / "backup", f"sqlite:///{tmp_path}/new.db", tmp_path)
+        restore(tmp_path / "backup", f"sqlite:///{tmp_path}/new.db", tmp_path, by="root")
     assert not (tmp_path / "new.db").exists()
     assert dump(filled) == before
 
@@ -223,12 +227,12 @@ def test_a_destroyed_key_does_not_come_back_unannounced(sqlite_store: Store, mak
     with sqlite_store.unit(writes=True) as unit:
         unit.insert(row, b"key")
         unit.audit(audited("Create", row.unique_identifier))
-    older = backup(url_of(sqlite_store), tmp_path / "older")
+    older = backup(url_of(sqlite_store), tmp_path / "older", by="root")
     with sqlite_store.unit(writes=True) as unit:
         unit.update_material(row._replace(destroyed=True).next_version(), None)
         unit.audit(audited("Destroy", row.unique_identifier))
-    newer = backup(url_of(sqlite_store), tmp_path / "newer")
-    assert newer.audit_sequence == older.audit_sequence + 1
+    newer = backup(url_of(sqlite_store), tmp_path / "newer", by="root")
+    assert newer.audit_sequence == older.audit_sequence + 2, "the backup itself is on record"
     assert newer.audit_digest != older.audit_digest
 
 
@@ -236,14 +240,16 @@ def test_a_backup_of_the_first_schema_is_brought_up_to_date_with_its_master_key(
     sqlite_store: Store, other_url: str, tmp_path: Path
 ) -> None:
     put_old_store(f"sqlite:///{tmp_path}/old.db")
-    backup(url_of(sqlite_store), tmp_path / "backup")
+    backup(url_of(sqlite_store), tmp_path / "backup", by="root")
     (tmp_path / "backup").write_bytes(old_backup((tmp_path / "backup").read_bytes(), tmp_path / "old.db"))
     target = tmp_path / "restored"
     for key in (None, LocalMasterKey(bytes(32))):
         with pytest.raises(MasterKeyError):
-            restore(tmp_path / "backup", other_url, target, key)
+            restore(tmp_path / "backup", other_url, target, key, by="root")
         assert not target.exists()
-    assert restore(tmp_path / "backup", other_url, target, LocalMasterKey(MASTER_KEY)).schema_revision == "0001"
+    assert (
+        restore(tmp_path / "backup", other_url, target, LocalMasterKey(MASTER_KEY), by="root").schema_revision == "0001"
+    )
     restored = Store.open(other_url, LocalMasterKey(MASTER_KEY))
     with restored.unit(writes=False) as unit:
         rows = {name: unit.get(name) for name in MATERIALS}
@@ -253,8 +259,8 @@ def test_a_backup_of_the_first_schema_is_brought_up_to_date_with_its_master_key(
 
 
 def test_a_restored_store_goes_on(filled: Store, make_row: MakeRow, other_url: str, tmp_path: Path) -> None:
-    backup(url_of(filled), tmp_path / "backup")
-    restore(tmp_path / "backup", other_url, tmp_path / "restored")
+    backup(url_of(filled), tmp_path / "backup", by="root")
+    restore(tmp_path / "backup", other_url, tmp_path / "restored", by="root")
     restored = Store.open(other_url, LocalMasterKey(MASTER_KEY))
     row = make_row()
     with restored.unit(writes=True) as unit:

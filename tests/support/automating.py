@@ -42,7 +42,7 @@ class Rules:
             policy_store.put_in_force(connection, policy, author="root", comment=str(self.version), now=self.version)
 
     def worker(self) -> Automation:
-        directories = directory_source(self.store, [])
+        directories = directory_source(self.store)
 
         def newest() -> Directory:
             directories.refresh()
@@ -61,6 +61,7 @@ class Rules:
             serial="1",
             not_after=NOON * 2,
             now=now,
+            by="root",
             groups=frozenset(groups),
         )
 
