@@ -125,7 +125,7 @@ def test_a_change_of_stage_moves_the_epoch_by_which_workers_decide(run, director
     assert after.epoch > before.epoch
     assert after.stages == {"d": "bootstrap"}
     store = type("Opened", (), {"database": database})
-    source = directory_source(store, [])  # type: ignore[arg-type]
+    source = directory_source(store)  # type: ignore[arg-type]
     run("devices", "quarantine", directory, "d")
     assert source.refresh()
     assert source.current.ruling.subject(Who.DEVICE, "d").stage == "quarantine"

@@ -42,7 +42,7 @@ class Rules:
             policy_store.put_in_force(connection, policy, author="root", comment=str(self.version), now=self.version)
 
     def worker(self) -> Automation:
-        directories = directory_source(self.store, [])
+        directories = directory_source(self.store)
 
         def newest() -> Directory:
             directories.refresh()
