@@ -2,6 +2,7 @@
 # make test   every test
 # make coverage   every test, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
 # make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
+# make test-postgresql   those that use a database, on a real PostgreSQL that the tests start
 # make lint   style, types, architecture
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
 
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each test process starts a server of its own; more than eight gain nothing.
 PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: run test coverage mutants lint bench
+.PHONY: run test test-postgresql coverage mutants lint bench
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -46,6 +47,9 @@ run: $(VENV)/.installed $(DATA)/clients/demo/pykmip.conf
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-postgresql: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --database postgresql
 
 coverage: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term $(TESTS)

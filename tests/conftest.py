@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.register_assert_rewrite("support")
 
-from support.requests import Session  # noqa: E402 -- after the line above, so that its asserts explain themselves
-from support.server import Client, RunningServer  # noqa: E402
+# After the line above, so that their asserts explain themselves.
+from support.databases import KINDS, Databases, PostgresqlDatabases, SqliteDatabases  # noqa: E402
+from support.engine import EngineHarness, MakeEngine  # noqa: E402
+from support.postgres import PostgresServer, PostgresUnavailableError  # noqa: E402
+from support.requests import Session  # noqa: E402
+from support.server import Client, MakeServer, RunningServer  # noqa: E402
 from support.wire import Version  # noqa: E402
 
 if TYPE_CHECKING:
@@ -22,10 +26,65 @@ MakeClient = Callable[..., Client]
 _numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Choose the database; with any other than SQLite, only the tests that use one run."""
+    parser.addoption("--database", choices=KINDS, default="sqlite", help="what servers and stores keep their data in")
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this test process."""
+    try:
+        server = PostgresServer()
+    except PostgresUnavailableError as error:
+        pytest.skip(f"PostgreSQL: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Gives databases of the kind that `--database` names."""
+    if request.config.getoption("database") == "sqlite":
+        return SqliteDatabases()
+    return PostgresqlDatabases(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def make_server(databases: Databases, tmp_path: Path) -> Iterator[MakeServer]:
+    """Make a server for one test: make_server("--workers", "2", environment={...}). It is not started."""
+    made: list[RunningServer] = []
+
+    def make(*arguments: str, environment: dict[str, str] | None = None) -> RunningServer:
+        folder = tmp_path / f"server-{len(made)}"
+        folder.mkdir()
+        made.append(RunningServer(databases, folder, *arguments, environment=environment))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.discard()
+
+
+@pytest.fixture
+def make_engine(databases: Databases, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Make an engine on an empty store of its own: make_engine(policies=..., legacy_algorithms=True, ...)."""
+    made: list[EngineHarness] = []
+
+    def make(**options: Any) -> EngineHarness:
+        made.append(EngineHarness(databases.store(tmp_path), **options))
+        return made[-1]
+
+    yield make
+    for harness in made:
+        harness.store.close()
+        databases.take_back(harness.url)
+
+
+@pytest.fixture(scope="session")
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A running server that other tests use too: make clients and objects of your own, never stop it."""
-    running = RunningServer(tmp_path_factory.mktemp("server"))
+    running = RunningServer(databases, tmp_path_factory.mktemp("server"))
     running.start()
     yield running
     if running.is_running():
@@ -33,12 +92,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def fresh_server(tmp_path: Path) -> Iterator[RunningServer]:
+def fresh_server(make_server: MakeServer) -> RunningServer:
     """A running server for one test, to be stopped, killed, filled or broken."""
-    running = RunningServer(tmp_path)
+    running = make_server()
     running.start()
-    yield running
-    running.kill()
+    return running
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +122,10 @@ def make_client(server: RunningServer) -> MakeClient:
 
 
 @pytest.fixture(scope="session")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def impatient(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a shared server with short deadlines, and a policy about Time Stamps."""
     running = RunningServer(
+        databases,
         tmp_path_factory.mktemp("impatient"),
         environment={
             "KMIP_LIMITS__HANDSHAKE_SECONDS": "1.5",
@@ -109,6 +168,18 @@ def pykmip_client(client: Client) -> Iterator[Callable[[Version], ProxyKmipClien
         proxy.close()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that no process is left with one at the end."""
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test has a server or a store: nobody makes one without the fixture `databases`."""
+    return "databases" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, so that no process is left with one at the end; on PostgreSQL those that use a database."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if config.getoption("database") == "sqlite":
+        return
+    config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
+    items[:] = filter(uses_database, items)
+    for item in items:
+        if marker := item.get_closest_marker("sqlite_file"):
+            item.add_marker(pytest.mark.skip(reason=f"about SQLite's file: {marker.args[0]}"))

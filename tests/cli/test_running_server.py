@@ -85,7 +85,7 @@ def test_a_user_who_was_entered_just_now_is_known_to_the_very_next_request(
     """The server reads accounts anew a few times a second; a request does not have to wait for that."""
     names = [f"entered-{number}" for number in range(5)]
     hashed = hash_password(PASSWORD)
-    database = Database(f"sqlite:///{server.database}")
+    database = Database(server.url)
     try:
         with make_client("quick").session(V) as session:
             key = session.create_aes()

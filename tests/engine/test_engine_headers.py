@@ -239,7 +239,7 @@ def test_the_audit_records_of_a_request_have_the_servers_value(client: Client, s
     with client.session(version) as session:
         made = ask.batch(version, ask.create_aes(version), ask.get(), ask.destroy("nothing"), fields=(correlated("c"),))
         value = server_value(session.connection, made)
-    engine = create_engine(f"sqlite:///{server.database}")
+    engine = create_engine(server.url)
     with engine.connect() as connection:
         found = connection.execute(
             sql("SELECT operation, outcome FROM audit WHERE correlation = :value ORDER BY sequence"), {"value": value}
@@ -398,7 +398,7 @@ def test_a_password_is_never_logged(fresh: Client, server: RunningServer, users:
 
 def guesses(server: RunningServer, of: Client) -> list[tuple[str, str]]:
     """Outcome and detail of a client's failed authentications that are on record."""
-    engine = create_engine(f"sqlite:///{server.database}")
+    engine = create_engine(server.url)
     asked = sql("SELECT outcome, detail FROM audit WHERE caller = :name AND operation = 'Authentication'")
     with engine.connect() as connection:
         found = connection.execute(asked, {"name": of.name}).all()

@@ -13,7 +13,7 @@ from support import requests as ask
 from support.canary import Canary, leaks
 from support.numbers import Operation, Tag
 from support.requests import Request, Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import (
     TEXT_STRING,
     PeerClosedError,
@@ -182,10 +182,8 @@ def derive(version: Version, base: str) -> Request:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["console", "json"])
-def test_secrets_are_found_nowhere(tmp_path: Path, log_format: str) -> None:
-    server = RunningServer(
-        tmp_path, "--trace", environment={"KMIP_LOG__LEVEL": "debug", "KMIP_LOG__FORMAT": log_format}
-    )
+def test_secrets_are_found_nowhere(make_server: MakeServer, log_format: str) -> None:
+    server = make_server("--trace", environment={"KMIP_LOG__LEVEL": "debug", "KMIP_LOG__FORMAT": log_format})
     server.start()
     client = server.add_client("canary")
     canaries: list[Canary] = []

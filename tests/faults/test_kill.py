@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 from support.journal import Journal, Writer, load
-from support.server import RunningServer
+from support.server import MakeServer, RunningServer
 
 WRITERS = 8
 KILLS = 18
@@ -35,9 +35,11 @@ def kill_under_load(server: RunningServer, writers: list[Writer], after: float) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "workers"), [(1, 1), (2, 1), (3, 3)], ids=["1 worker", "1 worker again", "3 workers"])
-def test_no_acknowledged_change_is_lost_by_kill_9(tmp_path: Path, seed: int, workers: int) -> None:
+def test_no_acknowledged_change_is_lost_by_kill_9(
+    make_server: MakeServer, tmp_path: Path, seed: int, workers: int
+) -> None:
     random = Random(seed)
-    server = RunningServer(tmp_path, "--workers", str(workers))
+    server = make_server("--workers", str(workers))
     with writers_on(server, tmp_path, random) as writers:
         for _ in range(KILLS):
             server.start()
@@ -54,9 +56,9 @@ def test_no_acknowledged_change_is_lost_by_kill_9(tmp_path: Path, seed: int, wor
     assert server.command("check", str(server.data)).returncode == 0
 
 
-def test_the_journal_notices_a_lost_change(tmp_path: Path) -> None:
+def test_the_journal_notices_a_lost_change(make_server: MakeServer, tmp_path: Path) -> None:
     """The negative control: after an acknowledged load the database is put back to what it was before."""
-    server = RunningServer(tmp_path)
+    server = make_server()
     with writers_on(server, tmp_path, Random(4)) as writers:
         server.start()
         kill_under_load(server, writers, 0.3)

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import pytest
 from support import requests as ask
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import PeerClosedError
 
 from kmip_server.storage.accounts import changing, revoke_client
@@ -55,8 +54,8 @@ class Change(NamedTuple):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path, "--workers", str(WORKERS))
+def server(make_server: MakeServer) -> Iterator[RunningServer]:
+    running = make_server("--workers", str(WORKERS))
     running.start()
     yield running
     running.kill()
@@ -86,7 +85,7 @@ def test_every_worker_s_next_request_is_decided_by_the_policy_in_force(server: R
     client = server.add_client("reader")
     with client.session(VERSION) as session:
         key = session.create_aes()
-    database, ended = Database(f"sqlite:///{server.database}"), Event()
+    database, ended = Database(server.url), Event()
     changes = []
     with ThreadPoolExecutor(SESSIONS) as pool:
         running = [pool.submit(_ask_and_ask, client, key, ended) for _ in range(SESSIONS)]
@@ -110,7 +109,7 @@ def test_every_worker_s_next_request_is_decided_by_the_policy_in_force(server: R
 @pytest.mark.slow
 def test_every_worker_refuses_a_client_that_another_process_revoked(server: RunningServer) -> None:
     """The same race for revocation: each client is revoked while all its sessions ask."""
-    database = Database(f"sqlite:///{server.database}")
+    database = Database(server.url)
     for number in range(5):
         client, ended = server.add_client(f"victim-{number}"), Event()
         with client.session(VERSION) as session:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 from support import requests as ask
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
 from support.server import COMMAND, RunningServer
 from support.wire import enumeration, octets
@@ -38,8 +38,8 @@ DOCUMENT = {
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> EngineHarness:
-    harness = EngineHarness(tmp_path)
+def engine(make_engine: MakeEngine) -> EngineHarness:
+    harness = make_engine()
     harness.engine.services.ruling = Ruling(read_document(tomli_w.dumps(DOCUMENT), "here"))
     return harness
 

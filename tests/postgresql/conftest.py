@@ -6,26 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pg_servers import URL, WORKERS, MakeServer
-from support.postgres import PostgresServer, PostgresUnavailableError
-from support.server import Client, RunningServer
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
-    yield server
-    server.stop()
+from pg_servers import WORKERS
+from support.databases import PostgresqlDatabases
+from support.postgres import PostgresServer
+from support.server import Client, MakeServer, RunningServer
 
 
 @pytest.fixture(scope="session")
 def on_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A running server of several workers on PostgreSQL, which other tests use too: never stop it."""
-    environment = {URL: postgres.create_database()}
-    running = RunningServer(tmp_path_factory.mktemp("postgresql"), "--workers", str(WORKERS), environment=environment)
+    folder = tmp_path_factory.mktemp("postgresql")
+    running = RunningServer(PostgresqlDatabases(postgres), folder, "--workers", str(WORKERS))
     running.start()
     yield running
     assert running.stop() == 0
@@ -46,9 +37,9 @@ def make_server(postgres: PostgresServer, tmp_path: Path) -> Iterator[MakeServer
     def make(*arguments: str) -> RunningServer:
         folder = tmp_path / f"server-{len(made)}"
         folder.mkdir()
-        made.append(RunningServer(folder, *arguments, environment={URL: postgres.create_database()}))
+        made.append(RunningServer(PostgresqlDatabases(postgres), folder, *arguments))
         return made[-1]
 
     yield make
     for server in made:
-        server.kill()
+        server.discard()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.server import RunningServer
+
+from kmip_server.config import Settings
 
 if TYPE_CHECKING:
     import psycopg
@@ -14,11 +16,8 @@ if TYPE_CHECKING:
 URL = "KMIP_STORAGE__URL"
 WORKERS = 4
 
-MakeServer = Callable[..., RunningServer]
-
-
 def url_of(server: RunningServer) -> str:
-    return server.environment[URL]
+    return Settings.load(server.data).storage.url
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from itertools import count
 from random import Random
 
 import pytest
-from pg_servers import URL
 from support import requests as ask
-from support.postgres import PostgresServer
+from support.databases import Databases, PostgresqlDatabases, SqliteDatabases
 from support.requests import Session
 from support.server import RunningServer
 from support.wire import PeerClosedError
@@ -29,13 +28,10 @@ _numbers = count()
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    environment = {}
+    databases: Databases = SqliteDatabases()
     if request.param == "postgresql":
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        environment = {URL: postgres.create_database()}
-    running = RunningServer(
-        tmp_path_factory.mktemp(str(request.param)), "--workers", str(WORKERS), environment=environment
-    )
+        databases = PostgresqlDatabases(request.getfixturevalue("postgres"))
+    running = RunningServer(databases, tmp_path_factory.mktemp(str(request.param)), "--workers", str(WORKERS))
     running.start()
     yield running
     running.kill()

@@ -6,24 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.postgres import PostgresServer, PostgresUnavailableError
+from support.databases import empty_tables
+from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, MakeRow, row_maker
 
-from kmip_server.storage import schema
-from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.migrations import upgrade
 from kmip_server.storage.store import Store
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -66,22 +55,10 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def postgres_store(postgres_url: str) -> Iterator[Store]:
     """For what only PostgreSQL has: a connection that can be lost."""
-    _empty(postgres_url)
+    empty_tables(postgres_url)
     opened = Store.open(postgres_url, LocalMasterKey(MASTER_KEY))
     yield opened
     opened.close()
-
-
-def _empty(url: str) -> None:
-    """As it was after the migration, which would take many times as long."""
-    database = Database(url)
-    with database.writing() as connection:
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
-        for table in schema.metadata.sorted_tables:
-            connection.execute(table.delete())
-        connection.execute(schema.server_state.insert().values(key="epoch", value="0"))
-        connection.execute(schema.audit_head.insert().values(id=1, sequence=0, digest=bytes(32)))
-    database.close()
 
 
 @pytest.fixture

@@ -42,6 +42,12 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
         return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self.socket_directory))}"
 
+    def drop_database(self, url: str) -> None:
+        """Delete a database, whoever is still connected to it."""
+        name = url.split("@/")[1].split("?")[0]
+        with self._psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
     @property
     def socket_directory(self) -> Path:
         """Where the server's socket is."""

@@ -19,6 +19,7 @@ from kmip.pie import objects
 from kmip.pie.client import ProxyKmipClient
 from kmip.pie.exceptions import KmipOperationFailure
 from pykmip_server import PyKmipServer
+from support.databases import Databases
 from support.server import COMMAND, RunningServer
 
 AES, ENCRYPT = enums.CryptographicAlgorithm.AES, enums.CryptographicUsageMask.ENCRYPT
@@ -80,9 +81,12 @@ def _wait_for_policies(client: ProxyKmipClient, uid: str) -> None:
 
 @pytest.fixture(scope="module")
 def taken_over(
-    pykmip: PyKmipServer, stored: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    databases: Databases,
+    pykmip: PyKmipServer,
+    stored: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("ours"))
+    running = RunningServer(databases, tmp_path_factory.mktemp("ours"))
     running.command("import-pykmip", str(running.data), "--config", str(pykmip.configuration))
     running.start()
     yield running
