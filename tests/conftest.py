@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 pytest.register_assert_rewrite("support")
 
 # After the line above, so that their asserts explain themselves.
-from support.databases import KINDS, Databases, PostgresqlDatabases, SqliteDatabases  # noqa: E402
+from support.choosing import KINDS, Watch, asks_for, choose  # noqa: E402
+from support.databases import Databases, PostgresqlDatabases, SqliteDatabases  # noqa: E402
 from support.engine import EngineHarness, MakeEngine  # noqa: E402
-from support.postgres import PostgresServer, PostgresUnavailableError  # noqa: E402
+from support.postgres import PostgresServer  # noqa: E402
 from support.requests import Session  # noqa: E402
 from support.server import Client, MakeServer, RunningServer  # noqa: E402
 from support.wire import Version  # noqa: E402
@@ -24,20 +26,55 @@ if TYPE_CHECKING:
 
 MakeClient = Callable[..., Client]
 _numbers = count(1)
+_watch = Watch()
+_left_out: Counter[str] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Choose the database; with any other than SQLite, only the tests that use one run."""
+    """Choose the database: tests/support/choosing.py."""
     parser.addoption("--database", choices=KINDS, default="sqlite", help="what servers and stores keep their data in")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:], left_out, reasons = choose(items, config.getoption("database"))
+    config.hook.pytest_deselected(items=left_out)
+    _left_out.update(reasons)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of several tells the one that reports what it left out; each has collected all tests."""
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["left out"] = dict(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it."""
+    _left_out.update({} if _left_out else node.workeroutput.get("left out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what did not run, and why."""
+    for reason, number in _left_out.most_common():
+        terminalreporter.write_line(f"LEFT OUT on {config.getoption('database')} [{number}] tests that {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _only_who_asks_has_a_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that forgot to ask for `databases` would be left out on PostgreSQL."""
+    _watch.seen.clear()
+    yield
+    item = request.node
+    if _watch.seen and not (asks_for(item, "databases") or item.get_closest_marker("sqlite_file")):
+        pytest.fail(f"this test {_watch.seen[0]}: it has to ask for the fixture 'databases', or be marked sqlite_file")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL of this test process."""
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
+    server = PostgresServer()
     yield server
     server.stop()
 
@@ -166,20 +203,3 @@ def pykmip_client(client: Client) -> Iterator[Callable[[Version], ProxyKmipClien
     yield open_one
     for proxy in opened:
         proxy.close()
-
-
-def uses_database(item: pytest.Item) -> bool:
-    """Whether a test has a server or a store: nobody makes one without the fixture `databases`."""
-    return "databases" in getattr(item, "fixturenames", ())
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests first, so that no process is left with one at the end; on PostgreSQL those that use a database."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    if config.getoption("database") == "sqlite":
-        return
-    config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
-    items[:] = filter(uses_database, items)
-    for item in items:
-        if marker := item.get_closest_marker("sqlite_file"):
-            item.add_marker(pytest.mark.skip(reason=f"about SQLite's file: {marker.args[0]}"))

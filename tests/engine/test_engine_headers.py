@@ -5,7 +5,6 @@ Values and Authentication (KMIP 2.1 s8.2, s9.4, s9.9 to s9.13; KMIP 1.4 s6).
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from itertools import count
 
@@ -16,7 +15,7 @@ from support import requests as ask
 from support.bad import INVALID_FIELD, assert_refused
 from support.numbers import Operation, Reason, Tag
 from support.requests import Session
-from support.server import COMMAND, Client, RunningServer
+from support.server import Client, RunningServer
 from support.wire import (
     VERSIONS,
     Connection,
@@ -261,9 +260,7 @@ def test_the_size_of_an_answer_counts_its_correlation_value(client: Client) -> N
 
 
 def add_user(server: RunningServer, name: str, *groups: str) -> None:
-    options = [word for group in groups for word in ("--group", group)]
-    arguments = [COMMAND, "user", "add", str(server.data), name, *options]
-    subprocess.run(arguments, input=PASSWORD, text=True, check=True, capture_output=True)
+    server.add_user(name, PASSWORD, *groups)
 
 
 def credentials(*given: bytes) -> bytes:

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support import requests as ask
 from support.canary import Canary, leaks
+from support.databases import Databases, PostgresqlDatabases, SqliteDatabases
 from support.numbers import Operation, Tag
+from support.postgres import PostgresServer
 from support.requests import Request, Session
 from support.server import Client, MakeServer, RunningServer
 from support.wire import (
@@ -35,11 +37,23 @@ WRAP, UNWRAP, MAC, DERIVE, SIGN = 0x10, 0x20, 0x80, 0x200, 0x01
 PKCS_1, PKCS_8, EC_PRIVATE_KEY = 3, 4, 6
 
 
+@pytest.fixture(scope="module")
+def databases(databases: Databases) -> Iterator[Databases]:
+    """On PostgreSQL one of its own: the write-ahead log that is searched has nobody else's records."""
+    if isinstance(databases, SqliteDatabases):
+        yield databases
+        return
+    own = PostgresServer()
+    yield PostgresqlDatabases(own)
+    own.stop()
+
+
 def searched(server: RunningServer) -> Iterator[Path]:
     """Everything the server writes, and what others see of its processes."""
     for path in server.data.rglob("*"):
         if path.is_file() and not {"clients", "pki"} & set(path.relative_to(server.data).parts):
             yield path
+    yield from server.database_files
     yield server.stdout
     yield server.stderr
     if server.process is not None:

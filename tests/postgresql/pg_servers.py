@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from support.server import RunningServer
 
-from kmip_server.config import Settings
-
 if TYPE_CHECKING:
     import psycopg
 
-URL = "KMIP_STORAGE__URL"
 WORKERS = 4
-
-def url_of(server: RunningServer) -> str:
-    return Settings.load(server.data).storage.url
 
 
 @contextmanager
@@ -25,5 +19,5 @@ def database_of(server: RunningServer) -> Iterator[psycopg.Connection[tuple[Any,
     """A connection of an administrator to a server's database."""
     import psycopg
 
-    with psycopg.connect(url_of(server).replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection

@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 from support import requests as ask
-from support.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from support.databases import Databases
 from support.requests import Session
 from support.server import RunningServer
 from support.wire import PeerClosedError
@@ -26,12 +26,9 @@ SOON_S = 1.0
 _numbers = count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    databases: Databases = SqliteDatabases()
-    if request.param == "postgresql":
-        databases = PostgresqlDatabases(request.getfixturevalue("postgres"))
-    running = RunningServer(databases, tmp_path_factory.mktemp(str(request.param)), "--workers", str(WORKERS))
+@pytest.fixture(scope="module")
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = RunningServer(databases, tmp_path_factory.mktemp("workers"), "--workers", str(WORKERS))
     running.start()
     yield running
     running.kill()

@@ -23,7 +23,7 @@ from support.postgres import PostgresServer
 
 MASTER_KEY = bytes(range(32))
 URL = "KMIP_STORAGE__URL"
-KINDS = ("sqlite", "postgresql")
+"""The environment variable that says where a server's database is."""
 
 
 class Databases(Protocol):
@@ -37,6 +37,9 @@ class Databases(Protocol):
 
     def store(self, folder: Path) -> str:
         """The URL of an empty store under MASTER_KEY; its file, if it has one, is in `folder`."""
+
+    def files(self, url: str) -> list[Path]:
+        """The files in which what the database holds is on the disk."""
 
     def take_back(self, url: str) -> None:
         """Nobody uses this database any more."""
@@ -60,6 +63,10 @@ class SqliteDatabases:
         copyfile(_template() / "store.db", path)
         path.chmod(0o600)
         return url
+
+    def files(self, url: str) -> list[Path]:
+        path = Path(url.removeprefix("sqlite:///"))
+        return list(path.parent.glob(f"{path.name}*"))
 
     def take_back(self, url: str) -> None:
         pass
@@ -88,6 +95,9 @@ class PostgresqlDatabases:
         upgrade(url)
         self._stores.add(url)
         return url
+
+    def files(self, url: str) -> list[Path]:
+        return self._server.files_of(url)
 
     def take_back(self, url: str) -> None:
         if url in self._stores:

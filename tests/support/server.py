@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmip_server.config import Settings
+from support.command_line import run_here
 from support.databases import Databases, keep_place
 from support.requests import Session
 from support.wire import Connection, Credentials, Version
@@ -83,18 +84,19 @@ class RunningServer:
         keep_place(self.data, self._place)
 
     def command(
-        self, *arguments: str, check: bool = True, stdin: str | None = None, **environment: str
+        self, *arguments: str, check: bool = True, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a subcommand of the command line to its end."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env={**os.environ, **self.environment, **environment},
-        )
-        assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
-        return done
+        """Run a subcommand of the command line to its end, in this process, which is much faster than in its own."""
+        ran = run_here(*arguments, stdin=stdin, **{**self.environment, **environment})
+        return _checked(subprocess.CompletedProcess(arguments, ran.code, ran.out, ran.err), check)
+
+    def in_own_process(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own, as whoever runs the server does it."""
+        variables = {**os.environ, **self.environment, **environment}
+        done = subprocess.run([COMMAND, *arguments], input="", capture_output=True, text=True, env=variables)
+        return _checked(done, check)
 
     def add_client(self, name: str, *groups: str) -> Client:
         """Make a client, a member of these groups."""
@@ -108,6 +110,11 @@ class RunningServer:
         file.write_text(json.dumps(policies))
         self.command("policy", "import", str(self.data), str(file))
 
+    def add_user(self, name: str, password: str, *groups: str) -> None:
+        """Enter a user with a password, a member of these groups."""
+        options = [word for group in groups for word in ("--group", group)]
+        self.command("user", "add", str(self.data), name, *options, stdin=password)
+
     def revoke_client(self, name: str) -> None:
         self.command("client", "revoke", str(self.data), name)
 
@@ -115,6 +122,11 @@ class RunningServer:
     def url(self) -> str:
         """The URL of its database."""
         return Settings.load(self.data).storage.url
+
+    @property
+    def database_files(self) -> list[Path]:
+        """The files in which what its database holds is on the disk."""
+        return self._databases.files(self.url)
 
     def start(self, *, prefix: tuple[str, ...] = ()) -> None:
         """Start the server and wait until it is ready. `prefix` runs it under another command (prlimit, strace)."""
@@ -204,6 +216,11 @@ class RunningServer:
 
 MakeServer = Callable[..., RunningServer]
 """What the fixture `make_server` is: it takes arguments of `serve`, and an environment."""
+
+
+def _checked(done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:
+    assert not check or done.returncode == 0, done
+    return done
 
 
 def _address(line: str, name: str) -> Address:
