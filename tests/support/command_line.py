@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
-from unittest.mock import patch
+
+import pytest
 
 from kmip_server.cli.main import main
 
@@ -39,10 +39,12 @@ def run_here(*arguments: str, stdin: str = "", **environment: str) -> Ran:
     """Run one command to its end, with these variables in its environment."""
     with (
         _one_at_a_time,
-        patch.dict(os.environ, environment),
-        patch.object(sys, "stdin", io.StringIO(stdin)),
+        pytest.MonkeyPatch.context() as patch,
         redirect_stdout(io.StringIO()) as out,
         redirect_stderr(io.StringIO()) as err,
     ):
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        for name, value in environment.items():
+            patch.setenv(name, value)
         code = main(arguments)
     return Ran(code, out.getvalue(), err.getvalue())

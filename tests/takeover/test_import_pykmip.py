@@ -207,7 +207,7 @@ def test_an_object_that_cannot_be_managed_here_stops_the_take_over_unless_it_is_
     assert (done.returncode, "6 Symmetric Key" in done.stdout) == (1, True)
 
 
-def test_a_file_that_is_no_pykmip_database_is_named(pykmip: PyKmipServer, tmp_path: Path) -> None:
+def test_a_file_that_is_no_pykmip_database_is_named(databases: Databases, pykmip: PyKmipServer, tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(b"")
     done = subprocess.run(
         [
@@ -221,6 +221,7 @@ def test_a_file_that_is_no_pykmip_database_is_named(pykmip: PyKmipServer, tmp_pa
         ],
         capture_output=True,
         text=True,
+        env={**os.environ, **databases.place()},
     )
     assert done.returncode == 1
     assert "is no PyKMIP database" in done.stderr
