@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sqlalchemy import insert
 from support import requests as ask
 from support.canary import Canary, leaks
 from support.databases import Databases, PostgresqlDatabases, SqliteDatabases
@@ -31,6 +32,9 @@ from support.wire import (
     structure,
     text,
 )
+
+from kmip_server.storage import schema
+from kmip_server.storage.database import Database
 
 VERSIONS: list[Version] = [(1, 0), (1, 2), (1, 4), (2, 0), (2, 1)]
 WRAP, UNWRAP, MAC, DERIVE, SIGN = 0x10, 0x20, 0x80, 0x200, 0x01
@@ -235,3 +239,12 @@ def test_the_search_finds_what_is_there(tmp_path: Path, form: str) -> None:
     assert any(form in leak for leak in leaks([canary], [file]))
     file.write_bytes(b"before and after")
     assert leaks([canary], [file]) == []
+
+
+def test_the_search_finds_what_is_in_the_database(databases: Databases, tmp_path: Path) -> None:
+    canary, url = Canary.make("planted"), databases.store(tmp_path)
+    database = Database(url)
+    with database.writing() as connection:
+        assert leaks([canary], databases.files(url)) == []
+        connection.execute(insert(schema.server_state).values(key="planted", value=canary.value.hex()))
+    assert leaks([canary], databases.files(url)) != []
