@@ -1,6 +1,7 @@
 # make run    a KMIP server with mutual TLS on 127.0.0.1:5696, its data in ./run
-# make test   every test
-# make coverage   every test, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
+# make test   every test on SQLite, then those that use a database on a real PostgreSQL that they start themselves
+#             (DATABASES=sqlite: only the first, DATABASES=postgresql: only the second)
+# make coverage   the same, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
 # make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
 # make lint   style, types, architecture
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
@@ -12,6 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each test process starts a server of its own; more than eight gain nothing.
 PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
+DATABASES ?= sqlite postgresql
 
 .PHONY: run test coverage mutants lint bench
 .DEFAULT_GOAL := run
@@ -45,10 +47,16 @@ run: $(VENV)/.installed $(DATA)/clients/demo/pykmip.conf
 	@exec $(BIN)/kmip-server serve $(DATA)
 
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@set -e; for kind in $(DATABASES); do \
+		$(BIN)/python -m pytest $(PYTEST_ARGS) --database $$kind; \
+	done
 
 coverage: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term $(TESTS)
+	@$(BIN)/coverage erase
+	@set -e; for kind in $(DATABASES); do \
+		$(BIN)/python -m pytest $(PYTEST_ARGS) --database $$kind --cov --cov-append --cov-report= $(TESTS); \
+	done
+	@$(BIN)/coverage report
 
 mutants: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests $(BIN)/python -m authorization.mutants $(FILES)

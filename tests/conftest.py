@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.register_assert_rewrite("support")
 
-from support.requests import Session  # noqa: E402 -- after the line above, so that its asserts explain themselves
-from support.server import Client, RunningServer  # noqa: E402
+# After the line above, so that their asserts explain themselves.
+from support.choosing import KINDS, Watch, asks_for, choose  # noqa: E402
+from support.databases import Databases, PostgresqlDatabases, SqliteDatabases  # noqa: E402
+from support.engine import EngineHarness, MakeEngine  # noqa: E402
+from support.postgres import PostgresServer  # noqa: E402
+from support.requests import Session  # noqa: E402
+from support.server import Client, MakeServer, RunningServer  # noqa: E402
 from support.wire import Version  # noqa: E402
 
 if TYPE_CHECKING:
@@ -20,12 +26,102 @@ if TYPE_CHECKING:
 
 MakeClient = Callable[..., Client]
 _numbers = count(1)
+_watch = Watch()
+_left_out: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Choose the database: tests/support/choosing.py."""
+    parser.addoption("--database", choices=KINDS, default="sqlite", help="what servers and stores keep their data in")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:], left_out, reasons = choose(items, config.getoption("database"))
+    config.hook.pytest_deselected(items=left_out)
+    _left_out.update(reasons)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of several tells the one that reports what it left out; each has collected all tests."""
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["left out"] = dict(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it."""
+    _left_out.update({} if _left_out else getattr(node, "workeroutput", {}).get("left out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what did not run, and why."""
+    for reason, number in _left_out.most_common():
+        terminalreporter.write_line(f"LEFT OUT on {config.getoption('database')} [{number}] tests that {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _only_who_asks_has_a_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that forgot to ask for `databases` would be left out on PostgreSQL."""
+    _watch.seen.clear()
+    yield
+    item = request.node
+    if _watch.seen and not (asks_for(item, "databases") or item.get_closest_marker("sqlite_file")):
+        pytest.fail(f"this test {_watch.seen[0]}: it has to ask for the fixture 'databases', or be marked sqlite_file")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this test process."""
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Gives databases of the kind that `--database` names."""
+    if request.config.getoption("database") == "sqlite":
+        return SqliteDatabases()
+    return PostgresqlDatabases(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def make_server(databases: Databases, tmp_path: Path) -> Iterator[MakeServer]:
+    """Make a server for one test: make_server("--workers", "2", environment={...}). It is not started."""
+    made: list[RunningServer] = []
+
+    def make(*arguments: str, environment: dict[str, str] | None = None) -> RunningServer:
+        folder = tmp_path / f"server-{len(made)}"
+        folder.mkdir()
+        made.append(RunningServer(databases, folder, *arguments, environment=environment))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.discard()
+
+
+@pytest.fixture
+def make_engine(databases: Databases, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Make an engine on an empty store of its own: make_engine(policies=..., legacy_algorithms=True, ...)."""
+    made: list[EngineHarness] = []
+
+    def make(**options: Any) -> EngineHarness:
+        made.append(EngineHarness(databases.store(tmp_path), **options))
+        return made[-1]
+
+    yield make
+    for harness in made:
+        harness.store.close()
+        databases.take_back(harness.url)
+
+
+@pytest.fixture(scope="session")
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A running server that other tests use too: make clients and objects of your own, never stop it."""
-    running = RunningServer(tmp_path_factory.mktemp("server"))
+    running = RunningServer(databases, tmp_path_factory.mktemp("server"))
     running.start()
     yield running
     if running.is_running():
@@ -33,12 +129,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def fresh_server(tmp_path: Path) -> Iterator[RunningServer]:
+def fresh_server(make_server: MakeServer) -> RunningServer:
     """A running server for one test, to be stopped, killed, filled or broken."""
-    running = RunningServer(tmp_path)
+    running = make_server()
     running.start()
-    yield running
-    running.kill()
+    return running
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +159,10 @@ def make_client(server: RunningServer) -> MakeClient:
 
 
 @pytest.fixture(scope="session")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def impatient(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a shared server with short deadlines, and a policy about Time Stamps."""
     running = RunningServer(
+        databases,
         tmp_path_factory.mktemp("impatient"),
         environment={
             "KMIP_LIMITS__HANDSHAKE_SECONDS": "1.5",
@@ -107,8 +203,3 @@ def pykmip_client(client: Client) -> Iterator[Callable[[Version], ProxyKmipClien
     yield open_one
     for proxy in opened:
         proxy.close()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that no process is left with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

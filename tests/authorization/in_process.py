@@ -16,6 +16,7 @@ from authorization.cast import DOCUMENT, SERVER_OPERATIONS
 from authorization.matrix import SEED, cells
 from authorization.play import Exchange, play, play_server
 from authorization.scenarios import scenarios
+from support.databases import SqliteDatabases
 from support.engine import EngineHarness
 from support.numbers import Operation
 from support.wire import Response, Version
@@ -28,7 +29,7 @@ from policy.documents import read_document
 
 def exchange_in(folder: Path) -> Exchange:
     """An engine with the policy document in force."""
-    harness = EngineHarness(folder)
+    harness = EngineHarness(SqliteDatabases().store(folder))
     harness.engine.services.ruling = Ruling(read_document(tomli_w.dumps(DOCUMENT), "the cast"))
 
     def exchange(who: str, version: Version, message: bytes) -> Response:

@@ -18,6 +18,7 @@ from authorization.probes import PROBES, VERSION
 from authorization.scenarios import scenarios
 from authorization.things import Thing
 from support import requests as ask
+from support.databases import Databases
 from support.numbers import Operation, Reason
 from support.server import RunningServer
 from support.wire import Connection, PeerClosedError
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    running = RunningServer(tmp_path_factory.mktemp("matrix"))
+def clients(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    running = RunningServer(databases, tmp_path_factory.mktemp("matrix"))
     running.start()
     made = Clients(running)
     yield made

@@ -12,6 +12,7 @@ from authorization.mutants import all_mutants, copied
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.sqlite_file("the run plays on one, in a process of its own")
 def test_a_check_that_is_removed_is_missed(tmp_path: Path) -> None:
     tree = copied(tmp_path)
     environment = {"PYTHONPATH": f"{tree}:{tree / 'tests'}"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from kmip_server.cli.output import printable
 from kmip_server.config import Settings
@@ -33,9 +34,9 @@ def stored(directory: Path) -> Path:
     return directory
 
 
-def _spoil(directory: Path, statement: str) -> None:
-    with Database(Settings.load(directory).storage.url).engine.begin() as connection:
-        connection.exec_driver_sql(statement)
+def _spoil(directory: Path, statement: str, **values: str) -> None:
+    with Database(Settings.load(directory).storage.url).writing() as connection:
+        connection.execute(text(statement), values)
 
 
 def test_a_sound_store_is_in_order(run, stored: Path) -> None:
@@ -61,7 +62,7 @@ def test_an_audit_record_that_was_changed_is_found(run, stored: Path) -> None:
 
 
 def test_names_that_clients_chose_cannot_steer_the_terminal(run, stored: Path) -> None:
-    _spoil(stored, "UPDATE objects SET unique_identifier = 'key' || char(27) || '[2J' || char(10) || 'forged'")
+    _spoil(stored, "UPDATE objects SET unique_identifier = :chosen", chosen="key\x1b[2J\nforged")
     ran = run("check", stored)
     assert ran.code == 1
     assert "\x1b" not in ran.out

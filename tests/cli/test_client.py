@@ -42,6 +42,7 @@ def test_pykmip_takes_its_configuration_as_it_is(run, directory: Path) -> None:
     assert (proxy.username, proxy.password) == (None, None)
 
 
+@pytest.mark.usefixtures("databases")
 def test_a_percent_sign_in_the_path_reaches_pykmip_unharmed(run, tmp_path: Path) -> None:
     directory = tmp_path / "100%s"
     run("init", directory)
@@ -150,6 +151,10 @@ def test_a_client_that_cannot_be_recorded_leaves_no_key_behind(run, directory: P
     with patch.object(pki, "pkcs12_bundle", side_effect=OSError(28, "No space left on device", "client.p12")):
         assert run("client", "add", directory, "alice", "--p12").code == 1
     assert list((directory / "clients").iterdir()) == []
+
+
+@pytest.mark.sqlite_file("its mode is looked at")
+def test_a_database_that_others_may_read_gets_no_client(run, directory: Path) -> None:
     (directory / "kmip.db").chmod(0o644)
     ran = run("client", "add", directory, "alice")
     assert ran.code == 1

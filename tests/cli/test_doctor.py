@@ -21,6 +21,7 @@ from kmip_server.storage import schema
 from kmip_server.storage.database import Database
 
 NOT_YET = timedelta()
+ITS_FILE = pytest.mark.sqlite_file("PostgreSQL has none in the server directory")
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +140,14 @@ def test_an_authority_that_is_none_fails(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["pki/server-cert.pem", "pki/ca-cert.pem", "pki/server-key.pem", "master.key", "kmip.db"]
+    "name",
+    [
+        "pki/server-cert.pem",
+        "pki/ca-cert.pem",
+        "pki/server-key.pem",
+        "master.key",
+        pytest.param("kmip.db", marks=ITS_FILE),
+    ],
 )
 def test_a_missing_file_fails_and_is_named(directory: Path, name: str) -> None:
     (directory / name).unlink()
@@ -170,6 +178,7 @@ def test_another_master_key_fails(directory: Path) -> None:
     assert "master key: this store is sealed by" in the(directory, Outcome.FAIL)
 
 
+@pytest.mark.usefixtures("databases")
 def test_a_passphrase_that_would_be_asked_for_warns_and_one_in_a_file_is_tried(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +199,7 @@ def test_a_database_of_another_schema_fails(directory: Path) -> None:
     assert "the database has schema 9999" in the(directory, Outcome.FAIL)
 
 
+@ITS_FILE
 def test_a_file_that_is_no_database_fails(directory: Path) -> None:
     _replace(directory / "kmip.db", b"no database" * 1000)
     assert the(directory, Outcome.FAIL).startswith("database: ")

@@ -12,9 +12,13 @@ from kmip_server.identity.pki import issue_client, load_credentials
 from kmip_server.storage.master_key import open_key_file, open_passphrase
 from kmip_server.storage.store import Store
 
+pytestmark = pytest.mark.usefixtures("databases")
+ITS_FILE = pytest.mark.sqlite_file("PostgreSQL has none in the server directory")
+
 
 def test_init_makes_configuration_pki_master_key_and_database(run, directory: Path) -> None:
-    assert (directory / "server.toml").read_text() == default_text()
+    made, default = (directory / "server.toml").read_text().splitlines(), default_text().splitlines()
+    assert [new for new, old in zip(made, default, strict=True) if new != old and not old.startswith("url = ")] == []
     settings = Settings.load(directory)
     server = load_credentials(settings.tls.certificate, settings.tls.key)
     authority = load_credentials(settings.tls.client_ca, directory / "pki/ca-key.pem")
@@ -23,9 +27,15 @@ def test_init_makes_configuration_pki_master_key_and_database(run, directory: Pa
     Store.open(settings.storage.url, open_key_file(settings.master_key.file)).close()
 
 
+@ITS_FILE
+def test_the_database_is_a_file_that_nobody_else_can_read(directory: Path) -> None:
+    assert (directory / "server.toml").read_text() == default_text()
+    assert stat.S_IMODE((directory / "kmip.db").stat().st_mode) == 0o600
+
+
 def test_nobody_else_can_read_the_directory_or_its_secrets(directory: Path) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    for name in ("master.key", "kmip.db", "pki/ca-key.pem", "pki/server-key.pem", "server.toml"):
+    for name in ("master.key", "pki/ca-key.pem", "pki/server-key.pem", "server.toml"):
         assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600, name
 
 
@@ -38,7 +48,7 @@ def test_an_initialised_directory_is_refused_and_stays_as_it_is(run, directory: 
     assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("part", ["master.key", "pki", "kmip.db"])
+@pytest.mark.parametrize("part", ["master.key", "pki", pytest.param("kmip.db", marks=ITS_FILE)])
 def test_a_directory_with_parts_of_a_server_is_refused(run, directory: Path, part: str) -> None:
     for path in directory.iterdir():
         if path.name != part:
@@ -51,13 +61,8 @@ def test_a_directory_with_parts_of_a_server_is_refused(run, directory: Path, par
 
 def test_an_empty_directory_is_filled(run, tmp_path: Path) -> None:
     assert run("init", tmp_path).code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "clients",
-        "kmip.db",
-        "master.key",
-        "pki",
-        "server.toml",
-    ]
+    made = {"clients", "master.key", "pki", "server.toml"}
+    assert {path.name for path in tmp_path.iterdir()} - {"kmip.db"} == made
 
 
 def test_init_that_fails_leaves_nothing_behind(run, tmp_path: Path) -> None:

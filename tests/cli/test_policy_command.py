@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Run
 from support import requests as ask
+from support.command_line import Run
 from support.server import RunningServer
+
+from kmip_server.config import Settings
+from kmip_server.storage.database import Database
 
 DOCUMENT = """
 [tenants]
@@ -142,11 +145,9 @@ def test_a_mistake_is_named_with_file_and_place_and_nothing_changes(
 
 
 def test_a_version_that_was_changed_in_the_database_is_not_used(directory: Path, document: Path, run: Run) -> None:
-    import sqlite3
-
     run("policy", "import", directory, document)
-    with sqlite3.connect(directory / "kmip.db") as connection:
-        connection.execute("UPDATE policy_versions SET document = replace(document, 'GET', 'LOCATE')")
+    with Database(Settings.load(directory).storage.url).writing() as connection:
+        connection.exec_driver_sql("UPDATE policy_versions SET document = replace(document, 'GET', 'LOCATE')")
     refused = run("policy", "explain", directory, "client:ann", "GET", "SYMMETRIC_KEY")
     assert (refused.code, "version 1 of the policy was changed in the database" in refused.err) == (1, True)
     document.write_text(DOCUMENT.replace("arrays read", "arrays read again"))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import requests as ask
+from support.databases import Databases, keep_place
 from support.numbers import Reason
 from support.requests import Session
-from support.server import COMMAND, Client, RunningServer
+from support.server import Client, RunningServer
 from support.wire import credential
 
 from kmip_server.identity.credentials import hash_password
@@ -37,9 +37,7 @@ def eventually(question: Callable[[], bool]) -> bool:
 
 
 def add_user(server: RunningServer, name: str, *groups: str) -> None:
-    options = [word for group in groups for word in ("--group", group)]
-    command = [COMMAND, "user", "add", str(server.data), name, *options]
-    subprocess.run(command, input=PASSWORD + "\n", text=True, check=True, capture_output=True)
+    server.add_user(name, PASSWORD, *groups)
 
 
 def reads(session: Session, key: str, *fields: bytes) -> bool:
@@ -85,7 +83,7 @@ def test_a_user_who_was_entered_just_now_is_known_to_the_very_next_request(
     """The server reads accounts anew a few times a second; a request does not have to wait for that."""
     names = [f"entered-{number}" for number in range(5)]
     hashed = hash_password(PASSWORD)
-    database = Database(f"sqlite:///{server.database}")
+    database = Database(server.url)
     try:
         with make_client("quick").session(V) as session:
             key = session.create_aes()
@@ -146,27 +144,28 @@ def test_operation_policies_that_cannot_be_used_change_nothing(server: RunningSe
 
 
 def test_backup_check_and_doctor_work_beside_a_running_server(
-    server: RunningServer, client: Client, tmp_path: Path
+    server: RunningServer, client: Client, databases: Databases, tmp_path: Path
 ) -> None:
     with client.session(V) as session:
         key = session.create_aes()
         material = session.key_material(key)
-    server.command("check", str(server.data))
-    server.command("backup", str(server.data), str(tmp_path / "backup"))
+    server.in_own_process("check", str(server.data))
+    server.in_own_process("backup", str(server.data), str(tmp_path / "backup"))
     ports = {"KMIP_SERVER__KMIP_PORT": server.kmip[1], "KMIP_SERVER__HTTPS_PORT": server.https[1]}
     server.environment, before = {name: str(port) for name, port in ports.items()}, server.environment
     try:
-        doctor = json.loads(server.command("doctor", str(server.data), "--json").stdout)
+        doctor = json.loads(server.in_own_process("doctor", str(server.data), "--json").stdout)
     finally:
         server.environment = before
     shown = {row["subject"]: row["detail"] for row in doctor}
     assert "this server answers" in shown["KMIP port"]
     assert "this server answers" in shown["HTTPS port"]
 
-    restored = RunningServer.__new__(RunningServer)
+    restored, place = RunningServer.__new__(RunningServer), databases.place()
     restored.__dict__.update(server.__dict__, folder=tmp_path, data=tmp_path / "data", process=None)
     restored.stdout, restored.stderr = tmp_path / "stdout", tmp_path / "stderr"
-    restored.command("restore", str(tmp_path / "backup"), str(restored.data))
+    restored.in_own_process("restore", str(tmp_path / "backup"), str(restored.data), **place)
+    keep_place(restored.data, place)
     restored.start()
     try:
         with Client(restored, client.name).session(V) as session:
@@ -179,7 +178,7 @@ def test_backup_check_and_doctor_work_beside_a_running_server(
 def test_serve_with_unusable_options_ends_with_exit_code_1_and_says_which(
     server: RunningServer, arguments: tuple[str, ...]
 ) -> None:
-    done = server.command("serve", str(server.data), "--https-port", "0", *arguments, check=False)
+    done = server.in_own_process("serve", str(server.data), "--https-port", "0", *arguments, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
     assert arguments[0].removeprefix("--").replace("-", "_") in done.stderr or arguments[1] in done.stderr

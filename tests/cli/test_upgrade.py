@@ -8,11 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
+from support.databases import URL, Databases, keep_place
 from support.old_store import MATERIALS, old_backup, put_old_store
 from support.rows import MASTER_KEY
 
+from kmip_server.config import Settings
 from kmip_server.storage import database, migrations, schema
 from kmip_server.storage.backup import backup
+from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
 
@@ -30,8 +34,17 @@ def upgrade() -> None:
 
 
 def asked(directory: Path, question: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(directory / "kmip.db")) as connection, connection:
-        return connection.execute(question).fetchall()
+    with database_of(directory).writing() as connection:
+        result = connection.exec_driver_sql(question)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def database_of(directory: Path) -> Database:
+    return Database(url_of(directory))
+
+
+def url_of(directory: Path) -> str:
+    return Settings.load(directory).storage.url
 
 
 def newer_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
@@ -44,18 +57,16 @@ def newer_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "")
         monkeypatch.setattr(module, "REVISION", AFTER)
 
 
-def older_server(directory: Path) -> Path:
+def older_server(directory: Path, databases: Databases) -> Path:
     """Make the directory that of a server whose database has the first schema."""
-    for name in ("kmip.db", "master.key"):
-        (directory / name).unlink()
-    put_old_store(f"sqlite:///{directory}/kmip.db")
-    (directory / "master.key").touch(0o600)
+    keep_place(directory, {URL: databases.empty(directory)})
+    put_old_store(url_of(directory))
     (directory / "master.key").write_bytes(MASTER_KEY)
     return directory
 
 
 def opened(directory: Path) -> dict[str, bytes | None]:
-    store = Store.open(f"sqlite:///{directory}/kmip.db", LocalMasterKey(MASTER_KEY))
+    store = Store.open(url_of(directory), LocalMasterKey(MASTER_KEY))
     with store.unit(writes=False) as unit:
         rows = {name: unit.get(name) for name in MATERIALS}
         found = {name: row and unit.material(row) for name, row in rows.items()}
@@ -63,8 +74,10 @@ def opened(directory: Path) -> dict[str, bytes | None]:
     return found
 
 
-def test_a_server_of_the_first_schema_is_upgraded_and_keeps_every_key(run, directory: Path) -> None:
-    older_server(directory)
+def test_a_server_of_the_first_schema_is_upgraded_and_keeps_every_key(
+    run, directory: Path, databases: Databases
+) -> None:
+    older_server(directory, databases)
     refused = run("check", directory)
     assert f"the database has schema 0001, this server needs {REVISION}: upgrade it" in refused.err
     ran = run("upgrade", directory)
@@ -73,9 +86,9 @@ def test_a_server_of_the_first_schema_is_upgraded_and_keeps_every_key(run, direc
     assert opened(directory) == MATERIALS
 
 
-def test_an_upgrade_opens_the_master_key_and_takes_no_other(run, directory: Path) -> None:
+def test_an_upgrade_opens_the_master_key_and_takes_no_other(run, directory: Path, databases: Databases) -> None:
     other = (directory / "master.key").read_bytes()
-    older_server(directory)
+    older_server(directory, databases)
     for content, said in ((None, "cannot be opened"), (other, "this store is sealed by master key")):
         (directory / "master.key").unlink(missing_ok=True)
         if content is not None:
@@ -91,15 +104,16 @@ def test_an_upgrade_opens_the_master_key_and_takes_no_other(run, directory: Path
 
 
 def test_a_backup_of_the_first_schema_is_restored_with_its_master_key(
-    run, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run, directory: Path, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, options in (("with", ()), ("without", ("--without-master-key",))):
         assert run("backup", directory, tmp_path / name, *options).code == 0
-    key = directory / "master.key"
-    older_server(directory)
+    key, old = directory / "master.key", tmp_path / "old.db"
+    older_server(directory, databases)
+    put_old_store(f"sqlite:///{old}")
     for name in ("with", "without"):
         current = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(old_backup(current, directory / "kmip.db", {"files/master.key": key}))
+        (tmp_path / name).write_bytes(old_backup(current, old, {"files/master.key": key}))
     assert run("restore", tmp_path / "with", tmp_path / "one").code == 0
     assert opened(tmp_path / "one") == MATERIALS
     assert run("check", tmp_path / "one").code == 0
@@ -137,9 +151,11 @@ def test_an_upgrade_that_fails_halfway_has_changed_nothing(
     with pytest.raises(ZeroDivisionError):
         run("upgrade", directory)
     assert asked(directory, "SELECT version_num FROM alembic_version") == [(REVISION,)]
-    assert "remark" not in str(asked(directory, "SELECT sql FROM sqlite_schema"))
+    with database_of(directory).reading() as connection:
+        assert "remark" not in {column["name"] for column in inspect(connection).get_columns("clients")}
 
 
+@pytest.mark.sqlite_file("it has one writer, who locks it")
 def test_a_database_to_which_another_program_writes_is_refused_and_left_as_it_is(
     run, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,13 +176,18 @@ def test_the_database_of_a_newer_version_is_refused(run, directory: Path) -> Non
     assert "the database has schema 0042, which this version does not know: a newer one has used it" in ran.err
 
 
-def test_a_database_that_is_absent_or_empty_is_refused_and_not_made(run, directory: Path) -> None:
+@pytest.mark.sqlite_file("it is gone")
+def test_a_database_that_is_absent_is_refused_and_not_made(run, directory: Path) -> None:
     path = directory / "kmip.db"
     path.unlink()
     ran = run("upgrade", directory)
     assert (ran.code, path.exists()) == (1, False)
     assert "there is no database" in ran.err
-    path.touch(mode=0o600)
+
+
+def test_a_database_that_is_empty_is_refused(run, directory: Path, databases: Databases) -> None:
+    keep_place(directory, {URL: databases.empty(directory)})
+    database_of(directory).create_file()
     ran = run("upgrade", directory)
     assert ran.code == 1
     assert "not that of a server" in ran.err

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from support.databases import Databases
 
 from kmip_server.config import Settings
 from kmip_server.storage.accounts import read_accounts
@@ -17,13 +18,16 @@ def _users(directory: Path) -> dict[str, str]:
     return {name: user.password_hash for name, user in accounts.users.items()}
 
 
-def test_a_users_password_is_read_from_standard_input_and_kept_as_a_hash(run, directory: Path) -> None:
+def test_a_users_password_is_read_from_standard_input_and_kept_as_a_hash(
+    run, directory: Path, databases: Databases
+) -> None:
     ran = run("users", "add", directory, "operator", "--group", "operators", stdin=PASSWORD + "\n")
     assert ran.code == 0
     assert PASSWORD not in ran.out + ran.err
     Argon2id.verify_phc_encoded(PASSWORD.encode(), _users(directory)["operator"])
     assert run("users", "list", directory, "--json").json == [{"name": "operator", "groups": ["operators"]}]
-    assert all(PASSWORD.encode() not in path.read_bytes() for path in directory.rglob("*") if path.is_file())
+    searched = [*directory.rglob("*"), *databases.files(Settings.load(directory).storage.url)]
+    assert all(PASSWORD.encode() not in path.read_bytes() for path in searched if path.is_file())
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "1234567\n", "x" * 1025 + "\n"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from support.databases import Databases
 from support.defences import VERSION
 from support.requests import Session
 from support.server import Client, RunningServer
@@ -38,10 +39,10 @@ resource = { owners = ["owner"] }
 
 
 @pytest.fixture(scope="session")
-def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
+def tenants(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
     """The clients of a server with this policy, by their names: make objects of your own."""
     folder = tmp_path_factory.mktemp("tenants")
-    running = RunningServer(folder)
+    running = RunningServer(databases, folder)
     (folder / "policy.toml").write_text(POLICY)
     running.command("policy", "import", str(running.data), str(folder / "policy.toml"))
     running.start()

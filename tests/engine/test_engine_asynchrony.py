@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from itertools import count
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -14,7 +13,7 @@ from support import requests as ask
 from support.bad import NOT_FOUND, assert_refused
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request, Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import (
     OPERATION_FAILED,
     OPERATION_PENDING,
@@ -287,7 +286,7 @@ def test_an_answer_that_is_too_large_for_one_poll_is_there_for_the_next(client: 
 
 
 def rows(server: RunningServer, statement: str, **values: object) -> list[tuple[object, ...]]:
-    engine = create_engine(f"sqlite:///{server.database}")
+    engine = create_engine(server.url)
     with engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(text(statement), values)]
     engine.dispose()
@@ -400,8 +399,8 @@ def test_a_release_that_was_too_large_to_answer_is_on_record_as_refused(client: 
 # --- Killed, stopped, revoked
 
 
-def test_no_job_is_lost_or_done_twice_by_kill_9(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path, "--workers", "2")
+def test_no_job_is_lost_or_done_twice_by_kill_9(make_server: MakeServer) -> None:
+    server = make_server("--workers", "2")
     server.start()
     client, group, values = server.add_client("client"), a_group(), list[bytes]()
     for _ in range(4):
@@ -462,7 +461,7 @@ def test_answers_are_forgotten_after_a_day(fresh_server: RunningServer) -> None:
         for value in values:
             outcome(session, value).expect_success()
     assert fresh_server.stop() == 0
-    engine = create_engine(f"sqlite:///{fresh_server.database}")
+    engine = create_engine(fresh_server.url)
     with engine.begin() as connection:
         aged = text("UPDATE jobs SET submitted_at = submitted_at - 86500 WHERE correlation_value = :value")
         connection.execute(aged, {"value": values[0]})

@@ -5,7 +5,6 @@ Values and Authentication (KMIP 2.1 s8.2, s9.4, s9.9 to s9.13; KMIP 1.4 s6).
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from itertools import count
 
@@ -16,7 +15,7 @@ from support import requests as ask
 from support.bad import INVALID_FIELD, assert_refused
 from support.numbers import Operation, Reason, Tag
 from support.requests import Session
-from support.server import COMMAND, Client, RunningServer
+from support.server import Client, RunningServer
 from support.wire import (
     VERSIONS,
     Connection,
@@ -239,7 +238,7 @@ def test_the_audit_records_of_a_request_have_the_servers_value(client: Client, s
     with client.session(version) as session:
         made = ask.batch(version, ask.create_aes(version), ask.get(), ask.destroy("nothing"), fields=(correlated("c"),))
         value = server_value(session.connection, made)
-    engine = create_engine(f"sqlite:///{server.database}")
+    engine = create_engine(server.url)
     with engine.connect() as connection:
         found = connection.execute(
             sql("SELECT operation, outcome FROM audit WHERE correlation = :value ORDER BY sequence"), {"value": value}
@@ -261,9 +260,7 @@ def test_the_size_of_an_answer_counts_its_correlation_value(client: Client) -> N
 
 
 def add_user(server: RunningServer, name: str, *groups: str) -> None:
-    options = [word for group in groups for word in ("--group", group)]
-    arguments = [COMMAND, "user", "add", str(server.data), name, *options]
-    subprocess.run(arguments, input=PASSWORD, text=True, check=True, capture_output=True)
+    server.add_user(name, PASSWORD, *groups)
 
 
 def credentials(*given: bytes) -> bytes:
@@ -398,7 +395,7 @@ def test_a_password_is_never_logged(fresh: Client, server: RunningServer, users:
 
 def guesses(server: RunningServer, of: Client) -> list[tuple[str, str]]:
     """Outcome and detail of a client's failed authentications that are on record."""
-    engine = create_engine(f"sqlite:///{server.database}")
+    engine = create_engine(server.url)
     asked = sql("SELECT outcome, detail FROM audit WHERE caller = :name AND operation = 'Authentication'")
     with engine.connect() as connection:
         found = connection.execute(asked, {"name": of.name}).all()

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sqlalchemy import insert
 from support import requests as ask
 from support.canary import Canary, leaks
+from support.databases import Databases, PostgresqlDatabases, SqliteDatabases
 from support.numbers import Operation, Tag
+from support.postgres import PostgresServer
 from support.requests import Request, Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import (
     TEXT_STRING,
     PeerClosedError,
@@ -30,9 +33,23 @@ from support.wire import (
     text,
 )
 
+from kmip_server.storage import schema
+from kmip_server.storage.database import Database
+
 VERSIONS: list[Version] = [(1, 0), (1, 2), (1, 4), (2, 0), (2, 1)]
 WRAP, UNWRAP, MAC, DERIVE, SIGN = 0x10, 0x20, 0x80, 0x200, 0x01
 PKCS_1, PKCS_8, EC_PRIVATE_KEY = 3, 4, 6
+
+
+@pytest.fixture(scope="module")
+def databases(databases: Databases) -> Iterator[Databases]:
+    """On PostgreSQL one of its own: the write-ahead log that is searched has nobody else's records."""
+    if isinstance(databases, SqliteDatabases):
+        yield databases
+        return
+    own = PostgresServer()
+    yield PostgresqlDatabases(own)
+    own.stop()
 
 
 def searched(server: RunningServer) -> Iterator[Path]:
@@ -40,6 +57,7 @@ def searched(server: RunningServer) -> Iterator[Path]:
     for path in server.data.rglob("*"):
         if path.is_file() and not {"clients", "pki"} & set(path.relative_to(server.data).parts):
             yield path
+    yield from server.database_files
     yield server.stdout
     yield server.stderr
     if server.process is not None:
@@ -182,10 +200,8 @@ def derive(version: Version, base: str) -> Request:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["console", "json"])
-def test_secrets_are_found_nowhere(tmp_path: Path, log_format: str) -> None:
-    server = RunningServer(
-        tmp_path, "--trace", environment={"KMIP_LOG__LEVEL": "debug", "KMIP_LOG__FORMAT": log_format}
-    )
+def test_secrets_are_found_nowhere(make_server: MakeServer, log_format: str) -> None:
+    server = make_server("--trace", environment={"KMIP_LOG__LEVEL": "debug", "KMIP_LOG__FORMAT": log_format})
     server.start()
     client = server.add_client("canary")
     canaries: list[Canary] = []
@@ -223,3 +239,12 @@ def test_the_search_finds_what_is_there(tmp_path: Path, form: str) -> None:
     assert any(form in leak for leak in leaks([canary], [file]))
     file.write_bytes(b"before and after")
     assert leaks([canary], [file]) == []
+
+
+def test_the_search_finds_what_is_in_the_database(databases: Databases, tmp_path: Path) -> None:
+    canary, url = Canary.make("planted"), databases.store(tmp_path)
+    database = Database(url)
+    with database.writing() as connection:
+        assert leaks([canary], databases.files(url)) == []
+        connection.execute(insert(schema.server_state).values(key="planted", value=canary.value.hex()))
+    assert leaks([canary], databases.files(url)) != []

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support import requests as ask
 from support.bad import assert_refused
+from support.databases import Databases
 from support.numbers import Reason
 from support.requests import Session
 from support.server import RunningServer
@@ -89,14 +90,15 @@ def create_until_refused(session: Session) -> list[str]:
     raise AssertionError("the disk never got full")
 
 
+@pytest.mark.sqlite_file("the disk that gets full is the one that has it")
 @pytest.mark.parametrize("disk", [file_size_limit, small_file_system])
 def test_a_full_disk_loses_nothing_and_needs_no_repair(
-    tmp_path: Path, disk: Callable[[Path], AbstractContextManager[Disk]]
+    databases: Databases, tmp_path: Path, disk: Callable[[Path], AbstractContextManager[Disk]]
 ) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()
     with disk(folder) as small:
-        server = RunningServer(folder)
+        server = RunningServer(databases, folder)
         server.start()
         try:
             _check(server, small)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ssl
 import time
-from pathlib import Path
 
 import pytest
 from support import requests as ask
 from support.requests import Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import Connection, PeerClosedError
 
 VERSION = (2, 1)
@@ -33,8 +32,8 @@ def may_connect(client: Client) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_a_revoked_client_is_not_served_a_second_later(tmp_path: Path, workers: int) -> None:
-    server = RunningServer(tmp_path, "--workers", str(workers))
+def test_a_revoked_client_is_not_served_a_second_later(make_server: MakeServer, workers: int) -> None:
+    server = make_server("--workers", str(workers))
     server.start()
     try:
         good, bad = server.add_client("good"), server.add_client("bad")

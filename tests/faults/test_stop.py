@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import requests as ask
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import Connection, PeerClosedError, Response, read_response
 
 VERSION = (2, 1)
@@ -49,8 +49,8 @@ def test_sigterm_answers_what_was_taken_and_exits_with_0(fresh_server: RunningSe
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_no_process_of_the_server_may_leave_a_core_dump(tmp_path: Path, workers: str) -> None:
-    server = RunningServer(tmp_path, "--workers", workers)
+def test_no_process_of_the_server_may_leave_a_core_dump(make_server: MakeServer, workers: str) -> None:
+    server = make_server("--workers", workers)
     server.start(prefix=("prlimit", "--core=4096:4096"))
     try:
         processes = server.processes()
@@ -67,8 +67,8 @@ def limits_of(process: int) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_sighup_during_the_start_waits_until_the_server_is_ready(tmp_path: Path, workers: str) -> None:
-    server = RunningServer(tmp_path, "--workers", workers)
+def test_a_sighup_during_the_start_waits_until_the_server_is_ready(make_server: MakeServer, workers: str) -> None:
+    server = make_server("--workers", workers)
     # The shell becomes the server, and its child hangs up as soon as the server says that it has begun to start.
     hang_up = """
         while ! grep -q '^SigBlk:.*[13579bdf]$' /proc/$$/status; do sleep 0.01; done
@@ -90,8 +90,8 @@ def eventually(question: Callable[[], bool], within: float = 10) -> bool:
     return question()
 
 
-def test_sigterm_under_load_keeps_every_promise(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path)
+def test_sigterm_under_load_keeps_every_promise(make_server: MakeServer) -> None:
+    server = make_server()
     server.start()
     client = server.add_client("client")
     made: list[str] = []

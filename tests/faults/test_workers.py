@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from support import requests as ask
+from support.databases import Databases
 from support.requests import Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import PeerClosedError
 
 VERSION = (2, 1)
@@ -23,8 +23,8 @@ CONNECTIONS = 16
 
 
 @pytest.fixture(scope="module")
-def four_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    server = RunningServer(tmp_path_factory.mktemp("workers"), "--workers", str(WORKERS))
+def four_workers(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    server = RunningServer(databases, tmp_path_factory.mktemp("workers"), "--workers", str(WORKERS))
     server.start()
     yield server.add_client("client")
     assert server.stop() == 0
@@ -114,8 +114,8 @@ def test_a_key_is_not_used_after_its_acknowledged_revocation(four_workers: Clien
         assert not any(late)
 
 
-def test_a_lost_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path, "--workers", "2")
+def test_a_lost_worker_is_replaced_and_the_others_go_on(make_server: MakeServer) -> None:
+    server = make_server("--workers", "2")
     server.start()
     client = server.add_client("client")
     with ExitStack() as stack:
@@ -143,8 +143,10 @@ def _answers(session: Session, key: str) -> bool:
         return False
 
 
-def test_a_worker_lost_in_the_middle_of_a_request_answers_nothing_false(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path, "--workers", "2")
+def test_a_worker_lost_in_the_middle_of_a_request_answers_nothing_false(
+    make_server: MakeServer,
+) -> None:
+    server = make_server("--workers", "2")
     server.start()
     client = server.add_client("client")
     made: list[str] = []

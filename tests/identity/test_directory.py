@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from support.databases import Databases
 
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import CertificateIdentity, IdentityError
@@ -14,7 +15,6 @@ from kmip_server.identity.credentials import hash_password
 from kmip_server.identity.directory import DirectorySource
 from kmip_server.storage import accounts, standing
 from kmip_server.storage.database import Database
-from kmip_server.storage.migrations import upgrade
 from policy.model import Policy, PolicyError
 from policy.operation_policies import BUILT_IN, parse_policies
 from policy.store import put_in_force, versions
@@ -23,12 +23,12 @@ TEAM = '{"team": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_ALL"}}}'
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/kmip.db"
-    upgrade(url)
+def database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    url = databases.store(tmp_path)
     database = Database(url)
     yield database
     database.close()
+    databases.take_back(url)
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pytest
 from replaying import OverHttps, OverTls, Replay
-from support.server import COMMAND, Client, RunningServer
+from support.server import Client, RunningServer
 from support.wire import Version
 
 
@@ -56,5 +55,5 @@ def connect(client: Client) -> Iterator[Connect]:
 def password(server: RunningServer) -> tuple[str, str]:
     """A user name and a password that clients of the shared server may send beside their certificates."""
     user, secret = "appliance", "a password of an appliance"
-    subprocess.run([COMMAND, "user", "add", str(server.data), user], input=secret, text=True, check=True)
+    server.add_user(user, secret)
     return user, secret

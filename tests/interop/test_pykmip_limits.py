@@ -21,7 +21,7 @@ from kmip.pie.client import ProxyKmipClient
 from kmip.pie.exceptions import KmipOperationFailure
 from pykmip_support import AES, PYKMIP_VERSIONS, RSA, Mask, OpenClient, registered_objects
 from replaying import unique
-from support.server import RunningServer
+from support.server import MakeServer
 from support.wire import Version
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
@@ -221,9 +221,11 @@ def test_pykmip_cannot_do_this_and_goes_on(pykmip_client: OpenClient, limit: Lim
         assert len(client.get(key).value) == 32
 
 
-def test_with_the_setting_of_the_documents_pykmip_lists_all_attributes_in_1_4(tmp_path: Path) -> None:
+def test_with_the_setting_of_the_documents_pykmip_lists_all_attributes_in_1_4(
+    make_server: MakeServer,
+) -> None:
     (setting,) = re.findall(r"^short_listings = .*$", (DOCUMENTS / "clients.md").read_text(), re.MULTILINE)
-    server = RunningServer(tmp_path)
+    server = make_server()
     configuration = server.data / "server.toml"
     configuration.write_text(re.sub(r"(?m)^short_listings = .*$", setting, configuration.read_text()))
     server.start()

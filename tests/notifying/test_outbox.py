@@ -8,7 +8,7 @@ from pathlib import Path
 import tomli_w
 from sqlalchemy import select
 from support import requests as ask
-from support.engine import EngineHarness
+from support.engine import EngineHarness, MakeEngine
 from support.numbers import Tag
 from support.server import RunningServer
 from support.wire import enumeration
@@ -33,8 +33,8 @@ def told(engine: EngineHarness) -> list[str]:
         return list(connection.execute(select(schema.outbox.c.event)).scalars())
 
 
-def test_what_is_done_is_told_and_what_is_undone_is_not(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path)
+def test_what_is_done_is_told_and_what_is_undone_is_not(make_engine: MakeEngine) -> None:
+    engine = make_engine()
     engine.engine.services.ruling = Ruling(read_document(tomli_w.dumps(document()), "here"))
     client = engine.client(VERSION)
     first, second = (client.do(ask.create_aes(VERSION)).unique_identifier for _ in range(2))
@@ -47,8 +47,8 @@ def test_what_is_done_is_told_and_what_is_undone_is_not(tmp_path: Path) -> None:
     assert told(engine) == ["key-destroyed"]
 
 
-def test_nothing_is_told_without_a_notification(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path)
+def test_nothing_is_told_without_a_notification(make_engine: MakeEngine) -> None:
+    engine = make_engine()
     client = engine.client(VERSION)
     key = client.do(ask.create_aes(VERSION)).unique_identifier
     client.do(ask.destroy(key)).expect_success()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
 from support.attributes import (
@@ -14,7 +12,7 @@ from support.attributes import (
     custom_values,
     usages,
 )
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request, one_attribute
 from support.wire import Result, Version, enumeration, integer, octets, structure, text
@@ -143,19 +141,18 @@ GIVEN = """{"team": {"groups": {"ops": {"SYMMETRIC_KEY": {"ADD_ATTRIBUTE": "ALLO
             "open": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL", "GET_ATTRIBUTES": "ALLOW_ALL"}}}"""
 
 
-def test_a_name_given_by_another_is_unique_among_the_owner_s_objects(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(GIVEN, "test"))
+def test_a_name_given_by_another_is_unique_among_the_owner_s_objects(make_engine: MakeEngine) -> None:
+    engine = make_engine(policies=parse_policies(GIVEN, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     create(alice, ask.name("taken"))
     create(oscar, ask.name("free"))
     key = create(alice, ask.operation_policy_name("team"))
     assert add(oscar, key, ask.name("taken")).reason == Reason.ILLEGAL_OPERATION
     add(oscar, key, ask.name("free")).expect_success()
-    engine.store.close()
 
 
-def test_an_operation_policy_may_be_given_once_and_by_the_owner(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(GIVEN, "test"))
+def test_an_operation_policy_may_be_given_once_and_by_the_owner(make_engine: MakeEngine) -> None:
+    engine = make_engine(policies=parse_policies(GIVEN, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     key = create(alice)
     assert add(oscar, key, ask.operation_policy_name("team")).reason == Reason.ITEM_NOT_FOUND
@@ -166,7 +163,6 @@ def test_an_operation_policy_may_be_given_once_and_by_the_owner(tmp_path: Path) 
     assert row is not None
     assert row.operation_policy == "team"
     assert add(alice, create(alice), ask.operation_policy_name("no such policy")).reason == Reason.INVALID_FIELD
-    engine.store.close()
 
 
 @pytest.mark.parametrize("version", BOTH)

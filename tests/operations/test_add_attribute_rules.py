@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
 from support.attributes import (
@@ -17,7 +15,7 @@ from support.attributes import (
     sensitive,
     usage_limits,
 )
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Reason, Tag
 from support.requests import Attribute
 from support.wire import Result, Version, octets
@@ -93,8 +91,8 @@ RIGHTS = """{"clerk": {"groups": {"clerks": {"SYMMETRIC_KEY": {"ADD_ATTRIBUTE": 
                        "preset": {"SYMMETRIC_KEY": {"GET_ATTRIBUTES": "ALLOW_OWNER", "ACTIVATE": "ALLOW_OWNER"}}}}"""
 
 
-def test_a_date_that_activates_needs_the_permission_to_activate(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(RIGHTS, "test"))
+def test_a_date_that_activates_needs_the_permission_to_activate(make_engine: MakeEngine) -> None:
+    engine = make_engine(policies=parse_policies(RIGHTS, "test"))
     key = create(engine.client((1, 4)), ask.operation_policy_name("clerk"))
     clerk = engine.client((1, 4), "clara", "clerks")
     add(clerk, key, ask.contact_information("Clara")).expect_success()
@@ -102,7 +100,6 @@ def test_a_date_that_activates_needs_the_permission_to_activate(tmp_path: Path) 
         assert add(clerk, key, ask.activation_date(moment)).reason == Reason.PERMISSION_DENIED
         assert add(clerk, key, deactivation(moment)).reason == Reason.PERMISSION_DENIED
     assert attributes_of(engine, key).get(Tag.STATE) == ask.PRE_ACTIVE
-    engine.store.close()
 
 
 # Limits. --------------------------------------------------------------------------------------------------------------
@@ -130,19 +127,18 @@ def test_sensitive_and_extractable_exist_always_and_are_not_added(engine: Engine
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_the_number_of_instances_is_limited(tmp_path: Path, version: Version) -> None:
-    engine = EngineHarness(tmp_path, limits=OperationLimits(attribute_instances=3))
+def test_the_number_of_instances_is_limited(make_engine: MakeEngine, version: Version) -> None:
+    engine = make_engine(limits=OperationLimits(attribute_instances=3))
     client = engine.client(version)
     key = create(client)
     for number in range(3):
         add(client, key, ask.object_group(f"group {number}")).expect_success()
     expected = Reason.SERVER_LIMIT_EXCEEDED if version >= (2, 0) else Reason.INDEX_OUT_OF_BOUNDS
     assert add(client, key, ask.object_group("one more")).reason == expected
-    engine.store.close()
 
 
-def test_the_size_of_all_attributes_is_limited(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, limits=OperationLimits(attribute_bytes=4096))
+def test_the_size_of_all_attributes_is_limited(make_engine: MakeEngine) -> None:
+    engine = make_engine(limits=OperationLimits(attribute_bytes=4096))
     client = engine.client((2, 1))
     key = create(client)
     assert add(client, key, custom((2, 1), "big", octets(Tag.ATTRIBUTE_VALUE, bytes(4096)))).reason == (
@@ -150,4 +146,3 @@ def test_the_size_of_all_attributes_is_limited(tmp_path: Path) -> None:
     )
     assert add(client, key, ask.name("x" * 5000)).reason == Reason.SERVER_LIMIT_EXCEEDED
     add(client, key, custom((2, 1), "small", octets(Tag.ATTRIBUTE_VALUE, bytes(1024)))).expect_success()
-    engine.store.close()

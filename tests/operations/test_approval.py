@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 import tomli_w
 from sqlalchemy import insert
 from support import requests as ask
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
-from support.server import COMMAND, RunningServer
+from support.server import RunningServer
 from support.wire import enumeration, octets
 
 from kmip_server.storage import schema
@@ -44,8 +43,8 @@ DOCUMENT = {
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> EngineHarness:
-    harness = EngineHarness(tmp_path)
+def engine(make_engine: MakeEngine) -> EngineHarness:
+    harness = make_engine()
     harness.engine.services.ruling = Ruling(read_document(tomli_w.dumps(DOCUMENT), "here"))
     return harness
 
@@ -127,17 +126,13 @@ def test_without_the_rule_nothing_is_asked(engine: EngineHarness, client: Engine
     client.do(ask.destroy(key)).expect_success()
 
 
-def _command(server: RunningServer, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *arguments], input=stdin, capture_output=True, text=True)
-
-
 @pytest.mark.parametrize("indicator", [MANDATORY, OPTIONAL])
 def test_a_client_that_can_wait_polls_until_others_have_agreed(
     fresh_server: RunningServer, tmp_path: Path, indicator: int
 ) -> None:
     server, data = fresh_server, str(fresh_server.data)
     for user in ("carol", "dave", "eve"):
-        assert _command(server, "user", "add", data, user, stdin=f"password of {user}\n").returncode == 0
+        server.add_user(user, f"password of {user}")
     document = tmp_path / "policy.toml"
     document.write_text(tomli_w.dumps(DOCUMENT))
     server.command("policy", "import", data, str(document))
@@ -155,12 +150,12 @@ def test_a_client_that_can_wait_polls_until_others_have_agreed(
             ("eve", "password of eve", "eve may not approve this"),
             ("carol", "wrong password", "no user 'carol' with this password"),
         ):
-            no = _command(server, "approvals", "approve", data, asked["id"], "--user", user, stdin=f"{password}\n")
+            vote = ("approvals", "approve", data, asked["id"], "--user", user)
+            no = server.command(*vote, stdin=f"{password}\n", check=False)
             assert (no.returncode, words in no.stderr) == (1, True), no.stderr
         for user, after in (("carol", "open"), ("dave", "granted")):
-            yes = _command(
-                server, "approvals", "approve", data, asked["id"], "--user", user, stdin=f"password of {user}\n"
-            )
+            vote = ("approvals", "approve", data, asked["id"], "--user", user)
+            yes = server.command(*vote, stdin=f"password of {user}\n")
             assert yes.stdout == f"{user} has approved it: it is {after} now\n", yes.stderr
         result = _until(lambda: (answer := session.do(poll)).status != PENDING and answer)
         assert result.ok

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
+from sqlalchemy import text
 from support import requests as ask
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
@@ -20,8 +18,8 @@ def create(client: EngineClient, *more: ask.Attribute) -> str:
 
 def edit(engine: EngineHarness, key: str, change: str) -> None:
     """Change an object's row behind the server."""
-    with closing(sqlite3.connect(engine.path)) as database, database:
-        database.execute(f"UPDATE objects SET {change} WHERE unique_identifier = ?", (key,))
+    with engine.store.database.writing() as connection:
+        connection.execute(text(f"UPDATE objects SET {change} WHERE unique_identifier = :key"), {"key": key})
 
 
 def version(engine: EngineHarness, key: str) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 from support import requests as ask
 from support.engine import EngineClient, EngineHarness
@@ -49,8 +46,8 @@ def test_nothing_of_the_sealed_material_is_left_in_the_database(engine: EngineHa
     row = engine.row(key)
     assert row is not None
     assert (row.material_id, row.wrapped_key) == (None, None)
-    with closing(sqlite3.connect(engine.path)) as database:
-        assert database.execute("select count(*) from material").fetchone() == (0,)
+    with engine.store.database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM material").scalar_one() == 0
 
 
 @pytest.mark.parametrize("version", BOTH)

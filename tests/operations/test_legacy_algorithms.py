@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from support import requests as ask
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request
 from support.wire import enumeration, octets, structure
@@ -34,13 +31,9 @@ ENCRYPTING = (
 
 
 @pytest.fixture
-def strict(tmp_path: Path) -> Iterator[EngineHarness]:
+def strict(make_engine: MakeEngine) -> EngineHarness:
     """An engine whose policy does not allow legacy algorithms."""
-    folder = tmp_path / "strict"
-    folder.mkdir()
-    harness = EngineHarness(folder)
-    yield harness
-    harness.store.close()
+    return make_engine()
 
 
 def pair(client: EngineClient) -> tuple[str, str]:

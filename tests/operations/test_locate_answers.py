@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
-from support.engine import EngineHarness
+from support.engine import EngineHarness, MakeEngine
 from support.locating import ARCHIVED, DEFAULT, DESTROYED, FRESH, ON_LINE, create, find, found, member, storage
 from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request
@@ -63,8 +61,10 @@ def test_located_items_counts_all_that_match_since_1_3(engine: EngineHarness) ->
         assert client.do(ask.locate(version, maximum=1)).expect_success().get(Tag.LOCATED_ITEMS) == expected
 
 
-def test_a_server_names_no_more_objects_than_its_limit_and_counts_them_all(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, limits=OperationLimits(locate_items=3))
+def test_a_server_names_no_more_objects_than_its_limit_and_counts_them_all(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(limits=OperationLimits(locate_items=3))
     client = engine.client((2, 1))
     newest_first = [create(client) for _ in range(5)][::-1]
     for maximum in (None, 3, 5, 1 << 30):
@@ -72,7 +72,6 @@ def test_a_server_names_no_more_objects_than_its_limit_and_counts_them_all(tmp_p
         assert found(result) == newest_first[:3]
         assert result.get(Tag.LOCATED_ITEMS) == 5
     assert find(client, maximum=5, offset=3) == newest_first[3:]
-    engine.store.close()
 
 
 def test_more_than_a_thousand_objects_beyond_the_page_are_not_counted(engine: EngineHarness) -> None:
@@ -185,8 +184,10 @@ SHARING = """{"team": {"preset": {"SYMMETRIC_KEY": {"LOCATE": "ALLOW_OWNER", "GE
               "private": {"SYMMETRIC_KEY": {"LOCATE": "DISALLOW_ALL", "GET": "ALLOW_OWNER"}}}"""
 
 
-def test_an_object_that_a_policy_shares_with_a_group_is_found_by_its_members(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(SHARING, "test"))
+def test_an_object_that_a_policy_shares_with_a_group_is_found_by_its_members(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(policies=parse_policies(SHARING, "test"))
     alice, member_of_ops = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     shared = create(alice, ask.operation_policy_name("team"), ask.name("shared"))
     create(alice, ask.name("not shared"))
@@ -195,15 +196,13 @@ def test_an_object_that_a_policy_shares_with_a_group_is_found_by_its_members(tmp
     assert find(member_of_ops, ask.name("shared")) == [shared]
     assert find(member_of_ops, ask.object_type(ask.SECRET_DATA)) == []
     assert find(engine.client((1, 4), "eve")) == []
-    engine.store.close()
 
 
-def test_an_own_object_whose_policy_forbids_locating_is_not_found(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(SHARING, "test"))
+def test_an_own_object_whose_policy_forbids_locating_is_not_found(make_engine: MakeEngine) -> None:
+    engine = make_engine(policies=parse_policies(SHARING, "test"))
     client = engine.client((1, 4))
     create(client, ask.operation_policy_name("private"))
     assert find(client) == []
-    engine.store.close()
 
 
 # In a batch. ----------------------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
 from support.attributes import (
@@ -19,7 +17,7 @@ from support.attributes import (
     sensitive,
     usage_limits,
 )
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request, one_attribute
 from support.wire import Result, Version, enumeration, structure
@@ -225,8 +223,10 @@ RIGHTS = """{"clerk": {"groups": {"clerks": {"SYMMETRIC_KEY": {"MODIFY_ATTRIBUTE
                        "preset": {"SYMMETRIC_KEY": {"GET_ATTRIBUTES": "ALLOW_OWNER", "ACTIVATE": "ALLOW_OWNER"}}}}"""
 
 
-def test_a_date_that_activates_or_deactivates_needs_the_permission_for_it(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(RIGHTS, "test"))
+def test_a_date_that_activates_or_deactivates_needs_the_permission_for_it(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(policies=parse_policies(RIGHTS, "test"))
     dates = ask.activation_date(engine.now + 10), deactivation(engine.now + 20)
     key = create(engine.client((1, 4)), ask.operation_policy_name("clerk"), ask.contact_information("old"), *dates)
     clerk = engine.client((1, 4), "clara", "clerks")
@@ -234,7 +234,6 @@ def test_a_date_that_activates_or_deactivates_needs_the_permission_for_it(tmp_pa
     assert modify(clerk, key, ask.activation_date(engine.now)).reason == Reason.PERMISSION_DENIED
     assert modify(clerk, key, deactivation(engine.now + 11)).reason == Reason.PERMISSION_DENIED
     assert attributes_of(engine, key).get(Tag.STATE) == ask.PRE_ACTIVE
-    engine.store.close()
 
 
 # Usage Limits. --------------------------------------------------------------------------------------------------------

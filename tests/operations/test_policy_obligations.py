@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import tomli_w
 from support import keys
 from support import requests as ask
 from support.attributes import protect_stop, usage_limits
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.keys import attributes_of
 from support.numbers import Reason, Tag
 
@@ -22,8 +21,8 @@ DAY = 86_400
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> EngineHarness:
-    return EngineHarness(tmp_path)
+def engine(make_engine: MakeEngine) -> EngineHarness:
+    return make_engine()
 
 
 @pytest.fixture

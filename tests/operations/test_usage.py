@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
 from support.attributes import attributes_of, process_start, protect_stop, usage_limits
-from support.engine import EngineClient, EngineHarness
+from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.numbers import Operation, Reason, Tag
 from support.requests import Attribute, Request
 from support.wire import Result, Version, enumeration, octets, structure
@@ -78,8 +76,8 @@ SHARED = """{"team": {"groups": {"ops": {"SYMMETRIC_KEY": {"ENCRYPT": "ALLOW_ALL
                                                    "DECRYPT": "ALLOW_OWNER", "GET_ATTRIBUTES": "ALLOW_OWNER"}}}}"""
 
 
-def test_a_deactivated_object_processes_for_its_owner_alone(tmp_path: Path) -> None:
-    engine = EngineHarness(tmp_path, policies=parse_policies(SHARED, "test"))
+def test_a_deactivated_object_processes_for_its_owner_alone(make_engine: MakeEngine) -> None:
+    engine = make_engine(policies=parse_policies(SHARED, "test"))
     alice, oscar = engine.client((1, 4)), engine.client((1, 4), "oscar", "ops")
     key = create(alice, ask.operation_policy_name("team"))
     bring(alice, key, ask.ACTIVE)
@@ -87,7 +85,6 @@ def test_a_deactivated_object_processes_for_its_owner_alone(tmp_path: Path) -> N
     alice.do(ask.revoke(key)).expect_success()
     carry_out(alice, Operation.DECRYPT, key).expect_success()
     assert carry_out(oscar, Operation.DECRYPT, key).reason == Reason.PERMISSION_DENIED
-    engine.store.close()
 
 
 @pytest.mark.parametrize("version", BOTH)

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from pg_servers import URL, WORKERS, MakeServer
-from support.postgres import PostgresServer, PostgresUnavailableError
+from pg_servers import WORKERS
+from support.databases import Databases
+from support.postgres import PostgresServer
 from support.server import Client, RunningServer
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def on_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def on_postgres(
+    postgres: PostgresServer, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     """A running server of several workers on PostgreSQL, which other tests use too: never stop it."""
-    environment = {URL: postgres.create_database()}
-    running = RunningServer(tmp_path_factory.mktemp("postgresql"), "--workers", str(WORKERS), environment=environment)
+    folder = tmp_path_factory.mktemp("postgresql")
+    running = RunningServer(databases, folder, "--workers", str(WORKERS))
     running.start()
     yield running
     assert running.stop() == 0
@@ -36,19 +28,3 @@ def on_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFacto
 def pg_client(on_postgres: RunningServer) -> Client:
     """A client of the shared server on PostgreSQL."""
     return on_postgres.add_client("client")
-
-
-@pytest.fixture
-def make_server(postgres: PostgresServer, tmp_path: Path) -> Iterator[MakeServer]:
-    """Make a server for one test on a database of its own; it is not started."""
-    made: list[RunningServer] = []
-
-    def make(*arguments: str) -> RunningServer:
-        folder = tmp_path / f"server-{len(made)}"
-        folder.mkdir()
-        made.append(RunningServer(folder, *arguments, environment={URL: postgres.create_database()}))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,7 @@ from support.server import RunningServer
 if TYPE_CHECKING:
     import psycopg
 
-URL = "KMIP_STORAGE__URL"
 WORKERS = 4
-
-MakeServer = Callable[..., RunningServer]
-
-
-def url_of(server: RunningServer) -> str:
-    return server.environment[URL]
 
 
 @contextmanager
@@ -26,5 +19,5 @@ def database_of(server: RunningServer) -> Iterator[psycopg.Connection[tuple[Any,
     """A connection of an administrator to a server's database."""
     import psycopg
 
-    with psycopg.connect(url_of(server).replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection

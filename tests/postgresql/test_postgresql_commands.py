@@ -8,13 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pg_servers import URL, MakeServer, database_of
+from pg_servers import database_of
 from support import requests as ask
+from support.databases import URL, keep_place
 from support.postgres import PostgresServer
-from support.server import COMMAND, Client, RunningServer
+from support.server import COMMAND, Client, MakeServer, RunningServer
 
 from kmip_server.storage.schema import REVISION
 
+pytestmark = pytest.mark.usefixtures("postgres")
 VERSION = (2, 1)
 FREE_PORTS = ("--kmip-port", "0", "--https-port", "0")
 
@@ -52,7 +54,8 @@ def test_a_server_lives_on_postgresql_and_moves_by_backup_and_restore(
     elsewhere = {URL: postgres.create_database()}
     done = commanded("restore", file, tmp_path / "restored", **elsewhere)
     assert done.returncode == 0, done.stderr
-    server.data, server.environment = tmp_path / "restored", elsewhere
+    server.data = tmp_path / "restored"
+    keep_place(server.data, elsewhere)
     server.start()
     with Client(server, "client").session(VERSION) as session:
         assert session.located(ask.name("kept"), ask.state(ask.ACTIVE)) == [key]
@@ -70,7 +73,7 @@ def test_a_database_that_is_not_empty_is_neither_initialised_nor_restored_into(
     server.add_client("client")
     server.command("backup", str(server.data), str(tmp_path / "backup"))
     for command in (("init", tmp_path / "again"), ("restore", tmp_path / "backup", tmp_path / "again")):
-        done = commanded(*command, **server.environment)
+        done = commanded(*command, **{URL: server.url})
         assert done.returncode == 1
         assert done.stderr.startswith("kmip-server: ")
         assert not (tmp_path / "again").exists()
@@ -92,7 +95,7 @@ def test_check_finds_what_was_changed_behind_the_server(make_server: MakeServer)
 
 
 def test_a_database_that_would_lose_what_was_acknowledged_is_not_used(on_postgres: RunningServer) -> None:
-    url = f"{on_postgres.environment[URL]}&options=-c%20synchronous_commit%3Doff"
+    url = f"{on_postgres.url}&options=-c%20synchronous_commit%3Doff"
     done = commanded("check", on_postgres.data, **{URL: url})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "kmip-server: PostgreSQL has synchronous_commit=off: a commit would not be durable\n"
@@ -129,7 +132,7 @@ def test_without_the_driver_every_command_says_what_to_install(on_postgres: Runn
     absent = "raise ModuleNotFoundError(\"No module named 'psycopg'\", name='psycopg')\n"
     (tmp_path / "psycopg.py").write_text(absent)
     for command in (("init", tmp_path / "new"), ("serve", on_postgres.data, *FREE_PORTS)):
-        done = commanded(*command, PYTHONPATH=str(tmp_path), **on_postgres.environment)
+        done = commanded(*command, PYTHONPATH=str(tmp_path), **{URL: on_postgres.url})
         assert done.returncode == 1
         assert "pip install 'kmip-server[postgres]'" in done.stderr
         assert "Traceback" not in done.stderr

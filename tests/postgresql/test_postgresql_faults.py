@@ -1,4 +1,4 @@
-"""Faults on PostgreSQL: killed servers, lost connections, a crashed database. No success is false, and no failure."""
+"""Faults of PostgreSQL: lost connections, canceled statements, a crash. No success is false, and no failure."""
 
 from __future__ import annotations
 
@@ -6,42 +6,17 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
-from pg_servers import URL, MakeServer, database_of
+from pg_servers import database_of
 from support import requests as ask
-from support.journal import Journal, Writer, load
+from support.databases import PostgresqlDatabases
 from support.postgres import PostgresServer
-from support.server import RunningServer
+from support.server import MakeServer, RunningServer
 from support.witnesses import Witnesses
 
+pytestmark = pytest.mark.usefixtures("postgres")
 VERSION = (2, 1)
-WRITERS = 8
-KILLS = 10
-
-
-@pytest.mark.slow
-def test_no_acknowledged_change_is_lost_by_kill_9(make_server: MakeServer, tmp_path: Path) -> None:
-    random = Random(7)
-    server = make_server()
-    server.start()
-    client, journal = server.add_client("writers"), Journal.at(tmp_path / "journal")
-    writers = [Writer(client, number, journal, Random(random.random())) for number in range(WRITERS)]
-
-    def kill() -> None:
-        time.sleep(random.uniform(0.05, 0.4))
-        server.kill()
-
-    for _ in range(KILLS):
-        assert [complaint for writer in writers for complaint in writer.verify_touched()] == []
-        load(writers, kill)
-        server.start()
-    assert [complaint for writer in writers for complaint in writer.verify(list(writer.keys))] == []
-    journal.close()
-    assert server.stop() == 0
-    assert journal.counts["acknowledged"] > KILLS * WRITERS
-    assert server.command("check", str(server.data)).returncode == 0
 
 
 def test_a_lost_database_connection_is_no_false_success_and_no_false_failure(make_server: MakeServer) -> None:
@@ -93,7 +68,7 @@ def own_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
 def test_a_crashed_database_fails_requests_and_is_used_again_when_it_is_back(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    server = RunningServer(tmp_path, "--workers", "2", environment={URL: own_postgres.create_database()})
+    server = RunningServer(PostgresqlDatabases(own_postgres), tmp_path, "--workers", "2")
     server.start()
     witnesses = Witnesses(server.add_client("witness"))
     try:

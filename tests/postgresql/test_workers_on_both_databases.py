@@ -12,9 +12,8 @@ from itertools import count
 from random import Random
 
 import pytest
-from pg_servers import URL
 from support import requests as ask
-from support.postgres import PostgresServer
+from support.databases import Databases
 from support.requests import Session
 from support.server import RunningServer
 from support.wire import PeerClosedError
@@ -27,15 +26,9 @@ SOON_S = 1.0
 _numbers = count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    environment = {}
-    if request.param == "postgresql":
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        environment = {URL: postgres.create_database()}
-    running = RunningServer(
-        tmp_path_factory.mktemp(str(request.param)), "--workers", str(WORKERS), environment=environment
-    )
+@pytest.fixture(scope="module")
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    running = RunningServer(databases, tmp_path_factory.mktemp("workers"), "--workers", str(WORKERS))
     running.start()
     yield running
     running.kill()

@@ -1,4 +1,4 @@
-"""Fixtures of the storage tests: every store there is on SQLite and on PostgreSQL."""
+"""Fixtures of the storage tests."""
 
 from __future__ import annotations
 
@@ -6,84 +6,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.postgres import PostgresServer, PostgresUnavailableError
+from support.databases import Databases
+from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, MakeRow, row_maker
 
-from kmip_server.storage import schema
-from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import LocalMasterKey
-from kmip_server.storage.migrations import upgrade
 from kmip_server.storage.store import Store
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def postgres_url(postgres: PostgresServer) -> str:
-    """The URL of the database that the tests of a session use one after another."""
-    url = postgres.create_database()
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture
+def store_url(databases: Databases, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    return databases.empty(tmp_path)
 
 
 @pytest.fixture
-def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once for each kind."""
-    if kind == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create_database()
+def store(databases: Databases, tmp_path: Path) -> Iterator[Store]:
+    """An open store."""
+    url = databases.store(tmp_path)
+    opened = Store.open(url, LocalMasterKey(MASTER_KEY))
+    yield opened
+    opened.close()
+    databases.take_back(url)
 
 
 @pytest.fixture
-def store(kind: str, request: pytest.FixtureRequest) -> Store:
-    """An open store, once for each kind of database."""
-    opened: Store = request.getfixturevalue("sqlite_store" if kind == "sqlite" else "postgres_store")
-    return opened
-
-
-@pytest.fixture
-def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+def sqlite_store(store: Store) -> Store:
     """For what only SQLite has: files."""
-    opened = Store.create(f"sqlite:///{tmp_path}/store.db", LocalMasterKey(MASTER_KEY))
-    yield opened
-    opened.close()
+    return store
 
 
 @pytest.fixture
-def postgres_store(postgres_url: str) -> Iterator[Store]:
+def postgres_store(postgres: PostgresServer, store: Store) -> Store:
     """For what only PostgreSQL has: a connection that can be lost."""
-    _empty(postgres_url)
-    opened = Store.open(postgres_url, LocalMasterKey(MASTER_KEY))
-    yield opened
-    opened.close()
-
-
-def _empty(url: str) -> None:
-    """As it was after the migration, which would take many times as long."""
-    database = Database(url)
-    with database.writing() as connection:
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
-        for table in schema.metadata.sorted_tables:
-            connection.execute(table.delete())
-        connection.execute(schema.server_state.insert().values(key="epoch", value="0"))
-        connection.execute(schema.audit_head.insert().values(id=1, sequence=0, digest=bytes(32)))
-    database.close()
+    return store
 
 
 @pytest.fixture
 def make_row() -> MakeRow:
     return row_maker()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What only SQLite has is not tested on PostgreSQL."""
+    for item in items:
+        if "sqlite_store" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.sqlite_file("its statements, or the lane that only it has"))

@@ -178,9 +178,9 @@ def forged(original: bytes, change: dict[str, bytes], rename: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "files/../../outside", "files/a/../b", "."])
-def test_a_forged_backup_writes_nothing_outside(sqlite_store: Store, tmp_path: Path, name: str) -> None:
+def test_a_forged_backup_writes_nothing_outside(store: Store, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
-    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
+    backup(url_of(store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
     content = forged((tmp_path / "backup").read_bytes(), {}, {"files/file": name})
     (tmp_path / "forged").write_bytes(content)
     with pytest.raises(BackupError):
@@ -188,9 +188,9 @@ def test_a_forged_backup_writes_nothing_outside(sqlite_store: Store, tmp_path: P
     assert not (tmp_path / "new").exists()
 
 
-def test_a_forged_mode_gives_no_more_than_reading(sqlite_store: Store, tmp_path: Path) -> None:
+def test_a_forged_mode_gives_no_more_than_reading(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    backup(url_of(sqlite_store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
+    backup(url_of(store), tmp_path / "backup", {"file": tmp_path / "file"}, by="root")
     (tmp_path / "forged").write_bytes(forged((tmp_path / "backup").read_bytes(), {}, {}))
     restore(tmp_path / "forged", f"sqlite:///{tmp_path}/new/store.db", tmp_path / "new", by="root")
     assert (tmp_path / "new" / "file").stat().st_mode & 0o7777 == 0o744
@@ -198,10 +198,10 @@ def test_a_forged_mode_gives_no_more_than_reading(sqlite_store: Store, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "", ".", "a/../b", "a//b", "a/", "nul\0"])
-def test_a_file_s_name_stays_below_the_directory(sqlite_store: Store, tmp_path: Path, name: str) -> None:
+def test_a_file_s_name_stays_below_the_directory(store: Store, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BackupError):
-        backup(url_of(sqlite_store), tmp_path / "backup", {name: tmp_path / "file"}, by="root")
+        backup(url_of(store), tmp_path / "backup", {name: tmp_path / "file"}, by="root")
     assert not (tmp_path / "backup").exists()
 
 
@@ -221,26 +221,26 @@ def test_nothing_that_exists_is_overwritten(filled: Store, tmp_path: Path) -> No
     assert dump(filled) == before
 
 
-def test_a_destroyed_key_does_not_come_back_unannounced(sqlite_store: Store, make_row: MakeRow, tmp_path: Path) -> None:
+def test_a_destroyed_key_does_not_come_back_unannounced(store: Store, make_row: MakeRow, tmp_path: Path) -> None:
     """An older copy tells its age by the last audit record it holds."""
     row = make_row()
-    with sqlite_store.unit(writes=True) as unit:
+    with store.unit(writes=True) as unit:
         unit.insert(row, b"key")
         unit.audit(audited("Create", row.unique_identifier))
-    older = backup(url_of(sqlite_store), tmp_path / "older", by="root")
-    with sqlite_store.unit(writes=True) as unit:
+    older = backup(url_of(store), tmp_path / "older", by="root")
+    with store.unit(writes=True) as unit:
         unit.update_material(row._replace(destroyed=True).next_version(), None)
         unit.audit(audited("Destroy", row.unique_identifier))
-    newer = backup(url_of(sqlite_store), tmp_path / "newer", by="root")
+    newer = backup(url_of(store), tmp_path / "newer", by="root")
     assert newer.audit_sequence == older.audit_sequence + 2, "the backup itself is on record"
     assert newer.audit_digest != older.audit_digest
 
 
 def test_a_backup_of_the_first_schema_is_brought_up_to_date_with_its_master_key(
-    sqlite_store: Store, other_url: str, tmp_path: Path
+    store: Store, other_url: str, tmp_path: Path
 ) -> None:
     put_old_store(f"sqlite:///{tmp_path}/old.db")
-    backup(url_of(sqlite_store), tmp_path / "backup", by="root")
+    backup(url_of(store), tmp_path / "backup", by="root")
     (tmp_path / "backup").write_bytes(old_backup((tmp_path / "backup").read_bytes(), tmp_path / "old.db"))
     target = tmp_path / "restored"
     for key in (None, LocalMasterKey(bytes(32))):

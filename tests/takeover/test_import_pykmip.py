@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import time
@@ -19,6 +20,7 @@ from kmip.pie import objects
 from kmip.pie.client import ProxyKmipClient
 from kmip.pie.exceptions import KmipOperationFailure
 from pykmip_server import PyKmipServer
+from support.databases import Databases
 from support.server import COMMAND, RunningServer
 
 AES, ENCRYPT = enums.CryptographicAlgorithm.AES, enums.CryptographicUsageMask.ENCRYPT
@@ -80,9 +82,12 @@ def _wait_for_policies(client: ProxyKmipClient, uid: str) -> None:
 
 @pytest.fixture(scope="module")
 def taken_over(
-    pykmip: PyKmipServer, stored: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    databases: Databases,
+    pykmip: PyKmipServer,
+    stored: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("ours"))
+    running = RunningServer(databases, tmp_path_factory.mktemp("ours"))
     running.command("import-pykmip", str(running.data), "--config", str(pykmip.configuration))
     running.start()
     yield running
@@ -162,20 +167,23 @@ def test_what_is_there_already_is_not_taken_over_twice(pykmip: PyKmipServer, tak
     assert "nothing was taken over" in again.stderr
 
 
-def test_a_dry_run_changes_nothing(pykmip: PyKmipServer, stored: dict[str, Any], tmp_path: Path) -> None:
+def test_a_dry_run_changes_nothing(
+    databases: Databases, pykmip: PyKmipServer, stored: dict[str, Any], tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     done = subprocess.run(
         [COMMAND, "import-pykmip", str(data), "--config", str(pykmip.configuration), "--dry-run", "--json"],
         capture_output=True,
         text=True,
         check=True,
+        env={**os.environ, **databases.place()},
     )
     assert json.loads(done.stdout)["objects"]["Symmetric Key"] == 7
     assert not data.exists()
 
 
 def test_an_object_that_cannot_be_managed_here_stops_the_take_over_unless_it_is_left_out(
-    pykmip: PyKmipServer, stored: dict[str, Any], tmp_path: Path
+    databases: Databases, pykmip: PyKmipServer, stored: dict[str, Any], tmp_path: Path
 ) -> None:
     copy = tmp_path / "pykmip.database"
     copy.write_bytes((pykmip.folder / "pykmip.database").read_bytes())
@@ -190,15 +198,16 @@ def test_an_object_that_cannot_be_managed_here_stops_the_take_over_unless_it_is_
         "--database",
         str(copy),
     ]
-    refused = subprocess.run(command, capture_output=True, text=True)
+    environment = {**os.environ, **databases.place()}
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert refused.returncode == 1
     assert "object 1: a Split Key cannot be managed here" in refused.stderr
     assert not (tmp_path / "data").exists()
-    done = subprocess.run([*command, "--skip-unsupported"], capture_output=True, text=True)
+    done = subprocess.run([*command, "--skip-unsupported"], capture_output=True, text=True, env=environment)
     assert (done.returncode, "6 Symmetric Key" in done.stdout) == (1, True)
 
 
-def test_a_file_that_is_no_pykmip_database_is_named(pykmip: PyKmipServer, tmp_path: Path) -> None:
+def test_a_file_that_is_no_pykmip_database_is_named(databases: Databases, pykmip: PyKmipServer, tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(b"")
     done = subprocess.run(
         [
@@ -212,6 +221,7 @@ def test_a_file_that_is_no_pykmip_database_is_named(pykmip: PyKmipServer, tmp_pa
         ],
         capture_output=True,
         text=True,
+        env={**os.environ, **databases.place()},
     )
     assert done.returncode == 1
     assert "is no PyKMIP database" in done.stderr

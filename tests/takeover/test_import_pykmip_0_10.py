@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pykmip_server import PyKmipServer
 from support import requests as ask
+from support.databases import Databases
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request, Session
 from support.server import RunningServer
@@ -177,8 +178,10 @@ def pykmip(tmp_path_factory: pytest.TempPathFactory) -> PyKmipServer:
 
 
 @pytest.fixture(scope="module")
-def taken_over(pykmip: PyKmipServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("ours"))
+def taken_over(
+    databases: Databases, pykmip: PyKmipServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    running = RunningServer(databases, tmp_path_factory.mktemp("ours"))
     done = running.command("import-pykmip", str(running.data), "--config", str(pykmip.configuration))
     assert "7 Symmetric Key" in done.stdout
     running.start()
