@@ -8,9 +8,9 @@ import pwd
 import subprocess
 import time
 
-from pg_servers import URL, MakeServer
 from sqlalchemy import text
-from support.server import COMMAND
+from support.postgres import PostgresServer
+from support.server import COMMAND, MakeServer
 
 from kmip_server.storage.accounts import changing, read_accounts
 from kmip_server.storage.database import Database
@@ -25,9 +25,11 @@ def document(role: str) -> str:
     return f'[users]\n"{ME}" = {{ roles = ["{role}"] }}\n'
 
 
-def test_a_command_that_waits_for_a_change_of_the_policy_is_decided_by_the_new_one(make_server: MakeServer) -> None:
+def test_a_command_that_waits_for_a_change_of_the_policy_is_decided_by_the_new_one(
+    postgres: PostgresServer, make_server: MakeServer
+) -> None:
     server = make_server()
-    database = Database(server.environment[URL])
+    database = Database(server.url)
     for role, code in (("auditor", 1), ("administrator", 0)):
         with changing(database) as connection:
             store.put_in_force(connection, read_document(document(role), "here"), author="", comment="", now=1)
