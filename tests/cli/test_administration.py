@@ -79,6 +79,8 @@ ARGUMENTS: dict[str, str] = {
 NOTHING_THERE = {"notifications retry": "no undelivered message", "notifications test": "has no channel"}
 """Commands that go as far as to find nothing, and what they say."""
 
+pytestmark = pytest.mark.sqlite_file("each test has a copy of a server's directory, with the database in it")
+
 Run = Callable[..., Any]
 
 

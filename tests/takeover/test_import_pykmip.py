@@ -134,9 +134,9 @@ def test_operation_policies_are_in_the_policy_in_force(taken_over: RunningServer
 
 
 def test_another_operation_policy_of_the_same_name_stops_the_take_over(
-    pykmip: PyKmipServer, stored: dict[str, dict[str, Any]], tmp_path: Path
+    pykmip: PyKmipServer, stored: dict[str, dict[str, Any]], make_server: MakeServer
 ) -> None:
-    ours = RunningServer(tmp_path)
+    ours = make_server()
     ours.put_operation_policies({"shared": {"preset": {}}})
     refused = ours.command("import-pykmip", str(ours.data), "--config", str(pykmip.configuration), check=False)
     assert refused.returncode == 1
