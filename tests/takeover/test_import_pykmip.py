@@ -21,7 +21,7 @@ from kmip.pie.client import ProxyKmipClient
 from kmip.pie.exceptions import KmipOperationFailure
 from pykmip_server import PyKmipServer
 from support.databases import Databases
-from support.server import COMMAND, RunningServer
+from support.server import COMMAND, MakeServer, RunningServer
 
 AES, ENCRYPT = enums.CryptographicAlgorithm.AES, enums.CryptographicUsageMask.ENCRYPT
 
