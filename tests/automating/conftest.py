@@ -1,4 +1,4 @@
-"""A store on each kind of database, and automatic rules on it."""
+"""A store, and automatic rules on it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,22 @@ from pathlib import Path
 
 import pytest
 from support.automating import Rules
-from support.postgres import PostgresServer, PostgresUnavailableError
-from support.rows import MASTER_KEY
+from support.databases import MASTER_KEY, Databases
 
 from kmip_server.storage.master_key import LocalMasterKey
 from kmip_server.storage.store import Store
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except PostgresUnavailableError as error:
-        pytest.skip(f"PostgreSQL: {error}")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create_database()
+@pytest.fixture
+def store_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    url = databases.store(tmp_path)
+    yield url
+    databases.take_back(url)
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    opened = Store.create(store_url, LocalMasterKey(MASTER_KEY))
+    opened = Store.open(store_url, LocalMasterKey(MASTER_KEY))
     yield opened
     opened.close()
 
