@@ -67,7 +67,8 @@ def _only_who_asks_has_a_database(request: pytest.FixtureRequest) -> Iterator[No
     _watch.seen.clear()
     yield
     item = request.node
-    if _watch.seen and not (asks_for(item, "databases") or item.get_closest_marker("sqlite_file")):
+    asked = asks_for(item, "databases") or asks_for(item, "postgres") or item.get_closest_marker("sqlite_file")
+    if _watch.seen and not asked:
         pytest.fail(f"this test {_watch.seen[0]}: it has to ask for the fixture 'databases', or be marked sqlite_file")
 
 

@@ -6,23 +6,23 @@ import json
 import os
 import random
 import signal
-import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli_w
 from notifying.receivers import webhook
+from sqlalchemy import text
 from support import requests as ask
 from support.numbers import Reason, Tag
 from support.requests import Session
-from support.server import COMMAND, Client, RunningServer
+from support.server import Client, MakeServer, RunningServer
 from support.wire import Connection, Node, PeerClosedError, credential
+
+from kmip_server.storage.database import Database
 
 VERSION = (2, 1)
 DAY = 86_400
@@ -32,14 +32,23 @@ PATIENCE_S = 30
 OLD_KEYS = {"name": "old keys", "if": "key-older", "then": "rotate", "days": 90}
 
 
-@contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[RunningServer]:
-    server = RunningServer(folder, *arguments, environment=environment)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
+Serving = Callable[..., AbstractContextManager[RunningServer]]
+
+
+@pytest.fixture
+def serving(make_server: MakeServer) -> Serving:
+    """Run a server for some statements."""
+
+    @contextmanager
+    def serve(*arguments: str, **environment: str) -> Iterator[RunningServer]:
+        server = make_server(*arguments, environment=environment)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+    return serve
 
 
 def put(server: RunningServer, *automatic: dict[str, Any], **document: Any) -> None:
@@ -92,9 +101,9 @@ def states(server: RunningServer) -> dict[str, str]:
     return {one["name"]: one["state"] for one in listed}
 
 
-def test_a_client_that_was_not_seen_for_its_days_is_refused_its_next_request_on_every_worker(tmp_path: Path) -> None:
+def test_a_client_that_was_not_seen_for_its_days_is_refused_its_next_request_on_every_worker(serving: Serving) -> None:
     lost = {"name": "lost", "if": "inactive", "then": "quarantine", "days": 30, "subjects": ["client:bad"]}
-    with serving(tmp_path, "--workers", "4") as server:
+    with serving("--workers", "4") as server:
         good, bad = server.add_client("good"), server.add_client("bad")
         put(server, lost)
         with good.session(VERSION) as session:
@@ -142,28 +151,29 @@ def guess(client: Client) -> None:
             assert refused.reason == Reason.AUTHENTICATION_NOT_SUCCESSFUL
 
 
-def test_a_look_that_fails_is_logged_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_a_look_that_fails_is_logged_and_the_next_one_goes_on(serving: Serving) -> None:
     """The policy in the database is damaged, then mended: what was due meanwhile is done."""
-    with serving(tmp_path, **PERIOD) as server:
+    with serving(**PERIOD) as server:
         bad = server.add_client("bad")
         put(server, GUESSING)
         soon(lambda: _connects(bad, ask.locate(VERSION)))
-        damage = "UPDATE policy_versions SET document = replace(document, ?, ?)"
-        with sqlite3.connect(server.database, timeout=30) as connection:
-            connection.execute(damage, ("guessing", "gnessing"))
+        damage = text("UPDATE policy_versions SET document = replace(document, :old, :new)")
+        database = Database(server.url)
+        with database.writing() as connection:
+            connection.execute(damage, {"old": "guessing", "new": "gnessing"})
         guess(bad)
         soon(lambda: "automatic rules were not looked at" in server.stderr.read_text())
         assert states(server) == {"bad": "active"}
-        with sqlite3.connect(server.database, timeout=30) as connection:
-            connection.execute(damage, ("gnessing", "guessing"))
+        with database.writing() as connection:
+            connection.execute(damage, {"old": "gnessing", "new": "guessing"})
         soon(lambda: states(server) == {"bad": "quarantined"})
 
 
-def test_wrong_passwords_put_away_the_client_and_not_the_user(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "2", **PERIOD) as server:
+def test_wrong_passwords_put_away_the_client_and_not_the_user(serving: Serving) -> None:
+    with serving("--workers", "2", **PERIOD) as server:
         good, bad = server.add_client("good"), server.add_client("bad")
         put(server, GUESSING)
-        _add_user(server, "carol", "right password")
+        server.add_user("carol", "right password")
         with bad.connect() as connection:
             guess(bad)
             soon(lambda: not is_served(connection, ask.locate(VERSION)))
@@ -173,14 +183,9 @@ def test_wrong_passwords_put_away_the_client_and_not_the_user(tmp_path: Path) ->
             session.do(ask.create_aes(VERSION), fields=(credential("carol", "right password"),)).expect_success()
 
 
-def _add_user(server: RunningServer, name: str, password: str) -> None:
-    command = [COMMAND, "users", "add", str(server.data), name]
-    subprocess.run(command, input=f"{password}\n", text=True, check=True, capture_output=True)
-
-
-def test_four_workers_give_an_old_key_one_replacement(tmp_path: Path) -> None:
+def test_four_workers_give_an_old_key_one_replacement(serving: Serving) -> None:
     before = int(time.time())
-    with serving(tmp_path, "--workers", "4", **PERIOD) as server:
+    with serving("--workers", "4", **PERIOD) as server:
         client = server.add_client("owner")
         with client.session(VERSION) as session:
             old = session.create_aes(ask.name("the key"), ask.activation_date(before - 91 * DAY))
@@ -200,7 +205,7 @@ def test_four_workers_give_an_old_key_one_replacement(tmp_path: Path) -> None:
         assert server.command("check", str(server.data)).stdout == "Everything is in order\n"
 
 
-def test_approvals_that_wait_are_told_to_a_webhook_once(tmp_path: Path) -> None:
+def test_approvals_that_wait_are_told_to_a_webhook_once(serving: Serving) -> None:
     environment = {"KMIP_NOTIFICATIONS__AUTHORITIES": "pki/ca-cert.pem", **PERIOD}
     need = {"approvals": [{"needed": 1, "roles": ["auditor"], "within": "1d"}]}
     asks = {"name": "four eyes", "effect": "require", "subjects": ["anyone"], "actions": ["DESTROY"], "require": need}
@@ -212,7 +217,7 @@ def test_approvals_that_wait_are_told_to_a_webhook_once(tmp_path: Path) -> None:
         "channels": ["ops"],
     }
     with (
-        serving(tmp_path, "--workers", "4", **environment) as server,
+        serving("--workers", "4", **environment) as server,
         webhook(server.data / "pki", 200) as (port, came),
     ):
         secrets = server.data / "notification-secrets.toml"
@@ -231,8 +236,8 @@ def test_approvals_that_wait_are_told_to_a_webhook_once(tmp_path: Path) -> None:
         assert came.empty()
 
 
-def test_a_client_is_noted_as_seen_while_it_is_connected(tmp_path: Path) -> None:
-    with serving(tmp_path, **PERIOD) as server:
+def test_a_client_is_noted_as_seen_while_it_is_connected(serving: Serving) -> None:
+    with serving(**PERIOD) as server:
         before = int(time.time())
         with server.add_client("ann").session(VERSION) as session:
             session.do(ask.locate(VERSION)).expect_success()
@@ -245,10 +250,10 @@ def test_a_client_is_noted_as_seen_while_it_is_connected(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_server_that_is_killed_while_it_rotates_has_given_each_key_one_replacement(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_while_it_rotates_has_given_each_key_one_replacement(serving: Serving) -> None:
     """Killed again and again, with everything that it was about; in the end each act was done, and none twice."""
     chance = random.Random(7)
-    with serving(tmp_path, "--workers", "2", **PERIOD) as server:
+    with serving("--workers", "2", **PERIOD) as server:
         client = server.add_client("owner")
         at = int(time.time()) - 91 * DAY
         with client.session(VERSION) as session:
@@ -270,8 +275,8 @@ def test_a_server_that_is_killed_while_it_rotates_has_given_each_key_one_replace
         assert server.command("check", str(server.data)).stdout == "Everything is in order\n"
 
 
-def test_a_policy_without_automatic_rules_does_nothing_and_a_server_stops_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path, **PERIOD) as server:
+def test_a_policy_without_automatic_rules_does_nothing_and_a_server_stops_at_once(serving: Serving) -> None:
+    with serving(**PERIOD) as server:
         assert run(server) == []
         assert server.command("automation", "run", str(server.data)).stdout == "Nothing is due\n"
         os.kill(server.pid, signal.SIGTERM)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import pytest
 from support import keys
 from support import requests as ask
+from support.databases import Databases
 from support.defences import IV, VERSION, aes, key_pair, refused
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request, Session
@@ -134,9 +135,9 @@ class Before(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
+def before(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
     folder = tmp_path_factory.mktemp("cnsa2")
-    running = RunningServer(folder)
+    running = RunningServer(databases, folder)
     running.start()
     with running.add_client("client").session(VERSION) as session:
         made = Keys(aes(session, mask=EVERYTHING), *key_pair(session, private=EVERYTHING, public=EVERYTHING))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from support import requests as ask
 from support.requests import Session
-from support.server import Client, RunningServer
+from support.server import Client, MakeServer
 from support.wire import Connection, PeerClosedError
 
 VERSION = (2, 1)
@@ -30,8 +28,8 @@ def may_connect(client: Client) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_next_request_of_a_client_in_quarantine_is_refused(tmp_path: Path, workers: int) -> None:
-    server = RunningServer(tmp_path, "--workers", str(workers))
+def test_the_next_request_of_a_client_in_quarantine_is_refused(make_server: MakeServer, workers: int) -> None:
+    server = make_server("--workers", str(workers))
     server.start()
     try:
         good, bad = server.add_client("good"), server.add_client("bad")

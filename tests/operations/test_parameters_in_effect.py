@@ -13,6 +13,7 @@ import pytest
 import tomli_w
 from support import keys
 from support import requests as ask
+from support.databases import Databases
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request
@@ -80,8 +81,8 @@ def _pair(client: EngineClient, algorithm: int, bits: int) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    engine = EngineHarness(tmp_path_factory.mktemp("in-effect"))
+def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    engine = EngineHarness(databases.store(tmp_path_factory.mktemp("in-effect")))
     client = engine.client(VERSION)
     own = ask.Attribute("Cryptographic Parameters", ask.parameters(ask.GCM, tag_length=16))
     yield World(

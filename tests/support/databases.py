@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 from kmip_server.storage import schema
 from kmip_server.storage.database import Database
@@ -77,7 +77,7 @@ class PostgresqlDatabases:
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
-        self._stores: set[str] = set()
+        self._stores: dict[str, Contents] = {}
         self._free: list[str] = []
 
     def place(self) -> dict[str, str]:
@@ -89,11 +89,11 @@ class PostgresqlDatabases:
     def store(self, folder: Path) -> str:
         if self._free:
             url = self._free.pop()
-            empty_tables(url)
+            put_back(url, self._stores[url])
             return url
         url = self._server.create_database()
         upgrade(url)
-        self._stores.add(url)
+        self._stores[url] = contents_of(url)
         return url
 
     def files(self, url: str) -> list[Path]:
@@ -106,15 +106,30 @@ class PostgresqlDatabases:
             self._server.drop_database(url)
 
 
-def empty_tables(url: str) -> None:
-    """Bring a PostgreSQL store back to what it was after the migration, which would take many times as long."""
+Contents = dict[str, list[dict[str, Any]]]
+"""The rows of each table."""
+
+
+def contents_of(url: str) -> Contents:
+    """What a store holds."""
+    database = Database(url)
+    with database.reading() as connection:
+        tables = schema.metadata.sorted_tables
+        found = {table.name: [dict(row) for row in connection.execute(table.select()).mappings()] for table in tables}
+    database.close()
+    return found
+
+
+def put_back(url: str, contents: Contents) -> None:
+    """Bring a PostgreSQL store back to what it held after the migration, which would take many times as long."""
     database = Database(url)
     with database.writing() as connection:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
         for table in schema.metadata.sorted_tables:
             connection.execute(table.delete())
-        connection.execute(schema.server_state.insert().values(key="epoch", value="0"))
-        connection.execute(schema.audit_head.insert().values(id=1, sequence=0, digest=bytes(32)))
+        for name, rows in contents.items():
+            if rows:
+                connection.execute(schema.metadata.tables[name].insert(), rows)
     database.close()
 
 
