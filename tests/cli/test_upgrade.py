@@ -233,7 +233,9 @@ def test_operation_policies_that_cannot_be_used_stop_an_upgrade_and_server_toml_
     (with_files / "more.json").write_text("{")
     assert "more.json: is not JSON" in run("upgrade", with_files).err
     (with_files / "more.json").write_text(TABLE % "more")
+    (with_files / "server.toml").write_text(before.replace(OLD_SETTING, "[policy]\n"))
     asked(with_files, "UPDATE alembic_version SET version_num = '0042'")
+    (with_files / "server.toml").write_text(before)
     assert "a newer one has used it" in run("upgrade", with_files).err
     assert (with_files / "server.toml").read_text() == before
     (with_files / "server.toml").write_text("policy = { operation_policies = ['policies'] }\n")
