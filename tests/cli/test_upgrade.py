@@ -200,6 +200,11 @@ TABLE = '{"%s": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}'
 @pytest.fixture
 def with_files(directory: Path) -> Path:
     """A server directory of the time when operation policies were in files."""
+    return put_files(directory)
+
+
+def put_files(directory: Path) -> Path:
+    """Put operation policies into files, as an older version had them."""
     file = directory / "server.toml"
     file.write_text(file.read_text().replace("[policy]\n", OLD_SETTING))
     (directory / "policies").mkdir()
@@ -253,9 +258,10 @@ def test_an_upgrade_leaves_operation_policies_of_the_policy_as_they_are(run, wit
     assert reads_by(run, with_files, "more")
 
 
-def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, with_files: Path, tmp_path: Path) -> None:
+def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, directory: Path, tmp_path: Path) -> None:
+    url, with_files = url_of(directory), put_files(directory)
     files = {str(path.relative_to(with_files)): path for path in with_files.rglob("*.*") if path.name != "kmip.db"}
-    backup(f"sqlite:///{with_files}/kmip.db", tmp_path / "backup", files, by="root")
+    backup(url, tmp_path / "backup", files, by="root")
     ran = run("restore", tmp_path / "backup", tmp_path / "restored")
     assert ran.code == 0, ran.err
     assert reads_by(run, tmp_path / "restored", "team")
