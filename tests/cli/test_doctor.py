@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -168,8 +167,10 @@ def test_an_address_that_the_certificate_does_not_name_warns(
 def test_a_policy_that_was_changed_in_the_database_fails(run, directory: Path, tmp_path: Path) -> None:
     (tmp_path / "team.json").write_text('{"team": {}}')
     run("policy", "import", directory, tmp_path / "team.json")
-    with closing(sqlite3.connect(directory / "kmip.db")) as database, database:
-        database.execute("UPDATE policy_versions SET document = 'other'")
+    database = Database(Settings.load(directory).storage.url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE policy_versions SET document = 'other'")
+    database.close()
     assert "policy: version 1 of the policy was changed in the database" in the(directory, Outcome.FAIL)
 
 

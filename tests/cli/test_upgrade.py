@@ -202,6 +202,11 @@ TABLE = '{"%s": {"preset": {"SYMMETRIC_KEY": {"GET": "ALLOW_ALL"}}}}'
 @pytest.fixture
 def with_files(directory: Path) -> Path:
     """A server directory of the time when operation policies were in files."""
+    return put_files(directory)
+
+
+def put_files(directory: Path) -> Path:
+    """Put operation policies into files, as an older version had them."""
     file = directory / "server.toml"
     file.write_text(file.read_text().replace("[policy]\n", OLD_SETTING))
     (directory / "policies").mkdir()
@@ -235,7 +240,9 @@ def test_operation_policies_that_cannot_be_used_stop_an_upgrade_and_server_toml_
     (with_files / "more.json").write_text("{")
     assert "more.json: is not JSON" in run("upgrade", with_files).err
     (with_files / "more.json").write_text(TABLE % "more")
+    (with_files / "server.toml").write_text(before.replace(OLD_SETTING, "[policy]\n"))
     asked(with_files, "UPDATE alembic_version SET version_num = '0042'")
+    (with_files / "server.toml").write_text(before)
     assert "a newer one has used it" in run("upgrade", with_files).err
     assert (with_files / "server.toml").read_text() == before
     (with_files / "server.toml").write_text("policy = { operation_policies = ['policies'] }\n")
@@ -253,9 +260,10 @@ def test_an_upgrade_leaves_operation_policies_of_the_policy_as_they_are(run, wit
     assert reads_by(run, with_files, "more")
 
 
-def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, with_files: Path, tmp_path: Path) -> None:
+def test_a_backup_with_operation_policies_in_files_is_restored_with_them(run, directory: Path, tmp_path: Path) -> None:
+    url, with_files = url_of(directory), put_files(directory)
     files = {str(path.relative_to(with_files)): path for path in with_files.rglob("*.*") if path.name != "kmip.db"}
-    backup(url_of(with_files, by="root"), tmp_path / "backup", files, by="root")
+    backup(url, tmp_path / "backup", files, by="root")
     ran = run("restore", tmp_path / "backup", tmp_path / "restored")
     assert ran.code == 0, ran.err
     assert reads_by(run, tmp_path / "restored", "team")
