@@ -84,10 +84,13 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
 
 
 def _settle_memory() -> None:
-    """Leave what was made at start out of garbage collection; collect soon, for a closed connection is a cycle."""
+    """Leave what was made at start out of garbage collection; collect soon, for a closed connection is a cycle.
+
+    But not so soon that every group of requests is searched while nothing of it is garbage yet.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(2_000, 5, 5)
+    gc.set_threshold(6_000, 5, 5)
 
 
 def directory_source(store: Store) -> DirectorySource:

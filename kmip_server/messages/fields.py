@@ -151,9 +151,9 @@ _NO_TAG: Final = -1
 
 def _writer(slot: Slot, version: ProtocolVersion) -> Callable[[int, Any], bytes]:
     """What writes a slot's value under its tag, without asking for the version again and again."""
-    kind = slot.kind
+    kind, write = slot.kind, slot.write
     if kind is None:
-        return lambda _, value: slot.write(value)
+        return lambda _, value: write(value)
     if isinstance(kind, Primitive):
         return PRIMITIVES[kind.type]
     if isinstance(kind, EnumerationKind):

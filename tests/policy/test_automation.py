@@ -220,7 +220,7 @@ def expected(one: AutomaticRule, fact: Fact, last: int | None, now: int) -> bool
     return False
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(RULES, FACTS, ACTED, st.integers(NOON - DAY, NOON + DAY))
 def test_it_is_what_a_second_reading_of_the_rules_wants(
     one: AutomaticRule, facts: list[Fact], acted: dict[tuple[str, str], int], now: int
