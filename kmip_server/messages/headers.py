@@ -27,7 +27,7 @@ from kmip_server.messages.fields import (
     structure,
     text,
 )
-from kmip_server.messages.kinds import EnumerationKind, Primitive, wrong_type
+from kmip_server.messages.kinds import ANY, EnumerationKind, Primitive, wrong_type
 from kmip_server.ttlv import binary
 from kmip_server.ttlv import enumerations as enums
 from kmip_server.ttlv.item import Item, Type
@@ -224,6 +224,25 @@ class ResponseBatchItem(Payload):
     asynchronous_correlation_value: bytes | None = byte_string(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
     response_payload: Item | None = item(Tag.RESPONSE_PAYLOAD)
     message_extension: tuple[MessageExtension, ...] = structure(Tag.MESSAGE_EXTENSION, MessageExtension, many=True)
+
+    def encode(self, version: ProtocolVersion) -> bytes:
+        """See Payload. Most items are successes without an identifier, and differ in their payload alone."""
+        if (
+            self.result_status is not enums.ResultStatus.SUCCESS
+            or self.unique_batch_item_id is not None
+            or self.asynchronous_correlation_value is not None
+            or self.message_extension
+        ):
+            return super().encode(version)
+        payload = self.response_payload
+        rest = b"" if payload is None else ANY.write(Tag.RESPONSE_PAYLOAD, payload, version)
+        return _success(self.operation, version) + rest
+
+
+@lru_cache(maxsize=256)
+def _success(operation: enums.Operation | None, version: ProtocolVersion) -> bytes:
+    """What stands before the payload in the answer of an operation that succeeded."""
+    return Payload.encode(ResponseBatchItem(operation=operation, result_status=enums.ResultStatus.SUCCESS), version)
 
 
 class BatchItemError(KmipError):
