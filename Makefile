@@ -11,8 +11,10 @@ VENV ?= .venv
 DATA ?= run
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Each test process starts a server of its own; more than eight gain nothing.
-PYTEST_ARGS ?= -n logical --maxprocesses 8 --dist worksteal
+# Each test process starts a server of its own, and waits for it a good part of its time: three for two processors, and
+# no more than eight.
+PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.logicalcpu 2>/dev/null || echo 2)
+PYTEST_ARGS ?= -n $(shell expr $(PROCESSORS) \* 3 / 2) --maxprocesses 8 --dist worksteal
 DATABASES ?= sqlite postgresql
 
 .PHONY: run test coverage mutants lint bench
