@@ -18,9 +18,8 @@ import os
 import struct
 import threading
 import time
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -44,8 +43,7 @@ bound_columns = attrgetter(*_BOUND)
 _opened_with = attrgetter("material_id", "wrapped_key", "version", *_BOUND)
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """Sealed bytes with what is needed to open them, except what they are bound to."""
 
     sealing_id: bytes

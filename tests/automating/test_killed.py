@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -67,7 +68,9 @@ NOW = NOON + 100 * DAY
 def look(store_url: str) -> Iterator[Callable[[int], bool]]:
     """A look in a process of its own, which is killed at a statement: whether it was."""
     command = [sys.executable, "-c", _PROGRAM, store_url, str(NOW)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=environment) as program:  # type: ignore[call-overload]
         assert program.stdin is not None
         assert program.stdout is not None
         asks, answers = program.stdin, program.stdout
