@@ -18,8 +18,9 @@ import os
 import struct
 import threading
 import time
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -43,7 +44,8 @@ bound_columns = attrgetter(*_BOUND)
 _opened_with = attrgetter("material_id", "wrapped_key", "version", *_BOUND)
 
 
-class Sealed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sealed:
     """Sealed bytes with what is needed to open them, except what they are bound to."""
 
     sealing_id: bytes
