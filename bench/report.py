@@ -68,25 +68,11 @@ class Report:
         for key, title in (("locate", "Locate by name"), ("get", "Get")):
             checks.append(self._growth(key, title, most))
         slowest = max((each.microseconds for each in self.decisions), default=None)
-        checks.append(
-            Check(
-                "Decision on a request, the slowest kind",
-                f"<= {GOAL_US} us",
-                "" if slowest is None else f"{slowest:.1f} us",
-                None if slowest is None else slowest <= GOAL_US,
-            )
-        )
+        checks.append(_at_most("Decision on a request, the slowest kind", GOAL_US, slowest, digits=1, unit=" us"))
         memory = max(
             (size for (title, _), sizes in self.memory.items() if title == self.ours for size in sizes), default=None
         )
-        checks.append(
-            Check(
-                "Memory of a worker",
-                f"<= {MEMORY_MIB} MiB",
-                "" if memory is None else f"{memory:.0f} MiB",
-                None if memory is None else memory <= MEMORY_MIB,
-            )
-        )
+        checks.append(_at_most("Memory of a worker", MEMORY_MIB, memory, digits=0, unit=" MiB"))
         return checks
 
     def _ratio(self, row: Row) -> float | None:
@@ -100,9 +86,7 @@ class Report:
             for row in self.rows
             if row.workload.key == key and row.connections == connections and (run := row.middle(self.ours))
         ]
-        if len(rates) != 2:
-            return Check(goal, f"<= {GROWTH}", "", None)
-        return Check(goal, f"<= {GROWTH}", f"{rates[0] / rates[1]:.2f}", rates[0] / rates[1] <= GROWTH)
+        return _at_most(goal, GROWTH, rates[0] / rates[1] if len(rates) == 2 else None, digits=2)
 
     def markdown(self) -> str:
         runs = [run for row in self.rows for some in row.runs.values() for run in some]
@@ -235,3 +219,9 @@ def _at_least(goal: str, target: float, reached: float | None) -> Check:
     if reached is None:
         return Check(goal, f">= {target:g}", "", None)
     return Check(goal, f">= {target:g}", f"{reached:.1f}", reached >= target)
+
+
+def _at_most(goal: str, target: float, reached: float | None, *, digits: int, unit: str = "") -> Check:
+    if reached is None:
+        return Check(goal, f"<= {target}{unit}", "", None)
+    return Check(goal, f"<= {target}{unit}", f"{reached:.{digits}f}{unit}", reached <= target)

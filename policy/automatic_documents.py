@@ -15,6 +15,7 @@ from policy.document_fields import (
     list_of,
     named_places,
     number_of,
+    one_of,
     read,
     said,
     table_of,
@@ -77,24 +78,10 @@ def _window(value: Any) -> int:
     return seconds
 
 
-def _condition(value: Any) -> Condition:
-    try:
-        return Condition(value)
-    except ValueError:
-        raise WrongError(f"is one of {', '.join(each.value for each in Condition)}") from None
-
-
-def _act(value: Any) -> Act:
-    try:
-        return Act(value)
-    except ValueError:
-        raise WrongError(f"is one of {', '.join(each.value for each in Act)}") from None
-
-
 _FIELDS: Final = {
     "name": Field(_name, str),
-    "if": Field(_condition, lambda condition: condition.value),
-    "then": Field(_act, lambda act: act.value),
+    "if": one_of(Condition),
+    "then": one_of(Act),
     "subjects": SELECTORS,
     "exempt": SELECTORS,
     "resource": RESOURCE,

@@ -88,6 +88,12 @@ class Due(NamedTuple):
     why: str
     last: int | None
 
+    def is_due_still(self, facts: Iterable[Fact], now: int) -> bool:
+        """Whether its rule wants it by what is known now, if nobody has done it since."""
+        return bool(
+            due([self.rule], facts, {} if self.last is None else {(self.rule.name, self.about): self.last}, now)
+        )
+
 
 def due(rules: Iterable[AutomaticRule], facts: Iterable[Fact], acted: Acted, now: int) -> list[Due]:
     """Everything that the rules want done about these facts at `now` (POSIX seconds): in their order, then the facts'.

@@ -57,7 +57,7 @@ class Ruling:
         self.rules = Compiled([*tables, *ADMINISTRATORS, *named, *policy.rules])
         self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
         self._notifications = by_event(policy)
-        self.roles = {name: member.roles for name, member in policy.users.items()}
+        self.roles = policy.roles_of_users
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,
             Who.USER: policy.users,

@@ -84,7 +84,7 @@ class Compiled:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
-        self._compiled = [_Compiled(rule, subjects_of(rule), tests_of(rule)) for rule in self.rules]
+        self.compiled = [_Compiled(rule, subjects_of(rule), tests_of(rule)) for rule in self.rules]
         self._about: dict[tuple[Subject, str, str], _Rules] = {}
         self._allowing: dict[tuple[Subject, frozenset[str], str], tuple[_Compiled, ...]] = {}
         self.about_parameters = frozenset(rule.name for rule in self.rules if names_parameters(rule))
@@ -112,7 +112,7 @@ class Compiled:
 
     def concerning(self, action: str, object_type: str) -> list[_Compiled]:
         """The rules about an action on a type of object, whoever asks."""
-        return [one for one in self._compiled if concerns(one.rule, action, object_type)]
+        return [one for one in self.compiled if concerns(one.rule, action, object_type)]
 
 
 _MOST_KEPT: Final = 16_384
@@ -229,9 +229,9 @@ def beyond_own(compiled: Compiled, subject: Subject, action: str) -> frozenset[S
     A search has to look beyond the subject's own objects only where this names a scope.
     """
     found = set()
-    for rule in compiled.rules:
+    for rule, who, _ in compiled.compiled:
         allows = rule.effect is Effect.ALLOW and action in rule.actions and not rule.resource.own
-        if allows and subjects_of(rule)(subject):
+        if allows and who(subject):
             found |= _scopes(rule.resource)
     return frozenset(found)
 

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from enum import Enum
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -180,6 +181,19 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _UNSAID: Final[tuple[Any, ...]] = ("", (), {}, frozenset(), None, False, Match(), When(), NOTHING)
+
+
+def one_of(kind: type[Enum]) -> Field:
+    """The field of a value that is one of an enumeration's."""
+
+    def read_one(value: Any) -> Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise WrongError(f"is one of {', '.join(each.value for each in kind)}") from None
+
+    return Field(read_one, lambda one: one.value)
+
 
 NAMES: Final = Field(names_of, sorted)
 ONE: Final = Field(text_of, str)

@@ -31,6 +31,7 @@ from policy.document_fields import (
     named_places,
     names_of,
     number_of,
+    one_of,
     read,
     said,
     stated,
@@ -131,7 +132,7 @@ _REQUIRE: Final = {
 }
 _RULE: Final = {
     "name": ONE,
-    "effect": Field(lambda value: _effect(value), lambda effect: effect.value),
+    "effect": one_of(Effect),
     "subjects": SELECTORS,
     "exempt": SELECTORS,
     "actions": Field(_actions, _written_actions),
@@ -167,7 +168,7 @@ _MEMBERS: Final = Field(
     lambda members: {name: written(_own(member), _MEMBER) for name, member in sorted(members.items())},
 )
 _CHANNEL: Final = {
-    "kind": Field(lambda value: _channel_kind(value), lambda kind: kind.value),
+    "kind": one_of(ChannelKind),
     "url": ONE,
     "sender": ONE,
     "to": NAMES,
@@ -205,13 +206,6 @@ _POLICY: Final = {
 
 
 # The parts of a policy. -----------------------------------------------------------------------------------------------
-
-
-def _effect(value: Any) -> Effect:
-    try:
-        return Effect(value)
-    except ValueError:
-        raise WrongError(f"is one of {', '.join(each.value for each in Effect)}") from None
 
 
 def _member(value: Any) -> Member:
@@ -261,13 +255,6 @@ def _rule(value: Any) -> Rule:
     if (rule.effect is Effect.REQUIRE) != (rule.require != NOTHING):
         raise WrongError(".require is what a rule with the effect require has, and no other")
     return rule
-
-
-def _channel_kind(value: Any) -> ChannelKind:
-    try:
-        return ChannelKind(value)
-    except ValueError:
-        raise WrongError(f"is one of {', '.join(each.value for each in ChannelKind)}") from None
 
 
 def _channel(value: Any) -> Channel:

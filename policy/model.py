@@ -280,3 +280,8 @@ class Policy:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     notifications: tuple[NotificationRule, ...] = ()
     automatic: tuple[AutomaticRule, ...] = ()
+
+    @property
+    def roles_of_users(self) -> dict[str, frozenset[str]]:
+        """The roles of each user that it names."""
+        return {name: member.roles for name, member in self.users.items()}

@@ -41,8 +41,7 @@ def act(database: Database, one: Due, now: int) -> None:
         policy = policy_store.in_force(connection)
         if rule not in policy.automatic:
             raise NotWantedError
-        found = facts(connection, rule, Ruling(policy), now, one.about)
-        if not due([rule], found, {} if one.last is None else {(rule.name, one.about): one.last}, now):
+        if not one.is_due_still(facts(connection, rule, Ruling(policy), now, one.about), now):
             raise NotWantedError
         effect(connection, one, now)
 

@@ -25,7 +25,7 @@ from kmip_server.ttlv.enumerations import Operation, ResultStatus
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_1
-from policy.automation import Due, due
+from policy.automation import Due
 from policy.compiling import Ruling
 from policy.model import Act, Effect, Match, Rule, Selector, Who
 
@@ -43,7 +43,7 @@ def act_on_key(store: Store, engine: Engine, directory: Directory, one: Due, now
             raise NotWantedError
         row = unit.get(one.about)
         key = None if row is None else key_in(row, directory, now)
-        if key is None or not due([rule], [key], {} if one.last is None else {(rule.name, one.about): one.last}, now):
+        if key is None or not one.is_due_still([key], now):
             raise NotWantedError
         refusal = _ACTS[rule.act](unit, engine, directory, key.owner.name, one, now)
     if refusal:

@@ -31,7 +31,7 @@ def list_all(
     from policy.store import in_force, requests_for_approval
 
     with administering(directory) as admin, admin.database.reading() as connection:
-        roles = {name: member.roles for name, member in in_force(connection).users.items()}
+        roles = in_force(connection).roles_of_users
         found = [(one, standing(one, roles, admin.now)) for one in requests_for_approval(connection)]
     shown = [(one, where) for one, where in found if every or where in (Standing.OPEN, Standing.GRANTED)]
     if as_json:

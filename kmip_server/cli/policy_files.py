@@ -60,6 +60,10 @@ def with_operation_policies(policy: Policy, more: OperationPolicies) -> Policy:
     return replace(policy, operation_policies={**policy.operation_policies, **more})
 
 
+OUT_OF_FILES: Final = "operation policies out of files"
+"""The comment of a version with operation policies that an older server read from files."""
+
+
 def add_operation_policies(
     database: Database, more: OperationPolicies, comment: str, *, by: str, now: int
 ) -> int | None:

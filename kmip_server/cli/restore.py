@@ -31,7 +31,7 @@ def restore(
     Example: kmip-server restore /backup/kmip-monday /var/lib/kmip
     """
     from kmip_server.cli.master_key import open_master_key
-    from kmip_server.cli.policy_files import add_operation_policies, without_retired_setting
+    from kmip_server.cli.policy_files import OUT_OF_FILES, add_operation_policies, without_retired_setting
     from kmip_server.config import Settings
     from kmip_server.storage.backup import open_backup
 
@@ -51,8 +51,7 @@ def restore(
             by, opening = account(stage).name, None if opened.current else open_master_key(settings)
             opened.restore_store(settings.storage.url, opening, by=by)
             with open_database(settings.storage.url) as database:
-                comment = "operation policies out of files"
-                add_operation_policies(database, tables, comment, by=by, now=int(time.time()))
+                add_operation_policies(database, tables, OUT_OF_FILES, by=by, now=int(time.time()))
         (stage / "clients").mkdir(mode=0o700, exist_ok=True)
     facts = opened.facts
     if as_json:

@@ -22,15 +22,14 @@ def upgrade(directory: Directory) -> None:
 
     Example: kmip-server upgrade /var/lib/kmip
     """
-    from kmip_server.cli.policy_files import add_operation_policies, without_retired_setting
+    from kmip_server.cli.policy_files import OUT_OF_FILES, add_operation_policies, without_retired_setting
     from kmip_server.config import Settings
 
     with without_retired_setting(directory) as tables:
         settings = Settings.load(directory)
         migrated = _migrate(settings)
         with administering(directory) as admin:
-            comment = "operation policies out of files"
-            added = add_operation_policies(admin.database, tables, comment, by=admin.by, now=admin.now)
+            added = add_operation_policies(admin.database, tables, OUT_OF_FILES, by=admin.by, now=admin.now)
     print(migrated)
     if added is not None:
         print(f"Operation policies are in version {added} of the policy now, and their files are not read any more.")

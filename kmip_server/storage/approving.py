@@ -25,7 +25,7 @@ def approved(connection: Connection, wanted: ApprovalRequest) -> tuple[str, ...]
 
     The caller's transaction keeps other administrators out (accounts.changing). Raises AccountError if it was refused.
     """
-    table, roles = policy_store.approvals, _roles(connection)
+    table, roles = policy_store.approvals, policy_store.in_force(connection).roles_of_users
     for known in policy_store.requests_for_approval(connection):
         if known.digest != wanted.digest or known.used_at is not None:
             continue
@@ -55,7 +55,7 @@ def vote(database: Database, identifier: str, user: str, *, approves: bool, now:
     Raises AccountError if there is no such request, it is not open any more, or the user has no vote.
     """
     with changing(database) as connection:
-        roles = _roles(connection)
+        roles = policy_store.in_force(connection).roles_of_users
         found = [one for one in policy_store.requests_for_approval(connection) if one.approval_id == identifier]
         if not found:
             raise AccountError(f"there is no request for approval {identifier!r}; `approvals list` has them")
@@ -80,10 +80,6 @@ def vote(database: Database, identifier: str, user: str, *, approves: bool, now:
             said = Event(f"approval-{after.value}", now, subject, request.resource, request.action, asked)
             outbox.announce(connection, said, new_identifier)
     return after
-
-
-def _roles(connection: Connection) -> dict[str, frozenset[str]]:
-    return {name: member.roles for name, member in policy_store.in_force(connection).users.items()}
 
 
 def _missing(approval_id: str) -> ApprovalMissing:

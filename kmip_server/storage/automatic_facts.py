@@ -14,10 +14,10 @@ from kmip_server.storage import schema
 from kmip_server.storage.database import insert_if_new
 from policy import store as policy_store
 from policy.approvals import ApprovalRequest
+from policy.automation import DAY
 from policy.model import Who
 from policy.workflows import QUARANTINE
 
-DAY: Final = 86_400
 _MOST: Final = 10_000
 _STATE: Final = schema.server_state
 _ACTS: Final = schema.automatic_acts

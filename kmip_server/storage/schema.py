@@ -110,7 +110,7 @@ audit = Table(
     sqlite_with_rowid=False,
 )
 
-# What automatic rules count. Its words stand in the statements that are to use it: see automatic_acts.py.
+# What automatic rules count. Its words stand in the statements that are to use it: see automatic_facts.py.
 AUTHENTICATION = "operation = 'Authentication'"
 Index(
     "audit_authentications",
@@ -177,7 +177,7 @@ client_standing = Table(
     "client_standing",
     metadata,
     Column("name", Key, primary_key=True),
-    # An hour and a half too early at most: see activity.py.
+    # An hour and a half too early at most: see automating/scheduler.py.
     Column("last_seen_at", BigInteger),
     Column("quarantined_at", BigInteger),
     Column("released_at", BigInteger),

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import insert, select
-from support.automating import DAY, NOON, Rules, count
+from support.automating import DAY, GUESSING, NOON, Rules, count
 
 from kmip_server.automating import accounts
 from kmip_server.automating.wanted import NotWantedError
@@ -19,14 +19,6 @@ from kmip_server.storage.standing import list_standings, note_seen, quarantine_c
 
 LOST = {"name": "lost", "if": "inactive", "then": "quarantine", "days": 30, "subjects": ["anyone"]}
 GONE = {"name": "gone", "if": "inactive", "then": "revoke", "days": 90, "subjects": ["anyone"]}
-GUESSING = {
-    "name": "guessing",
-    "if": "failed-authentications",
-    "then": "quarantine",
-    "count": 3,
-    "within": "10m",
-    "subjects": ["anyone"],
-}
 WAITING = {"name": "nobody votes", "if": "approvals-outstanding", "then": "escalate", "count": 2, "channels": ["ops"]}
 
 

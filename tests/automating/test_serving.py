@@ -17,10 +17,12 @@ import tomli_w
 from notifying.receivers import webhook
 from sqlalchemy import text
 from support import requests as ask
+from support.automating import GUESSING
 from support.numbers import Reason, Tag
 from support.requests import Session
+from support.served import is_served, may_connect
 from support.server import Client, MakeServer, RunningServer
-from support.wire import Connection, Node, PeerClosedError, credential
+from support.wire import Node, credential
 
 from kmip_server.storage.database import Database
 
@@ -76,13 +78,6 @@ def soon(condition: Callable[[], Any]) -> Any:
     return answer
 
 
-def is_served(connection: Connection, asked: ask.Request) -> bool:
-    try:
-        return Session(connection, VERSION).do(asked).ok
-    except (OSError, PeerClosedError):
-        return False
-
-
 def attributes_of(session: Session, key: str) -> Node:
     payload = session.do(ask.get_attributes(VERSION, key)).expect_success().payload
     assert payload is not None
@@ -120,27 +115,9 @@ def test_a_client_that_was_not_seen_for_its_days_is_refused_its_next_request_on_
             session.do(ask.get(kept)).expect_success()
         assert run(server, "--at", in_days(31)) == []
         server.command("client", "release", str(server.data), "bad")
-        soon(lambda: _connects(bad, ask.get(key)))
+        soon(lambda: may_connect(bad, ask.get(key)))
         for each in connections:
             each.close()
-
-
-def _connects(client: Client, asked: ask.Request) -> bool:
-    try:
-        with client.connect() as connection:
-            return is_served(connection, asked)
-    except (OSError, PeerClosedError):
-        return False
-
-
-GUESSING = {
-    "name": "guessing",
-    "if": "failed-authentications",
-    "then": "quarantine",
-    "count": 3,
-    "within": "10m",
-    "subjects": ["anyone"],
-}
 
 
 def guess(client: Client) -> None:
@@ -156,7 +133,7 @@ def test_a_look_that_fails_is_logged_and_the_next_one_goes_on(serving: Serving) 
     with serving(**PERIOD) as server:
         bad = server.add_client("bad")
         put(server, GUESSING)
-        soon(lambda: _connects(bad, ask.locate(VERSION)))
+        soon(lambda: may_connect(bad, ask.locate(VERSION)))
         damage = text("UPDATE policy_versions SET document = replace(document, :old, :new)")
         database = Database(server.url)
         with database.writing() as connection:
@@ -177,7 +154,7 @@ def test_wrong_passwords_put_away_the_client_and_not_the_user(serving: Serving) 
         with bad.connect() as connection:
             guess(bad)
             soon(lambda: not is_served(connection, ask.locate(VERSION)))
-        assert not _connects(bad, ask.locate(VERSION))
+        assert not may_connect(bad, ask.locate(VERSION))
         assert states(server) == {"good": "active", "bad": "quarantined"}
         with good.session(VERSION) as session:
             session.do(ask.create_aes(VERSION), fields=(credential("carol", "right password"),)).expect_success()

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import pytest
 from support import requests as ask
-from support.requests import Session
-from support.server import Client, MakeServer
-from support.wire import Connection, PeerClosedError
+from support.served import is_served, may_connect
+from support.server import MakeServer
 
 VERSION = (2, 1)
-
-
-def is_served(connection: Connection, asked: ask.Request) -> bool:
-    """Whether a request on this connection is done."""
-    try:
-        return Session(connection, VERSION).do(asked).ok
-    except (OSError, PeerClosedError):
-        return False
-
-
-def may_connect(client: Client) -> bool:
-    try:
-        with client.connect() as connection:
-            return Session(connection, VERSION).do(ask.discover_versions()).ok
-    except (OSError, PeerClosedError):
-        return False
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -8,27 +8,12 @@ import time
 import pytest
 from support import requests as ask
 from support.requests import Session
-from support.server import Client, MakeServer, RunningServer
+from support.served import is_served, may_connect
+from support.server import MakeServer, RunningServer
 from support.wire import Connection, PeerClosedError
 
 VERSION = (2, 1)
 EFFECT_S = 1.0
-
-
-def is_served(connection: Connection, key: str) -> bool:
-    """Whether a Get on this connection is still answered with the key."""
-    try:
-        return Session(connection, VERSION).do(ask.get(key)).ok
-    except (OSError, PeerClosedError):
-        return False
-
-
-def may_connect(client: Client) -> bool:
-    try:
-        with client.connect() as connection:
-            return Session(connection, VERSION).do(ask.discover_versions()).ok
-    except (OSError, PeerClosedError):
-        return False
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -42,10 +27,10 @@ def test_a_revoked_client_is_not_served_a_second_later(make_server: MakeServer, 
         with bad.session(VERSION) as session:
             key = session.create_aes()
         connections = [bad.connect() for _ in range(8)]
-        assert all(is_served(connection, key) for connection in connections)
+        assert all(is_served(connection, ask.get(key)) for connection in connections)
         server.revoke_client("bad")
         time.sleep(EFFECT_S)
-        assert [is_served(connection, key) for connection in connections] == [False] * 8
+        assert [is_served(connection, ask.get(key)) for connection in connections] == [False] * 8
         assert not may_connect(bad)
         with good.session(VERSION) as session:
             session.do(ask.get(kept)).expect_success()

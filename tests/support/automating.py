@@ -24,6 +24,17 @@ NOON = 1_900_000_000
 """Later than the migration, from which on inactivity is counted."""
 
 
+GUESSING = {
+    "name": "guessing",
+    "if": "failed-authentications",
+    "then": "quarantine",
+    "count": 3,
+    "within": "10m",
+    "subjects": ["anyone"],
+}
+"""A rule about wrong passwords."""
+
+
 class Rules:
     """A store whose policy has automatic rules. Each `worker()` is as good as another process."""
 
