@@ -16,6 +16,7 @@ from kmip_server.execution import Execution, Prepared
 from kmip_server.identity.caller import Caller
 from kmip_server.messages.headers import (
     RequestBatchItem,
+    RequestHeader,
     RequestMessage,
     ResponseBatchItem,
     ResponseMessage,
@@ -52,13 +53,15 @@ class Plan(NamedTuple):
     """A request that may be carried out, and what it will need.
 
     `stateless`: nothing that is stored. `writes`: a transaction that writes, because something changes or goes on
-    record. `slow`: `prepare` has work to do first.
+    record. `slow`: `prepare` has work to do first. `repeats`: the same bytes may come again, and
+    have the same plan.
     """
 
     request: RequestMessage
     stateless: bool
     writes: bool
     slow: bool
+    repeats: bool
 
 
 class Answer(NamedTuple):
@@ -81,15 +84,17 @@ class Engine:
         _check_items(request.items)
         asynchronous = request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY
         stateless, writes, slow = not asynchronous, asynchronous, False
+        repeats = _has_same_meaning_later(request.header)
         for item in request.items:
             spec = _spec(item)
             if spec is None:
-                stateless = False
+                stateless = repeats = False
                 continue
             stateless = stateless and spec.stateless
+            repeats = repeats and spec.repeats
             writes = writes or spec.changes or spec.audited
             slow = slow or (spec.prepare is not None and not asynchronous)
-        return Plan(request, stateless, writes, slow)
+        return Plan(request, stateless, writes, slow, repeats)
 
     def _check_header(self, request: RequestMessage, now: int) -> None:
         header, limits = request.header, self.services.limits
@@ -234,6 +239,16 @@ def _outstanding(unit: Unit, job: Job) -> bool:
 
 def _spec(item: RequestBatchItem | KmipError) -> OperationSpec | None:
     return REGISTRY.get(item.operation) if isinstance(item, RequestBatchItem) else None
+
+
+def _has_same_meaning_later(header: RequestHeader) -> bool:
+    """Whether a header with the same bytes says the same at any time, and holds nothing secret."""
+    return (
+        header.authentication is None
+        and header.time_stamp is None
+        and header.client_correlation_value is None
+        and header.server_correlation_value is None
+    )
 
 
 def _check_items(items: tuple[RequestBatchItem | KmipError, ...]) -> None:

@@ -36,6 +36,7 @@ from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
 from kmip_server.notifying.deliverer import Deliverer, DeliverySettings
+from kmip_server.repeated import RepeatedRequests
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS, Remembered
 from kmip_server.storage.group import Outcome
@@ -152,6 +153,7 @@ class Service:
         self._clock = clock
         self._verifier = CredentialVerifier()
         self._remembered = Remembered()
+        self._repeated = RepeatedRequests()
         self._threads = ThreadPool(1, 2, "kmip slow")
         self._threads.start()
         self._refreshing = LoopingCall(self._refresh)
@@ -193,17 +195,21 @@ class Service:
             if known is not None:
                 answer(known)
                 return
-        try:
-            message = _DECODE[encoding](data, self._limits)
-            plan = self._engine.read(message, now)
-        except CodecError as error:
-            answer(self._refuse(_unreadable(str(error)), message, encoding, close=encoding is Encoding.TTLV))
-            return
-        except KmipError as error:
-            answer(self._refuse(error, message, encoding))
-            return
-        if self._trace:
-            _log.info("request", caller=caller.name, message=tree.render(message))
+        plan = self._repeated.plan(data)
+        if plan is None:
+            try:
+                message = _DECODE[encoding](data, self._limits)
+                plan = self._engine.read(message, now)
+            except CodecError as error:
+                answer(self._refuse(_unreadable(str(error)), message, encoding, close=encoding is Encoding.TTLV))
+                return
+            except KmipError as error:
+                answer(self._refuse(error, message, encoding))
+                return
+            if self._trace:
+                _log.info("request", caller=caller.name, message=tree.render(message))
+            elif encoding is Encoding.TTLV:
+                self._repeated.keep(data, plan)
         if plan.request.header.client_correlation_value is not None:
             plan = _correlated(caller, plan)
         self._begin(_Exchange(caller, data, plan, encoding, now, answer))

@@ -48,6 +48,7 @@ class CreateResponse(Payload):
     changes=True,
     sets_placeholder=True,
     names_object=False,
+    repeats=True,
 )
 def create(call: Call, request: CreateRequest) -> CreateResponse:
     """Make an object with the attributes that the client wants (s6.1.8)."""

@@ -15,6 +15,7 @@ from kmip_server.messages.fields import Payload
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.memory import remembered, weight
 from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call, Any], Payload | ResponseBatchItem]
     Prepare = Callable[[Services, Any], Any]
+
+
+SMALL_REQUEST: Final = 512
+"""What was read in a request is remembered for requests up to this many bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class OperationSpec:
     `names_object`: the decision whether it is allowed is made on an existing object, by Call.target; otherwise it is
     made on the server itself before the handler runs. `stateless`: it looks at nothing that is stored.
     `releases`: it answers with an object's value, which is not kept for Poll but read again.
+    `repeats`: clients ask for it with the same bytes again and again, and these hold nothing secret; so what was read
+    in them may be remembered.
     `asynchronous`: it can be carried out after the answer Operation Pending (s6.1.38). A handler answers with its
     response payload; Poll alone answers with a whole batch item, which is another operation's.
     """
@@ -53,6 +60,7 @@ class OperationSpec:
     names_object: bool
     stateless: bool
     releases: bool
+    repeats: bool
     asynchronous: bool
     prepare: Prepare | None
 
@@ -64,8 +72,15 @@ class OperationSpec:
         """The typed request in a Request Payload. Raises KmipError."""
         if payload.type != Type.STRUCTURE:
             raise KmipError(ResultReason.INVALID_MESSAGE, "a Request Payload (420079) is a Structure")
-        return self.request.decode(payload.value, version)
+        read = _read_once if self.repeats else _read
+        return read(self.request, payload, version)
 
+
+def _read(request: type[Payload], payload: Item, version: ProtocolVersion) -> Payload:
+    return request.decode(payload.value, version)
+
+
+_read_once: Final = remembered(256, lambda arguments, _: weight(arguments[1]) <= SMALL_REQUEST)(_read)
 
 REGISTRY: Final[dict[Operation, OperationSpec]] = {}
 
@@ -85,6 +100,7 @@ def operation(
     names_object: bool = True,
     stateless: bool = False,
     releases: bool = False,
+    repeats: bool = False,
     asynchronous: bool = True,
     prepare: Prepare | None = None,
 ) -> Callable[[_Handler], _Handler]:
@@ -107,6 +123,7 @@ def operation(
             names_object=names_object,
             stateless=stateless,
             releases=releases,
+            repeats=repeats,
             asynchronous=asynchronous,
             prepare=prepare,
         )

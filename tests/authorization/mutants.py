@@ -43,10 +43,14 @@ ANSWERS: Final = frozenset({"allows_any", "who"})
 """Functions whose answer, yes or no, is the check."""
 _TEST: Final = 3
 """How many arguments a test of a rule has (policy/conditions.py): the subject, the resource, the context."""
-_PER_MUTANT_S: Final = 240
+_PER_STEP_S: Final = 900
+"""A mutant that makes the tests wait for longer is found, too; the whole of them take a third of that."""
 
 EQUIVALENT: Final[dict[str, str]] = {}
 """Mutants that change nothing that anybody could observe, by file and code, and why."""
+
+
+_SURVIVED: Final = "SURVIVED"
 
 
 class Mutant(NamedTuple):
@@ -202,7 +206,7 @@ def _passes(tree: Path, command: tuple[str, ...]) -> bool:
     environment = os.environ | {"PYTHONPATH": f"{tree}:{tree / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, timeout=_PER_MUTANT_S
+            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, timeout=_PER_STEP_S
         )
     except subprocess.TimeoutExpired:
         return False
@@ -235,24 +239,38 @@ def main() -> int:
             finally:
                 trees.put(tree)
 
+        console.print("the tree as it is ...")
         unchanged = attempt(None)
         if unchanged.killer:
             console.print(f"the tree fails as it is ({unchanged.killer}): run tests/authorization first")
             return 2
         with ThreadPoolExecutor(given.workers) as pool:
-            trials = list(pool.map(attempt, mutants))
+            trials = []
+            for each in pool.map(attempt, mutants):
+                trials.append(each)
+                console.print(f"{len(trials)} of {len(mutants)}", _place(each), _result(each), highlight=False)
     return _report(console, trials, time.monotonic() - started)
+
+
+def _place(trial_: Trial) -> str:
+    return "" if trial_.mutant is None else f"{trial_.mutant.path}:{trial_.mutant.line}"
+
+
+def _result(trial_: Trial) -> str:
+    if trial_.killer or trial_.mutant is None:
+        return trial_.killer
+    why = EQUIVALENT.get(trial_.mutant.key)
+    return _SURVIVED if why is None else f"equivalent: {why}"
 
 
 def _report(console: Console, trials: list[Trial], seconds: float) -> int:
     table = Table("Check", "Without", "Found", "Seconds")
     survived = 0
-    for mutant, killer, took in trials:
+    for each in trials:
+        mutant, result = each.mutant, _result(each)
         assert mutant is not None
-        why = "" if killer else EQUIVALENT.get(mutant.key, "")
-        survived += not killer and not why
-        result = killer or (f"equivalent: {why}" if why else "SURVIVED")
-        table.add_row(f"{mutant.path}:{mutant.line}", mutant.code[:70], result, f"{took:.1f}")
+        survived += result == _SURVIVED
+        table.add_row(_place(each), mutant.code[:70], result, f"{each.seconds:.1f}")
     console.print(table)
     killed = sum(bool(each.killer) for each in trials)
     console.print(f"{len(trials)} checks removed one at a time: {killed} found, {survived} survived, {seconds:.0f} s")
