@@ -53,6 +53,7 @@ class LoopLane:
         self._waiting: deque[Entry] = deque()
         self._under_way: list[Entry] = []
         self._called = False
+        self._gathered = 0
         self._closed = False
         self._last_commit = inf
         self._idle = threading.Event()
@@ -109,6 +110,12 @@ class LoopLane:
         self._called = False
         if self._under_way or not self._waiting:
             return
+        if max(self._gathered, 1) < len(self._waiting) < self._group_limit:
+            # More may have come while these were read: who misses a group waits for two.
+            self._gathered = len(self._waiting)
+            self._go_on()
+            return
+        self._gathered = 0
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_limit))]
         self._under_way = group
         work = [entry.work for entry in group]

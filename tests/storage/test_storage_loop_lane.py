@@ -96,6 +96,30 @@ def test_the_loop_goes_on_while_a_group_is_committed(lane: LoopLane, loop: Loop,
     loop.run_until([first, second])
 
 
+def test_what_comes_while_a_group_is_gathered_is_in_it(lane: LoopLane, loop: Loop, make_row: MakeRow) -> None:
+    futures = [submit(lane, inserting(make_row()), writes=True) for _ in range(2)]
+    loop.calls.get(timeout=20)()
+    assert not any(future.done() for future in futures)
+    futures += [submit(lane, inserting(make_row()), writes=True) for _ in range(3)]
+    loop.calls.get(timeout=20)()
+    loop.calls.get(timeout=20)()
+    assert lane.load == len(lane._under_way) == 5
+    loop.run_until(futures)
+
+
+def test_a_group_that_never_stops_growing_begins_when_it_is_full(
+    lane: LoopLane, loop: Loop, make_row: MakeRow
+) -> None:
+    futures = []
+    for _ in range(8):
+        futures += [submit(lane, inserting(make_row()), writes=True) for _ in range(4)]
+        if lane._under_way:
+            break
+        loop.calls.get(timeout=20)()
+    assert len(lane._under_way) == 20
+    loop.run_until(futures)
+
+
 def test_reading_alone_needs_no_other_thread(lane: LoopLane, loop: Loop) -> None:
     future = submit(lane, lambda unit: unit.get("x"), writes=False)
     loop.calls.get(timeout=20)()
