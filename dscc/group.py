@@ -1,0 +1,193 @@
+"""A key for a group: a star, whose leader has a pair key with each member. The number of handshakes is linear.
+
+    forming  N - 1 pair keys (pairwise, purpose "group-wrap:<group>"); each member gives a part, the leader mixes all of
+             them with its own into the seed, and sends it to each under their pair key
+    joining  one pair key; the next seed follows from the present one and fresh bytes; it goes to all members in one
+             message under a key of the present seed, and to the new one under its pair key
+    leaving  a fresh seed, which follows from nothing before it, to each of those who stay under their pair keys
+
+    GK = XL(seed, "group key", H(group, epoch, roster, policy))
+
+A member confirms each epoch by a MAC, and the leader tells all of them. A member that leaves computes no later key, one
+that joins no earlier one. Any member can give the key away; that is what it has it for. Pure: entropy is an argument.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from dscc.errors import DsccError, Reason
+from dscc.messages import Confirm, Confirmed, Contribution, Seed
+from dscc.primitives import IV_BYTES, KEY_BYTES, NONCE_BYTES, ROOT_BYTES, Suite, enc
+from dscc.wire import core, decode_as, encode
+
+MOST_MEMBERS: Final = 1024
+GROUP_KEY_BYTES: Final = 32
+
+
+def purpose_of(group: str) -> str:
+    """The purpose of the pair keys between a group's leader and its members."""
+    return f"group-wrap:{group}"
+
+
+def leader_of(roster: tuple[str, ...]) -> str:
+    """Who leads a group: the lowest identifier, so that all know the next one when it is lost."""
+    return min(roster)
+
+
+class Epoch(NamedTuple):
+    """A group at one time: who is in it, by which policy, and the seed of its key."""
+
+    suite: Suite
+    group: str
+    number: int
+    roster: tuple[str, ...]
+    policy: bytes
+    seed: bytes
+
+    def __repr__(self) -> str:
+        return f"Epoch({self.group!r}, {self.number}, {len(self.roster)} members)"
+
+    @property
+    def digest(self) -> bytes:
+        """What tells this epoch from every other one: group, number, roster, policy."""
+        members = enc(*[member.encode() for member in self.roster])
+        return self.suite.digest(enc(self.group.encode(), self.number.to_bytes(8, "big"), members, self.policy))
+
+    @property
+    def key(self) -> bytes:
+        """The group's key, 32 bytes."""
+        return self.suite.expand(self.seed, "group key", self.digest, GROUP_KEY_BYTES)
+
+    def confirmation(self, member: str) -> bytes:
+        """The MAC by which a member says that it has the key."""
+        said = Confirm(self.group, self.number, member, b"")
+        return self.suite.mac(self.suite.expand(self.seed, "group confirm", self.digest), core(said))
+
+
+class Box:
+    """Messages between the leader and a member, or to all of an epoch: AES-256-GCM under a key for this alone.
+
+    The initialization vector is random and stands in front; a key is used for a handful of messages.
+    """
+
+    def __init__(self, suite: Suite, secret: bytes, label: str, bound: bytes) -> None:
+        self._aead = AESGCM(suite.expand(secret, label, b"", KEY_BYTES))
+        self._bound = bound
+
+    def seal(self, plain: bytes, iv: bytes) -> bytes:
+        """The message under an initialization vector of 12 random bytes."""
+        return iv + self._aead.encrypt(iv, plain, self._bound)
+
+    def open(self, sealed: bytes) -> bytes:
+        """What was sealed. Raises DsccError (NOT_AUTHENTIC)."""
+        try:
+            return self._aead.decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], self._bound)
+        except (InvalidTag, ValueError):
+            raise DsccError(Reason.NOT_AUTHENTIC, "a group's message was not sealed for this member") from None
+
+
+def pair_box(suite: Suite, pair_key: bytes, group: str, leader: str, member: str) -> Box:
+    """For what the leader and one member tell each other, under their pair key."""
+    return Box(suite, pair_key, "group pair", enc(group.encode(), leader.encode(), member.encode()))
+
+
+def rekeying_box(epoch: Epoch) -> Box:
+    """For what the leader tells all members of an epoch at once."""
+    return Box(epoch.suite, epoch.seed, "rekey", epoch.digest)
+
+
+def _checked_roster(roster: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(roster)) != len(roster) or not 2 <= len(roster) <= MOST_MEMBERS:
+        raise DsccError(Reason.MALFORMED, f"a group has 2 to {MOST_MEMBERS} members, each of them once")
+    return tuple(sorted(roster))
+
+
+def form(
+    suite: Suite, group: str, roster: tuple[str, ...], policy: bytes, parts: tuple[Contribution, ...], fresh: bytes
+) -> Epoch:
+    """The first epoch, by its leader: the seed is secret if any member's part, or the leader's `fresh`, is.
+
+    `fresh` has 48 bytes. Raises DsccError if a part is for another group, or not everybody has given one.
+    """
+    members = _checked_roster(roster)
+    if len(parts) != len(members) - 1 or any((part.group, part.epoch) != (group, 0) for part in parts):
+        raise DsccError(Reason.OUT_OF_ORDER, "the seed takes one part from each member but the leader")
+    mixed = enc(*sorted(part.part for part in parts))
+    return Epoch(suite, group, 1, members, policy, suite.expand(suite.extract(mixed, fresh), "seed", b""))
+
+
+def joined(epoch: Epoch, member: str, policy: bytes, fresh: bytes) -> Epoch:
+    """The next epoch with one more member: it follows from the present seed, which the new member does not learn."""
+    mixed = epoch.suite.extract(epoch.suite.expand(epoch.seed, "join", epoch.digest), fresh)
+    seed = epoch.suite.expand(mixed, "seed", b"")
+    roster = _checked_roster((*epoch.roster, member))
+    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=seed)
+
+
+def without(epoch: Epoch, leaving: frozenset[str], policy: bytes, fresh: bytes) -> Epoch:
+    """The next epoch without some members: its seed is `fresh` (48 bytes), and follows from nothing that they know."""
+    if len(fresh) != ROOT_BYTES:
+        raise DsccError(Reason.MALFORMED, f"a seed has {ROOT_BYTES} bytes")
+    roster = _checked_roster(tuple(member for member in epoch.roster if member not in leaving))
+    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=fresh)
+
+
+def seed_message(epoch: Epoch) -> bytes:
+    """What members are told, each in its box."""
+    return encode(Seed(epoch.group, epoch.number, epoch.roster, epoch.policy, epoch.seed))
+
+
+def accept_seed(suite: Suite, member: str, plain: bytes, present: Epoch | None, group: str) -> Epoch:
+    """The epoch that the leader tells of. Raises DsccError: of another group, without this member, or not a later one.
+
+    A number that was seen before is refused, whatever it is said to mean: one epoch has one key.
+    """
+    said = decode_as(Seed, plain)
+    if said.group != group or member not in said.roster or said.roster != _checked_roster(said.roster):
+        raise DsccError(Reason.NOT_AUTHENTIC, "that is the seed of another group")
+    if present is not None and said.epoch <= present.number:
+        raise DsccError(Reason.OUT_OF_ORDER, f"epoch {said.epoch} is not later than {present.number}")
+    return Epoch(suite, group, said.epoch, said.roster, said.policy, said.seed)
+
+
+def contribution(group: str, part: bytes) -> bytes:
+    """A member's part of the first seed: 32 random bytes."""
+    if len(part) != NONCE_BYTES:
+        raise DsccError(Reason.MALFORMED, f"a part has {NONCE_BYTES} bytes")
+    return encode(Contribution(group, 0, part))
+
+
+def confirm(epoch: Epoch, member: str) -> Confirm:
+    """What a member answers to a seed."""
+    return Confirm(epoch.group, epoch.number, member, epoch.confirmation(member))
+
+
+def check_confirm(epoch: Epoch, said: Confirm) -> None:
+    """Whether a member of the epoch said so. Raises DsccError."""
+    if (said.group, said.epoch) != (epoch.group, epoch.number) or said.member not in epoch.roster:
+        raise DsccError(Reason.OUT_OF_ORDER, "a confirmation of another epoch")
+    key = epoch.suite.expand(epoch.seed, "group confirm", epoch.digest)
+    epoch.suite.check(key, core(said), said.mac, "Confirm")
+
+
+def confirmed(epoch: Epoch, confirms: tuple[Confirm, ...]) -> Confirmed:
+    """What the leader tells all once everybody has confirmed. Raises DsccError if somebody is missing."""
+    for each in confirms:
+        check_confirm(epoch, each)
+    by_member = {each.member: each.mac for each in confirms}
+    missing = set(epoch.roster) - set(by_member)
+    if missing:
+        raise DsccError(Reason.OUT_OF_ORDER, f"{len(missing)} members have not confirmed the epoch")
+    return Confirmed(epoch.group, epoch.number, tuple(by_member[member] for member in epoch.roster))
+
+
+def check_confirmed(epoch: Epoch, said: Confirmed) -> None:
+    """Whether everybody has the same key. Raises DsccError."""
+    if (said.group, said.epoch, len(said.macs)) != (epoch.group, epoch.number, len(epoch.roster)):
+        raise DsccError(Reason.OUT_OF_ORDER, "that is told of another epoch")
+    for member, mac in zip(epoch.roster, said.macs, strict=True):
+        check_confirm(epoch, Confirm(epoch.group, epoch.number, member, mac))

@@ -1,0 +1,321 @@
+"""Every message of the protocol, as a table of fields. Where there is a MAC, it is the last one, and covers the others.
+
+R: registration. M: mutual authentication of a device and a node. T: keyfill, stage by stage. D: devices directly.
+S: shares. G: groups. R, M and D travel in the clear, all others in a session.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dscc.wire import (
+    Count,
+    Digest,
+    Identifier,
+    Mac,
+    Macs,
+    Name,
+    Names,
+    Nonce,
+    Octets,
+    Pairs,
+    Roster,
+    Sentence,
+    Share,
+    message,
+)
+
+
+@message(1)
+class Refused(NamedTuple):
+    """Instead of an answer: a reason from the closed list, and words."""
+
+    reason: Name
+    words: Sentence
+
+
+@message(2)
+class Done(NamedTuple):
+    """The answer to what has none of its own."""
+
+
+# Registration.
+
+
+@message(10)
+class R1(NamedTuple):
+    """Device to node: who it is, which token it has, and its key for encapsulation (empty: none)."""
+
+    suites: Names
+    mode: Name
+    token_id: Identifier
+    device: Name
+    node: Name
+    attributes: Pairs
+    nonce: Nonce
+    ek: Octets
+    mac: Mac
+
+
+@message(11)
+class R2(NamedTuple):
+    """Node to device: the chosen suite, and the encapsulated secret (empty: none)."""
+
+    suite: Name
+    nonce: Nonce
+    ct: Octets
+    mac: Mac
+
+
+@message(12)
+class R3(NamedTuple):
+    """Device to node: it has the bootstrap key."""
+
+    mac: Mac
+
+
+@message(13)
+class R4(NamedTuple):
+    """Node to device: it has it, too; the device is at this stage."""
+
+    stage: Name
+    mac: Mac
+
+
+# Mutual authentication with evolving keys.
+
+
+@message(20)
+class M1(NamedTuple):
+    """Device to node: its stage, how often it has been ratcheted, and its epoch."""
+
+    device: Name
+    node: Name
+    stage: Name
+    ratchet: Count
+    epoch: Count
+    nonce: Nonce
+    mac: Mac
+
+
+@message(21)
+class M2(NamedTuple):
+    """Node to device: the epoch of this session."""
+
+    epoch: Count
+    nonce: Nonce
+    mac: Mac
+
+
+@message(22)
+class M3(NamedTuple):
+    """Device to node: it has gone on to the next epoch."""
+
+    mac: Mac
+
+
+@message(23)
+class M4(NamedTuple):
+    """Node to device: it has, too; the session is open."""
+
+    mac: Mac
+
+
+# Keyfill.
+
+
+@message(30)
+class T1(NamedTuple):
+    """Device to node: the stage that it wants, with half of the fresh secret and the evidence that is asked for."""
+
+    stage: Name
+    ratchet: Count
+    nonce: Nonce
+    ek: Octets
+    evidence: Pairs
+
+
+@message(31)
+class T2(NamedTuple):
+    """Node to device: approved, in this mode. `pieces` names the nodes that hold pieces of a secret, `multipath`."""
+
+    stage: Name
+    ratchet: Count
+    mode: Name
+    workflow: Name
+    approval: Digest
+    nonce: Nonce
+    ct: Octets
+    pieces: Names
+
+
+@message(32)
+class T3(NamedTuple):
+    """Device to node: it has the next root."""
+
+    ratchet: Count
+    mac: Mac
+
+
+@message(33)
+class T4(NamedTuple):
+    """Node to device: it has it, too, and no longer the one before."""
+
+    ratchet: Count
+    mac: Mac
+
+
+@message(34)
+class PieceRequest(NamedTuple):
+    """Device to another node: its piece of the secret that comes over several paths."""
+
+    of: Name
+    ratchet: Count
+
+
+@message(35)
+class Piece(NamedTuple):
+    """The piece."""
+
+    piece: Nonce
+
+
+# Devices directly.
+
+
+@message(40)
+class D1(NamedTuple):
+    """Initiator to responder: what for, over which nodes; `chain` is how long their pair chain is."""
+
+    suites: Names
+    initiator: Name
+    responder: Name
+    purpose: Name
+    algorithm: Name
+    bits: Count
+    policy: Name
+    nodes: Names
+    nonce: Nonce
+    ek: Octets
+    chain: Count
+    mac: Mac
+
+
+@message(41)
+class D2(NamedTuple):
+    """Responder to initiator: what it chose."""
+
+    suite: Name
+    nodes: Names
+    nonce: Nonce
+    ct: Octets
+    chain: Count
+    mac: Mac
+
+
+@message(42)
+class D3(NamedTuple):
+    """Initiator to responder: the nodes whose shares it used, the digest of what they granted, and its confirmation."""
+
+    sid: Digest
+    nodes: Names
+    granted: Digest
+    mac: Mac
+
+
+@message(43)
+class D4(NamedTuple):
+    """Responder to initiator: its confirmation."""
+
+    sid: Digest
+    mac: Mac
+
+
+@message(44)
+class Subset(NamedTuple):
+    """Responder to initiator, instead of D4: it has the shares of these nodes only."""
+
+    sid: Digest
+    nodes: Names
+
+
+# Shares.
+
+
+@message(50)
+class ShareRequest(NamedTuple):
+    """Device to node: its share for a session of these two. `lifetime` in seconds is asked for, 0 for the longest."""
+
+    sid: Digest
+    initiator: Name
+    responder: Name
+    role: Name
+    purpose: Name
+    algorithm: Name
+    bits: Count
+    lifetime: Count
+
+
+@message(51)
+class ShareResponse(NamedTuple):
+    """Node to device: the share, and what the policy grants: seconds, and uses (0: without a limit)."""
+
+    sid: Digest
+    initiator: Name
+    responder: Name
+    share: Share
+    policy_version: Count
+    policy_digest: Digest
+    lifetime: Count
+    uses: Count
+
+
+@message(52)
+class Receipt(NamedTuple):
+    """Device to node: what became of it. `agreed` is 1 if there is a key, with this identifier."""
+
+    sid: Digest
+    kid: Identifier
+    agreed: Count
+
+
+# Groups.
+
+
+@message(60)
+class Contribution(NamedTuple):
+    """Member to leader, sealed under their pair key: its part of the seed."""
+
+    group: Name
+    epoch: Count
+    part: Nonce
+
+
+@message(61)
+class Seed(NamedTuple):
+    """Leader to member, sealed under their pair key, or to all under the rekeying key: the seed of an epoch."""
+
+    group: Name
+    epoch: Count
+    roster: Roster
+    policy: Digest
+    seed: Share
+
+
+@message(62)
+class Confirm(NamedTuple):
+    """Member to leader: it has the key of the epoch."""
+
+    group: Name
+    epoch: Count
+    member: Name
+    mac: Mac
+
+
+@message(63)
+class Confirmed(NamedTuple):
+    """Leader to all: everybody has it; the MACs stand in the order of the roster."""
+
+    group: Name
+    epoch: Count
+    macs: Macs
