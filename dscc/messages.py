@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dscc.wire import (
+    Blob,
     Count,
     Digest,
     Identifier,
@@ -239,6 +240,15 @@ class Subset(NamedTuple):
     nodes: Names
 
 
+@message(45)
+class Abort(NamedTuple):
+    """Either to the other: there will be no key, for this reason; under the key of the confirmations, if there is one."""
+
+    sid: Digest
+    reason: Name
+    mac: Mac
+
+
 # Shares.
 
 
@@ -319,3 +329,103 @@ class Confirmed(NamedTuple):
     group: Name
     epoch: Count
     macs: Macs
+
+
+@message(64)
+class Sealed(NamedTuple):
+    """Between a leader and members, directly: one of the messages above in its box. `what` names the box."""
+
+    group: Name
+    epoch: Count
+    what: Name
+    body: Blob
+
+
+# What else a device asks a node in its session, and what a node says unasked (as request number 0).
+
+
+@message(70)
+class StatusRequest(NamedTuple):
+    """Device to node: how do I stand with you?"""
+
+
+@message(71)
+class Status(NamedTuple):
+    """Node to device: its stage and the next one ("" at the end), the policy in force, and the nodes that there are.
+
+    `nodes` maps names to "host:port", `regions` names to regions.
+    """
+
+    stage: Name
+    ratchet: Count
+    workflow: Name
+    next_stage: Name
+    policy_version: Count
+    policy_digest: Digest
+    nodes: Pairs
+    regions: Pairs
+
+
+@message(72)
+class Event(NamedTuple):
+    """Node to device, unasked: somebody was revoked, or a key was, or the policy is another one. `at`: POSIX seconds."""
+
+    kind: Name
+    subject: Name
+    at: Count
+
+
+@message(73)
+class RevokeKey(NamedTuple):
+    """Device to node: a key of its own with this peer is not to be used any more."""
+
+    kid: Identifier
+    peer: Name
+    reason: Name
+
+
+@message(74)
+class Acknowledged(NamedTuple):
+    """Node to device: so many nodes know of the revocation, of so many that make it take hold."""
+
+    nodes: Count
+    needed: Count
+
+
+@message(75)
+class Route(NamedTuple):
+    """Device to node: pass this on to a service behind the node."""
+
+    service: Name
+    body: Blob
+
+
+@message(76)
+class Routed(NamedTuple):
+    """The service's answer."""
+
+    body: Blob
+
+
+@message(77)
+class Keep(NamedTuple):
+    """Device to node: keep this for me, sealed at rest (a signature, a wrapped key)."""
+
+    name: Name
+    kind: Name
+    body: Blob
+
+
+@message(78)
+class Fetch(NamedTuple):
+    """Device to node: give me back what you keep under this name."""
+
+    name: Name
+
+
+@message(79)
+class Kept(NamedTuple):
+    """What was kept."""
+
+    kind: Name
+    body: Blob

@@ -108,6 +108,8 @@ Share = Annotated[bytes, _octets(ROOT_BYTES, ROOT_BYTES)]
 Identifier = Annotated[bytes, _octets(16, 16)]
 Octets = Annotated[bytes, _octets(0, 4096)]
 """Key encapsulation: an ML-KEM-1024 key has 1,568 bytes."""
+Blob = Annotated[bytes, _octets(0, 49_152)]
+"""What others made, and the protocol only carries."""
 Count = Annotated[int, _Check(lambda value: type(value) is int and 0 <= value < 1 << 63, "a number from 0 to 2^63 - 1")]
 Macs = Annotated[tuple[bytes, ...], _many(1024, _octets(0, 64))]
 Roster = Annotated[tuple[str, ...], _many(1024, _SHORT)]
