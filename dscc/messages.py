@@ -242,7 +242,7 @@ class Subset(NamedTuple):
 
 @message(45)
 class Abort(NamedTuple):
-    """Either to the other: there will be no key, for this reason; under the key of the confirmations, if there is one."""
+    """Either to the other: there will be no key, for this reason; `mac` is empty before there is one."""
 
     sid: Digest
     reason: Name
@@ -368,7 +368,7 @@ class Status(NamedTuple):
 
 @message(72)
 class Event(NamedTuple):
-    """Node to device, unasked: somebody was revoked, or a key was, or the policy is another one. `at`: POSIX seconds."""
+    """Node to device, unasked: a device or a key was revoked, or the policy is another one. `at`: POSIX seconds."""
 
     kind: Name
     subject: Name
