@@ -186,7 +186,10 @@ class Piece(NamedTuple):
 
 @message(40)
 class D1(NamedTuple):
-    """Initiator to responder: what for, over which nodes; `chain` is how long their pair chain is."""
+    """Initiator to responder: what for, over which nodes; `chain` is how long their pair chain is.
+
+    `lifetime`: seconds that the key is wanted for, 0 for as long as the nodes grant.
+    """
 
     suites: Names
     initiator: Name
@@ -194,6 +197,7 @@ class D1(NamedTuple):
     purpose: Name
     algorithm: Name
     bits: Count
+    lifetime: Count
     policy: Name
     nodes: Names
     nonce: Nonce

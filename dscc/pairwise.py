@@ -143,11 +143,11 @@ class _Negotiation:
         """Whether there are shares from all chosen nodes."""
         return len(self._shares) == len(self._d2.nodes)
 
-    def share_request(self, lifetime: int = 0) -> ShareRequest:
+    def share_request(self) -> ShareRequest:
         """What to ask each of the chosen nodes."""
         d1 = self._d1
         return ShareRequest(
-            self.sid, d1.initiator, d1.responder, self.role, d1.purpose, d1.algorithm, d1.bits, lifetime
+            self.sid, d1.initiator, d1.responder, self.role, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
         )
 
     def on_share(self, node: str, share: ShareResponse) -> None:
@@ -184,7 +184,7 @@ class _Negotiation:
         said = suite.digest(enc(*self._said, enc(*[node.encode() for node in nodes]), granted))
         return _Derived(suite, secret, said, granted)
 
-    def _agreement(self, derived: _Derived, nodes: tuple[str, ...], lifetime: int) -> Agreement:
+    def _agreement(self, derived: _Derived, nodes: tuple[str, ...]) -> Agreement:
         d1, d2 = self._d1, self._d2
         shares = [self._shares[node] for node in nodes]
         return Agreement(
@@ -192,11 +192,11 @@ class _Negotiation:
             kid=derived.key("kid", KID_BYTES),
             initiator=d1.initiator,
             responder=d1.responder,
-            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, lifetime),
+            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, d1.lifetime),
             key=derived.key(f"key {d1.purpose}", d1.bits // 8),
             chain=PairChain(d2.chain + 1, derived.key("pair next")),
             nodes=nodes,
-            lifetime=_least(lifetime, *[share.lifetime for share in shares]),
+            lifetime=_least(d1.lifetime, *[share.lifetime for share in shares]),
             uses=_least(*[share.uses for share in shares]),
             policy_digests=tuple(share.policy_digest for share in shares),
             hardened=bool(d2.ct),
@@ -225,7 +225,7 @@ class Initiator(_Negotiation):
         super().__init__(limits, chains)
         if initiator == responder:
             raise DsccError(Reason.MALFORMED, "a device does not negotiate with itself")
-        self._kem, self._wanted = kem, wanted
+        self._kem = kem
         index = max(chains, default=0)
         asked = D1(
             suites,
@@ -234,6 +234,7 @@ class Initiator(_Negotiation):
             wanted.purpose,
             wanted.algorithm,
             wanted.bits,
+            wanted.lifetime,
             wanted.policy,
             nodes,
             nonce,
@@ -262,7 +263,7 @@ class Initiator(_Negotiation):
         derived = self._derived = self._derive(nodes)
         said = D3(self.sid, nodes, derived.granted, b"")
         mac = derived.mac("conf I", core(said))
-        return self._agreement(derived, nodes, self._wanted.lifetime), said._replace(mac=mac)
+        return self._agreement(derived, nodes), said._replace(mac=mac)
 
     def on_subset(self, subset: Subset) -> None:
         """The peer lacks some shares: go on without them. `derive` says if there are enough."""
@@ -335,7 +336,7 @@ class Responder(_Negotiation):
         self._suite.check(derived.key("conf I"), derived.bound(core(d3)), d3.mac, "D3")
         said = D4(self.sid, b"")
         answer = said._replace(mac=derived.mac("conf R", core(said)))
-        return self._agreement(derived, d3.nodes, 0), answer
+        return self._agreement(derived, d3.nodes), answer
 
 
 class _Derived(NamedTuple):

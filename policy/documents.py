@@ -43,6 +43,7 @@ from policy.document_fields import (
 from policy.document_references import check_references
 from policy.model import (
     DEFAULT_TENANT,
+    KEYFILL_MODES,
     NOTHING,
     Approval,
     Channel,
@@ -107,6 +108,13 @@ def _networks(value: Any) -> tuple[Any, ...]:
         raise WrongError(f'is a list of networks such as "10.1.0.0/16": {error}') from None
 
 
+def _keyfill(value: Any) -> str:
+    mode = text_of(value)
+    if mode not in KEYFILL_MODES:
+        raise WrongError(f"is one of {', '.join(KEYFILL_MODES)}")
+    return mode
+
+
 def _approval(value: Any) -> Approval:
     return Approval(**read(table_of(value), _APPROVAL, ("needed", "roles", "within")))
 
@@ -149,6 +157,7 @@ _STAGE: Final = {
     "notify": NAMES,
     "attributes": MATCH["attributes"],
     "after": TIME,
+    "keyfill": Field(_keyfill, str),
 }
 _WORKFLOW: Final = {
     "version": Field(number_of, int),

@@ -196,11 +196,16 @@ class NotificationRule:
     subjects: tuple[Selector, ...] = ()
 
 
+KEYFILL_MODES: Final = ("plain", "oob", "kem", "kem+oob", "multipath")
+"""How a device may come by the keys of its next stage (dscc.keyfill)."""
+
+
 class Stage(NamedTuple):
     """A stage of a workflow, and what it takes to reach it from the one before.
 
     `notify` are the channels that are told. `attributes` are what the device's own have to be; `after` is how
-    many seconds it has to have been at the stage before.
+    many seconds it has to have been at the stage before. `keyfill` is what is mixed into the device's next keys on the
+    nodes, one of KEYFILL_MODES; "" is "kem".
     """
 
     name: str
@@ -208,6 +213,7 @@ class Stage(NamedTuple):
     notify: frozenset[str] = frozenset()
     attributes: tuple[tuple[str, str], ...] = ()
     after: int | None = None
+    keyfill: str = ""
 
 
 class Workflow(NamedTuple):

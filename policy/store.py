@@ -28,9 +28,10 @@ from sqlalchemy import (
     select,
 )
 
+from policy import workflows
 from policy.approvals import ApprovalRequest, Vote, needs_from_text
 from policy.documents import read_document, write_document
-from policy.model import Policy, PolicyError
+from policy.model import Policy, PolicyError, Workflow
 
 metadata = MetaData()
 
@@ -183,3 +184,20 @@ def put_in_force(connection: Connection, policy: Policy, *, author: str, comment
 def difference(old: str, new: str, names: tuple[str, str]) -> list[str]:
     """What changes from one document to another, as lines of a unified diff."""
     return list(difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm=""))
+
+
+def workflow_in_version(connection: Connection, name: str, version: int) -> Workflow:
+    """A workflow in the version by which a device was enrolled, from the policies that were ever in force.
+
+    Raises PolicyError if no policy had it.
+    """
+    now = workflows.named(in_force(connection), name)
+    if now is not None and now.version == version:
+        return now
+    for each in history(connection):
+        found = workflows.named(each.policy, name)
+        if found is not None and found.version == version:
+            return found
+    if (name, version) == (workflows.DEFAULT_NAME, workflows.DEFAULT.version):
+        return workflows.DEFAULT
+    raise PolicyError(f"version {version} of the workflow {name!r} is in no policy")

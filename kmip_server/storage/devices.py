@@ -22,7 +22,7 @@ from kmip_server.storage.identifiers import new_identifier
 from policy import store as policy_store
 from policy import workflows
 from policy.approvals import ApprovalRequest
-from policy.model import Member, Policy, Stage, Workflow
+from policy.model import Member, Stage
 
 ADVANCE = "DSCC_ADVANCE_STAGE"
 """The action for which the approval of others is asked."""
@@ -78,13 +78,12 @@ def advance(database: Database, known: Device, *, author: str, now: int, to: str
     """Have a device take its next stage, which has to be `to`, if that is given.
 
     Raises ApprovalMissing, after asking; AccountError if there is no next stage, a check is not met, others refused, or
-    the device has taken a stage since `known` was read.
+    the device has taken a stage since `known` was read; PolicyError if no policy has its workflow any more.
     """
     missing = None
     with changing(database) as connection:
         device = _unchanged(connection, known)
-        policy = policy_store.in_force(connection)
-        workflow = _enrolled_by(connection, policy, device)
+        workflow = policy_store.workflow_in_version(connection, device.workflow, device.workflow_version)
         stage = workflows.next_stage(workflow, device.stage)
         if stage is None:
             raise AccountError(f"there is no stage after {device.stage!r} for {device.name}")
@@ -186,20 +185,6 @@ def _approved(
     digest = sha256(json.dumps([ADVANCE, resource, device.transitions]).encode()).digest()
     wanted = ApprovalRequest(new_identifier(), digest, author, ADVANCE, resource, stage.approvals, now)
     return approved(connection, wanted)
-
-
-def _enrolled_by(connection: Connection, policy: Policy, device: Device) -> Workflow:
-    """The workflow in the version by which the device was enrolled, from the policies that were ever in force."""
-    now = workflows.named(policy, device.workflow)
-    if now is not None and now.version == device.workflow_version:
-        return now
-    for version in policy_store.history(connection):
-        found = workflows.named(version.policy, device.workflow)
-        if found is not None and found.version == device.workflow_version:
-            return found
-    if (device.workflow, device.workflow_version) == (workflows.DEFAULT_NAME, workflows.DEFAULT.version):
-        return workflows.DEFAULT
-    raise AccountError(f"version {device.workflow_version} of the workflow {device.workflow!r} is in no policy")
 
 
 def _unchanged(connection: Connection, known: Device) -> Device:

@@ -114,8 +114,8 @@ def test_the_shortest_grant_holds_for_both() -> None:
     nodes = {"n1": ShareNode(3600, 0), "n2": ShareNode(600, 50), "n3": ShareNode(0, 70)}
     first, second = negotiate(nodes)
     assert (first.lifetime, first.uses) == (second.lifetime, second.uses) == (600, 50)
-    shorter, _ = negotiate(nodes, wanted=TUNNEL._replace(lifetime=60))
-    assert shorter.lifetime == 60
+    shorter, theirs = negotiate(nodes, wanted=TUNNEL._replace(lifetime=60))
+    assert shorter.lifetime == theirs.lifetime == 60
 
 
 def test_an_old_device_and_a_new_one_agree_on_the_suite_of_the_old_one() -> None:

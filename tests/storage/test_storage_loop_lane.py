@@ -107,9 +107,7 @@ def test_what_comes_while_a_group_is_gathered_is_in_it(lane: LoopLane, loop: Loo
     loop.run_until(futures)
 
 
-def test_a_group_that_never_stops_growing_begins_when_it_is_full(
-    lane: LoopLane, loop: Loop, make_row: MakeRow
-) -> None:
+def test_a_group_that_never_stops_growing_begins_when_it_is_full(lane: LoopLane, loop: Loop, make_row: MakeRow) -> None:
     futures = []
     for _ in range(8):
         futures += [submit(lane, inserting(make_row()), writes=True) for _ in range(4)]

@@ -1,0 +1,56 @@
+"""What is on record: a chain of records, each with the digest of the one before, in the transaction of the effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from dscc.node.schema import audit
+
+_GENESIS = bytes(32)
+_MOST = 512
+
+
+class Entry(NamedTuple):
+    """Who did what to what, and what became of it ("done", "refused"), at a time in POSIX seconds."""
+
+    at: int
+    actor: str
+    action: str
+    resource: str
+    outcome: str
+    detail: str = ""
+
+
+def record(connection: Connection, *entries: Entry) -> None:
+    """Put entries on record, in the caller's transaction, which writes."""
+    last = connection.execute(
+        select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
+    ).first()
+    sequence, before = (0, _GENESIS) if last is None else (last.sequence, last.digest)
+    rows = []
+    for entry in entries:
+        sequence += 1
+        bounded = entry._replace(**{name: text[:_MOST] for name, text in entry._asdict().items() if name != "at"})
+        before = _digest(before, sequence, bounded)
+        rows.append({**bounded._asdict(), "sequence": sequence, "digest": before})
+    connection.execute(insert(audit), rows)
+
+
+def problems(connection: Connection) -> Iterator[str]:
+    """What is wrong with the records: each that was changed, removed, added or moved breaks the chain."""
+    sequence, before = 0, _GENESIS
+    for row in connection.execute(select(audit).order_by(audit.c.sequence)):
+        sequence += 1
+        entry = Entry(row.at, row.actor, row.action, row.resource, row.outcome, row.detail)
+        if row.sequence != sequence or row.digest != _digest(before, sequence, entry):
+            yield f"audit record {row.sequence} was changed, or the one before it"
+        sequence, before = row.sequence, row.digest
+
+
+def _digest(before: bytes, sequence: int, entry: Entry) -> bytes:
+    return sha256(before + json.dumps([sequence, *entry]).encode()).digest()

@@ -1,0 +1,106 @@
+"""The shares that a node holds for sessions that are under way: in memory only, for a minute, for two devices. Pure.
+
+The first of the two who asks makes the share, the second gets the same one, if both want the same. Whoever asks again
+in the same role gets it again, until it is erased. A crash of the node loses them, and none is ever used twice.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from dscc.errors import DsccError, Reason
+from dscc.messages import ShareRequest
+from dscc.pairwise import Role
+from dscc.primitives import ROOT_BYTES
+
+SHARE_SECONDS: Final = 60
+MOST_SHARES: Final = 100_000
+"""How many sessions may be under way at once."""
+
+
+class Grant(NamedTuple):
+    """What the policy grants: seconds, uses (0: without a limit), by which version and digest of the policy."""
+
+    policy_version: int
+    policy_digest: bytes
+    lifetime: int
+    uses: int
+
+
+class _Held(NamedTuple):
+    what: tuple[str, str, str, str, int]
+    share: bytes
+    grant: Grant
+    roles: frozenset[str]
+    expires_at: float
+
+
+class Shares:
+    """The shares of one node. Times are seconds of any clock that only goes on."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+
+    def release(self, device: str, asked: ShareRequest, grant: Grant, now: float, fresh: bytes) -> tuple[bytes, Grant]:
+        """The share of a session for a device that may have it: `fresh`, 48 random bytes, if it is the first to ask.
+
+        Raises DsccError: NOT_AUTHENTIC for who is neither of the two, or wants another thing under the same session
+        identifier (then neither gets it any more); BUSY if there are too many.
+        """
+        if len(fresh) != ROOT_BYTES:
+            raise ValueError(f"a share has {ROOT_BYTES} bytes")
+        if device != named(asked) or asked.initiator == asked.responder:
+            raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
+        self._expire(now)
+        what = (asked.initiator, asked.responder, asked.purpose, asked.algorithm, asked.bits)
+        held = self._held.get(asked.sid)
+        if held is None:
+            if len(self._held) >= MOST_SHARES:
+                raise DsccError(Reason.BUSY, "too many sessions are under way")
+            held = _Held(what, fresh, grant, frozenset(), now + SHARE_SECONDS)
+        elif held.what != what:
+            del self._held[asked.sid]
+            raise DsccError(Reason.SID_MISMATCH, "the two do not want the same under this session identifier")
+        self._held[asked.sid] = held._replace(roles=held.roles | {asked.role})
+        return held.share, held.grant
+
+    def done(self, sid: bytes, device: str) -> None:
+        """A device has what it needs. The share is erased when both have said so."""
+        held = self._held.get(sid)
+        if held is None or device not in held.what[:2]:
+            return
+        role = Role.INITIATOR if device == held.what[0] else Role.RESPONDER
+        ended = held.roles - {role} if role in held.roles else held.roles
+        if ended:
+            self._held[sid] = held._replace(roles=ended)
+        else:
+            del self._held[sid]
+
+    def forget(self, device: str) -> None:
+        """Erase every share of a device that was revoked."""
+        for sid in [sid for sid, held in self._held.items() if device in held.what[:2]]:
+            del self._held[sid]
+
+    def mismatched(self, now: float) -> list[tuple[str, str]]:
+        """Initiators and responders of sessions that one of the two alone has asked for, and that are about to expire."""
+        return [held.what[:2] for held in self._held.values() if len(held.roles) == 1 and held.expires_at - now < 1]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _expire(self, now: float) -> None:
+        while self._held:
+            sid, held = next(iter(self._held.items()))
+            if held.expires_at > now:
+                return
+            del self._held[sid]
+
+
+def named(asked: ShareRequest) -> str:
+    """Who a request says that it is from. Raises DsccError (MALFORMED) for a role that there is not."""
+    if asked.role == Role.INITIATOR:
+        return asked.initiator
+    if asked.role == Role.RESPONDER:
+        return asked.responder
+    raise DsccError(Reason.MALFORMED, "a role is initiator or responder")
