@@ -168,7 +168,10 @@ class _Negotiation:
         )
 
     def on_share(self, node: str, share: ShareResponse) -> None:
-        """A node's share. Raises DsccError (NOT_AUTHENTIC) if it is for others, or of a node that was not chosen."""
+        """A node's share, once; a node says the same if it is asked again.
+
+        Raises DsccError (NOT_AUTHENTIC) if it is for others, of a node that was not chosen, or not the one of before.
+        """
         chosen, d1 = self._chosen, self._d1
         if node not in chosen.nodes or (share.sid, share.initiator, share.responder) != (
             self.sid,
@@ -176,7 +179,8 @@ class _Negotiation:
             d1.responder,
         ):
             raise DsccError(Reason.NOT_AUTHENTIC, f"{node} sent a share for another session")
-        self._shares[node] = share
+        if self._shares.setdefault(node, share) != share:
+            raise DsccError(Reason.NOT_AUTHENTIC, f"{node} sent another share than before")
 
     @property
     def shared(self) -> tuple[str, ...]:
