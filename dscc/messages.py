@@ -433,3 +433,29 @@ class Kept(NamedTuple):
 
     kind: Name
     body: Blob
+
+
+# Nodes among themselves, in the session of their link.
+
+
+@message(80)
+class Revocation(NamedTuple):
+    """A device or a key was revoked at the node `origin`, as its revocation of this number. `at`: POSIX seconds."""
+
+    origin: Name
+    number: Count
+    kind: Name
+    subject: Sentence
+    reason: Sentence
+    author: Name
+    at: Count
+
+
+@message(81)
+class Deposit(NamedTuple):
+    """A piece of a secret for a device, which fetches it itself: a step that comes over several paths."""
+
+    device: Name
+    of: Name
+    ratchet: Count
+    piece: Nonce

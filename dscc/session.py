@@ -125,7 +125,8 @@ class NodeHandshake:
         self._suite = suite
         self.caught_up = chain if ahead > 0 else None
         """The chain to store before M2 leaves, if the node was behind."""
-        self._chain = chain
+        self.chain = chain
+        """The chain that the session will use up, which has to be the stored one still when M3 comes."""
         said = M2(chain.epoch, nonce, b"")
         both = enc(core(m1), core(said))
         self.m2 = said._replace(mac=suite.mac(suite.expand(chain.key, "na node"), both))
@@ -133,7 +134,7 @@ class NodeHandshake:
 
     def on_m3(self, m3: M3) -> tuple[Chain, M4, Session]:
         """The chain to store, then the message to send, and the session that is open with it. Raises DsccError."""
-        suite, chain = self._suite, self._chain
+        suite, chain = self._suite, self.chain
         suite.check(suite.expand(chain.key, "na dev"), enc(b"3", self._said), m3.mac, "M3")
         to_node, to_device = _directions(suite, suite.expand(chain.key, "na sess", self._said))
         following = _evolved(suite, chain)

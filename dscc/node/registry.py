@@ -232,6 +232,13 @@ def note_transition(
     record(connection, Entry(now, author, "Device Stage", name, "done", words))
 
 
+def set_apart_as_clone(connection: Connection, name: str, now: int) -> None:
+    """Put a device whose chain was behind into quarantine: it was restored from a backup, or there are two of it."""
+    device = find(connection, name)
+    if device.stage != workflows.QUARANTINE:
+        move(connection, device, workflows.QUARANTINE, now, name, detail="its chain was an epoch behind: a clone?")
+
+
 def transitions_of(connection: Connection, name: str) -> Sequence[Row[Any]]:
     """All stages that a device has taken, in their order."""
     table = schema.transitions

@@ -77,13 +77,20 @@ class Shares:
         else:
             del self._held[sid]
 
+    def peer_of(self, sid: bytes, device: str) -> str | None:
+        """With whom a device is in a session; None if it is in none of this identifier."""
+        held = self._held.get(sid)
+        if held is None or device not in held.what[:2]:
+            return None
+        return held.what[1] if device == held.what[0] else held.what[0]
+
     def forget(self, device: str) -> None:
         """Erase every share of a device that was revoked."""
         for sid in [sid for sid, held in self._held.items() if device in held.what[:2]]:
             del self._held[sid]
 
     def mismatched(self, now: float) -> list[tuple[str, str]]:
-        """Initiators and responders of sessions that one of the two alone has asked for, and that are about to expire."""
+        """Initiators and responders of sessions about to expire that one of the two alone has asked for."""
         return [held.what[:2] for held in self._held.values() if len(held.roles) == 1 and held.expires_at - now < 1]
 
     def __len__(self) -> int:
