@@ -4,15 +4,19 @@ Administrators' commands write into the node's store. Every request looks at it,
 request would notice (a session to close, a revocation to pass on) is looked for as soon as the store has changed.
 """
 
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
-from typing import Final
+import signal
+from typing import Any, Final, cast
 
 import structlog
 from sqlalchemy import func, select
-from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
 
 from dscc.messages import Event
@@ -30,7 +34,7 @@ LOOK_SECONDS: Final = 0.1
 class Serving:
     """A node that runs."""
 
-    def __init__(self, reactor: ReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
+    def __init__(self, reactor: PosixReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
         self.service = NodeService(reactor, settings, database, key)
         self._factory = NodeFactory(self.service)
         self._reactor, self._settings = reactor, settings
@@ -43,13 +47,11 @@ class Serving:
     def start(self) -> int:
         """Listen, and answer the port."""
         settings = self._settings
-        self._port = self._reactor.listenTCP(  # type: ignore[attr-defined]
-            settings.port, self._factory, backlog=1024, interface=settings.host
-        )
+        self._port = self._reactor.listenTCP(settings.port, self._factory, backlog=1024, interface=settings.host)
         self.service.peers.start()
         self._looking.start(LOOK_SECONDS, now=True)
-        port: int = self._port.getHost().port  # type: ignore[union-attr]
-        return port
+        host: Any = self._port.getHost()
+        return int(host.port)
 
     def stop(self) -> Deferred[None]:
         """Listen no more, and close what is open. Fires when it is done."""
@@ -105,3 +107,28 @@ class Serving:
                 kid, *pair = row.subject.split()
                 service.tell_devices(pair, Event("key-revoked", kid, row.at))
         service.peers.tell_all()
+
+
+def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
+    """Run a node until SIGTERM or SIGINT; "dscc-node ready NAME HOST:PORT" is printed when it listens."""
+    from twisted.internet import reactor as default
+
+    reactor = cast(PosixReactorBase, default)
+    serving = Serving(reactor, settings, database, key)
+
+    def begin() -> None:
+        try:
+            port = serving.start()
+        except CannotListenError as error:
+            _log.error("the node cannot listen", reason=str(error))
+            reactor.stop()
+        else:
+            print(f"dscc-node ready {settings.name} {settings.host}:{port}", flush=True)
+
+    def end() -> None:
+        serving.stop().addBoth(lambda _: reactor.stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(end))
+    reactor.callWhenRunning(begin)
+    reactor.run(installSignalHandlers=False)
