@@ -128,7 +128,7 @@ class NodeKeyfill:
         secret, ciphertext = (NOTHING, b"") if encapsulated is None else encapsulated
         self._suite = suite_named(chain.suite)
         self.t2 = T2(
-            t1.stage, t1.ratchet, mode, workflow, approval, nonce, ciphertext, tuple(node for node, _ in pieces)
+            t1.stage, t1.ratchet, mode.value, workflow, approval, nonce, ciphertext, tuple(node for node, _ in pieces)
         )
         mixed = Secrets(
             secret,

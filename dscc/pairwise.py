@@ -147,7 +147,7 @@ class _Negotiation:
         """What to ask each of the chosen nodes."""
         d1 = self._d1
         return ShareRequest(
-            self.sid, d1.initiator, d1.responder, self.role, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
+            self.sid, d1.initiator, d1.responder, self.role.value, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
         )
 
     def on_share(self, node: str, share: ShareResponse) -> None:

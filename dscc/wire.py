@@ -195,7 +195,10 @@ def _canonical(value: Any) -> bytes:
         return value.encode()
     if type(value) is int:
         return _int64(value)
-    return enc(*map(_canonical, value))
+    if type(value) is tuple:
+        return enc(*map(_canonical, value))
+    # An enumeration, for one, is written like a text, and would be authenticated as another thing.
+    raise TypeError(f"{type(value).__name__} is no field of a message")
 
 
 def transcript(said: Message) -> bytes:

@@ -109,6 +109,12 @@ def test_what_is_authenticated_is_the_fields_and_not_how_they_were_written() -> 
     assert transcript(M3(b"x" * 32)) != transcript(Contribution("", 0, b"x" * 32))
 
 
+def test_what_is_no_field_is_not_authenticated_as_one() -> None:
+    """An enumeration's member is written like its text, but is no text: sender and receiver would not mean the same."""
+    with pytest.raises(TypeError):
+        core(SAID._replace(stage=Reason.GLARE))
+
+
 @given(st.lists(st.tuples(st.sampled_from(FrameKind), st.binary(min_size=1, max_size=50)), max_size=5), st.data())
 def test_frames_come_out_as_they_went_in_however_they_are_cut(
     frames: list[tuple[FrameKind, bytes]], data: st.DataObject
