@@ -1,4 +1,4 @@
-"""Nodes and devices keep what is theirs in SQLite files of their own: these tests run once, whatever the servers use."""
+"""Nodes and devices keep what is theirs in SQLite files of their own: these tests run once, whatever servers use."""
 
 from __future__ import annotations
 

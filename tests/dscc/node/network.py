@@ -29,6 +29,7 @@ from dscc.registration import REGISTRATION_KEM, DeviceRegistration, Mode
 from dscc.session import Chain, DeviceHandshake, Session, begin_chain
 from dscc.wire import FrameKind, FrameReader, Message, decode, encode, expect, write_frame
 
+TUNNEL, ANY = Wanted("tunnel"), Limits()
 NODE = str(Path(sys.executable).with_name("dscc-node"))
 POLICY = """
 [users]
@@ -324,8 +325,8 @@ class PlainDevice:
 def agree(
     one: PlainDevice,
     other: PlainDevice,
-    wanted: Wanted = Wanted("tunnel"),
-    limits: Limits = Limits(),
+    wanted: Wanted = TUNNEL,
+    limits: Limits = ANY,
     **how: Any,
 ) -> tuple[Agreement, Agreement]:
     """A key for two devices over the nodes that they both know, each message handed over directly."""
