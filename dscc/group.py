@@ -9,11 +9,15 @@
     GK = XL(seed, "group key", H(group, epoch, roster, policy))
 
 A member confirms each epoch by a MAC, and the leader tells all of them. A member that leaves computes no later key, one
-that joins no earlier one. Any member can give the key away; that is what it has it for. Pure: entropy is an argument.
+that joins no earlier one. Any member can give the key away; that is what it has it for. And any member could seal what
+goes to all under the seed: so that takes nobody out and skips no epoch, and confirmations say that members have the
+key, not who they are; what has to come from the leader, or from one member, comes in the box of their pair key.
+Pure: entropy is an argument.
 """
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -25,12 +29,20 @@ from dscc.primitives import IV_BYTES, KEY_BYTES, NONCE_BYTES, ROOT_BYTES, Suite,
 from dscc.wire import core, decode_as, encode
 
 MOST_MEMBERS: Final = 1024
+MOST_ROSTER_BYTES: Final = 48_000
+"""All names together, on the wire: what has to fit into one frame."""
+CONFIRMATION_BYTES: Final = 32
+"""So that those of all members fit into one frame."""
+_PURPOSE_BYTES: Final = 64
 GROUP_KEY_BYTES: Final = 32
 
 
 def purpose_of(group: str) -> str:
-    """The purpose of the pair keys between a group's leader and its members."""
-    return f"group-wrap:{group}"
+    """The purpose of the pair keys between a group's leader and its members. Raises DsccError: it is too long."""
+    purpose = f"group-wrap:{group}"
+    if len(purpose.encode()) > _PURPOSE_BYTES:
+        raise DsccError(Reason.MALFORMED, f"{purpose!r} has more than {_PURPOSE_BYTES} bytes")
+    return purpose
 
 
 def leader_of(roster: tuple[str, ...]) -> str:
@@ -62,10 +74,11 @@ class Epoch(NamedTuple):
         """The group's key, 32 bytes."""
         return self.suite.expand(self.seed, "group key", self.digest, GROUP_KEY_BYTES)
 
-    def confirmation(self, member: str) -> bytes:
-        """The MAC by which a member says that it has the key."""
-        said = Confirm(self.group, self.number, member, b"")
-        return self.suite.mac(self.suite.expand(self.seed, "group confirm", self.digest), core(said))
+    def confirmations(self, members: tuple[str, ...]) -> tuple[bytes, ...]:
+        """The MACs by which these members say that they have the key."""
+        key = self.suite.expand(self.seed, "group confirm", self.digest)
+        said = [core(Confirm(self.group, self.number, member, b"")) for member in members]
+        return tuple(self.suite.mac(key, each)[:CONFIRMATION_BYTES] for each in said)
 
 
 class Box:
@@ -103,7 +116,15 @@ def rekeying_box(epoch: Epoch) -> Box:
 def _checked_roster(roster: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(roster)) != len(roster) or not 2 <= len(roster) <= MOST_MEMBERS:
         raise DsccError(Reason.MALFORMED, f"a group has 2 to {MOST_MEMBERS} members, each of them once")
+    if sum(len(member.encode()) + 2 for member in roster) > MOST_ROSTER_BYTES:
+        raise DsccError(Reason.MALFORMED, f"the names of a group's members have at most {MOST_ROSTER_BYTES} bytes")
     return tuple(sorted(roster))
+
+
+def _checked_fresh(fresh: bytes) -> bytes:
+    if len(fresh) != ROOT_BYTES:
+        raise DsccError(Reason.MALFORMED, f"a seed takes {ROOT_BYTES} random bytes")
+    return fresh
 
 
 def form(
@@ -117,23 +138,21 @@ def form(
     if len(parts) != len(members) - 1 or any((part.group, part.epoch) != (group, 0) for part in parts):
         raise DsccError(Reason.OUT_OF_ORDER, "the seed takes one part from each member but the leader")
     mixed = enc(*sorted(part.part for part in parts))
-    return Epoch(suite, group, 1, members, policy, suite.expand(suite.extract(mixed, fresh), "seed", b""))
+    return Epoch(suite, group, 1, members, policy, suite.expand(suite.extract(mixed, _checked_fresh(fresh)), "seed"))
 
 
 def joined(epoch: Epoch, member: str, policy: bytes, fresh: bytes) -> Epoch:
     """The next epoch with one more member: it follows from the present seed, which the new member does not learn."""
-    mixed = epoch.suite.extract(epoch.suite.expand(epoch.seed, "join", epoch.digest), fresh)
-    seed = epoch.suite.expand(mixed, "seed", b"")
+    mixed = epoch.suite.extract(epoch.suite.expand(epoch.seed, "join", epoch.digest), _checked_fresh(fresh))
+    seed = epoch.suite.expand(mixed, "seed")
     roster = _checked_roster((*epoch.roster, member))
     return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=seed)
 
 
 def without(epoch: Epoch, leaving: frozenset[str], policy: bytes, fresh: bytes) -> Epoch:
     """The next epoch without some members: its seed is `fresh` (48 bytes), and follows from nothing that they know."""
-    if len(fresh) != ROOT_BYTES:
-        raise DsccError(Reason.MALFORMED, f"a seed has {ROOT_BYTES} bytes")
     roster = _checked_roster(tuple(member for member in epoch.roster if member not in leaving))
-    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=fresh)
+    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=_checked_fresh(fresh))
 
 
 def seed_message(epoch: Epoch) -> bytes:
@@ -141,17 +160,39 @@ def seed_message(epoch: Epoch) -> bytes:
     return encode(Seed(epoch.group, epoch.number, epoch.roster, epoch.policy, epoch.seed))
 
 
-def accept_seed(suite: Suite, member: str, plain: bytes, present: Epoch | None, group: str) -> Epoch:
-    """The epoch that the leader tells of. Raises DsccError: of another group, without this member, or not a later one.
+def accept_seed(suite: Suite, member: str, plain: bytes, present: Epoch | None, group: str, *, leader: str) -> Epoch:
+    """The epoch that `leader`, in whose box it came, tells of.
 
-    A number that was seen before is refused, whatever it is said to mean: one epoch has one key.
+    Raises DsccError: of another group, without this member, from who does not lead it, or not a later one. A number
+    that was seen before is refused, whatever it is said to mean: one epoch has one key.
     """
     said = decode_as(Seed, plain)
     if said.group != group or member not in said.roster or said.roster != _checked_roster(said.roster):
         raise DsccError(Reason.NOT_AUTHENTIC, "that is the seed of another group")
+    # Who joins may have the lowest identifier, and still be told by who led before.
+    seniors = [each for each in said.roster if each != member and (present is None or each in present.roster)]
+    if leader not in (leader_of(said.roster), min(seniors, default="")):
+        raise DsccError(Reason.NOT_AUTHENTIC, f"{leader} does not lead this group")
+    return _later(suite, said, present)
+
+
+def accept_joined(member: str, plain: bytes, present: Epoch) -> Epoch:
+    """The epoch that all members of the present one are told of at once, in the rekeying box.
+
+    Every member could have sealed it. Raises DsccError unless it is the next one, in which the same are and more.
+    """
+    said = decode_as(Seed, plain)
+    if said.group != present.group or said.roster != _checked_roster(said.roster):
+        raise DsccError(Reason.NOT_AUTHENTIC, "that is the seed of another group")
+    if said.epoch != present.number + 1 or not {*present.roster, member} < set(said.roster):
+        raise DsccError(Reason.OUT_OF_ORDER, "who is told at once is told of the next epoch, with more members")
+    return _later(present.suite, said, present)
+
+
+def _later(suite: Suite, said: Seed, present: Epoch | None) -> Epoch:
     if present is not None and said.epoch <= present.number:
         raise DsccError(Reason.OUT_OF_ORDER, f"epoch {said.epoch} is not later than {present.number}")
-    return Epoch(suite, group, said.epoch, said.roster, said.policy, said.seed)
+    return Epoch(suite, said.group, said.epoch, said.roster, said.policy, said.seed)
 
 
 def contribution(group: str, part: bytes) -> bytes:
@@ -163,21 +204,27 @@ def contribution(group: str, part: bytes) -> bytes:
 
 def confirm(epoch: Epoch, member: str) -> Confirm:
     """What a member answers to a seed."""
-    return Confirm(epoch.group, epoch.number, member, epoch.confirmation(member))
+    return Confirm(epoch.group, epoch.number, member, *epoch.confirmations((member,)))
 
 
 def check_confirm(epoch: Epoch, said: Confirm) -> None:
     """Whether a member of the epoch said so. Raises DsccError."""
-    if (said.group, said.epoch) != (epoch.group, epoch.number) or said.member not in epoch.roster:
+    _check_confirms(epoch, (said,))
+
+
+def _check_confirms(epoch: Epoch, confirms: tuple[Confirm, ...]) -> None:
+    """All at once: what they have in common is computed once."""
+    members = set(epoch.roster)
+    if any((each.group, each.epoch) != (epoch.group, epoch.number) or each.member not in members for each in confirms):
         raise DsccError(Reason.OUT_OF_ORDER, "a confirmation of another epoch")
-    key = epoch.suite.expand(epoch.seed, "group confirm", epoch.digest)
-    epoch.suite.check(key, core(said), said.mac, "Confirm")
+    expected = epoch.confirmations(tuple(each.member for each in confirms))
+    if not all(compare_digest(mac, each.mac) for mac, each in zip(expected, confirms, strict=True)):
+        raise DsccError(Reason.NOT_AUTHENTIC, "Confirm was not made with the key that it names")
 
 
 def confirmed(epoch: Epoch, confirms: tuple[Confirm, ...]) -> Confirmed:
     """What the leader tells all once everybody has confirmed. Raises DsccError if somebody is missing."""
-    for each in confirms:
-        check_confirm(epoch, each)
+    _check_confirms(epoch, confirms)
     by_member = {each.member: each.mac for each in confirms}
     missing = set(epoch.roster) - set(by_member)
     if missing:
@@ -189,5 +236,5 @@ def check_confirmed(epoch: Epoch, said: Confirmed) -> None:
     """Whether everybody has the same key. Raises DsccError."""
     if (said.group, said.epoch, len(said.macs)) != (epoch.group, epoch.number, len(epoch.roster)):
         raise DsccError(Reason.OUT_OF_ORDER, "that is told of another epoch")
-    for member, mac in zip(epoch.roster, said.macs, strict=True):
-        check_confirm(epoch, Confirm(epoch.group, epoch.number, member, mac))
+    pairs = zip(epoch.roster, said.macs, strict=True)
+    _check_confirms(epoch, tuple(Confirm(said.group, said.epoch, member, mac) for member, mac in pairs))

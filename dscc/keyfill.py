@@ -10,6 +10,9 @@ The earlier key never follows from a later one. The way back is closed in two sl
 beside the present one before T3 leaves; the node replaces its chain by the next one after T3 is verified, and before T4
 leaves; the device drops the one before on T4, or on the first session that is authentic with either. A forged refusal
 drops nothing.
+
+T3 may be held up, and let go after the device has opened another session with the chain before, and dropped the next
+one. So T3 is good only as long as the stored chain is the one of its own session: each session has another.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from dscc.session import Chain, begin_chain
 from dscc.wire import core, transcript
 
 STEP_KEM: Final = "mlkem1024"
+LEAST_CODE_BYTES: Final = 16
+"""T3 tells who has the earlier key whether a guess is right: a code that can be guessed is none."""
 
 
 class KeyfillMode(StrEnum):
@@ -72,6 +77,7 @@ class DeviceKeyfill:
         evidence: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._suite, self._chain, self._kem = suite_named(chain.suite), chain, kem
+        self._next: _Step | None = None
         self.t1 = T1(stage, chain.ratchet + 1, nonce, b"" if kem is None else kem.public, evidence)
 
     def on_t2(
@@ -82,19 +88,23 @@ class DeviceKeyfill:
         `least` is the mode that the device insists on: a node that was corrupted does not talk it out of it. `pieces`
         are those of the nodes that T2 names. Raises DsccError.
         """
+        if self._next is not None:
+            raise DsccError(Reason.OUT_OF_ORDER, "T2 was taken before")
         mode = _known(t2.mode)
         if t2.ratchet != self.t1.ratchet or t2.stage != self.t1.stage:
             raise DsccError(Reason.OUT_OF_ORDER, "T2 is about another step")
         if mode is not least:
             raise DsccError(Reason.POLICY_DENIED, f"the node wants {mode}; this device takes {least} and no other")
-        secrets = Secrets(self._opened(t2, mode), code if mode.takes_code else NOTHING, _joined(pieces, t2, mode))
-        self._next = _next_root(self._suite, self._chain, self.t1, t2, secrets)
+        secrets = Secrets(self._opened(t2, mode), _checked(code, mode), _joined(pieces, t2, mode))
+        following = self._next = _next_root(self._suite, self._chain, self.t1, t2, secrets)
         said = T3(t2.ratchet, b"")
-        mac = self._suite.mac(self._next.key("atk cd"), self._next.bound(core(said)))
-        return begin_chain(self._next.root), said._replace(mac=mac)
+        mac = self._suite.mac(following.key("atk cd"), following.bound(core(said)))
+        return begin_chain(following.root), said._replace(mac=mac)
 
     def on_t4(self, t4: T4) -> None:
         """The node has the next root: the chain before is to be dropped. Raises DsccError."""
+        if self._next is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "T4 comes after T2")
         self._suite.check(self._next.key("atk cn"), self._next.bound(core(t4)), t4.mac, "T4")
 
     def _opened(self, t2: T2, mode: KeyfillMode) -> bytes:
@@ -106,13 +116,17 @@ class DeviceKeyfill:
 
 
 class NodeKeyfill:
-    """The node's side, once the workflow and the approvers agree. `t2` is its answer to T1."""
+    """The node's side, once the workflow and the approvers agree. `t2` is its answer to T1.
+
+    `chain` is the one of the session that T1 came in; `stage` is the one that the workflow has next for this device.
+    """
 
     def __init__(
         self,
         chain: Chain,
         t1: T1,
         *,
+        stage: str,
         mode: KeyfillMode,
         workflow: str,
         approval: bytes,
@@ -123,23 +137,32 @@ class NodeKeyfill:
     ) -> None:
         if t1.ratchet != chain.ratchet + 1:
             raise DsccError(Reason.OUT_OF_ORDER, f"the next step is number {chain.ratchet + 1}, not {t1.ratchet}")
+        if t1.stage != stage:
+            raise DsccError(Reason.OUT_OF_ORDER, f"the next stage is {stage!r}, not {t1.stage!r}")
         if mode.takes_kem != (encapsulated is not None):
             raise DsccError(Reason.UNSUPPORTED, f"{mode} goes {'with' if mode.takes_kem else 'without'} a key")
         secret, ciphertext = (NOTHING, b"") if encapsulated is None else encapsulated
-        self._suite = suite_named(chain.suite)
+        self._suite, self._chain, self._ended = suite_named(chain.suite), chain, False
         self.t2 = T2(
             t1.stage, t1.ratchet, mode.value, workflow, approval, nonce, ciphertext, tuple(node for node, _ in pieces)
         )
         mixed = Secrets(
             secret,
-            code if mode.takes_code else NOTHING,
+            _checked(code, mode),
             _joined(tuple(piece for _, piece in pieces), self.t2, mode),
         )
         self._next = _next_root(self._suite, chain, t1, self.t2, mixed)
 
-    def on_t3(self, t3: T3) -> tuple[Chain, T4]:
-        """The chain to store in place of the present one, and then the message to send. Raises DsccError."""
+    def on_t3(self, t3: T3, stored: Chain) -> tuple[Chain, T4]:
+        """The chain to store in place of the present one, and then the message to send.
+
+        `stored` is the device's chain as it is now, read in the transaction that replaces it. Raises DsccError
+        (OUT_OF_ORDER): the device has opened another session meanwhile, and may have dropped the next chain.
+        """
+        if self._ended or stored != self._chain:
+            raise DsccError(Reason.OUT_OF_ORDER, "T3 was taken before, or the device has gone on meanwhile")
         self._suite.check(self._next.key("atk cd"), self._next.bound(core(t3)), t3.mac, "T3")
+        self._ended = True
         said = T4(t3.ratchet, b"")
         mac = self._suite.mac(self._next.key("atk cn"), self._next.bound(core(said)))
         return begin_chain(self._next.root), said._replace(mac=mac)
@@ -178,10 +201,20 @@ def split(secret: bytes, randoms: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return (*randoms, reduce(_xor, randoms, secret))
 
 
+def _checked(code: bytes, mode: KeyfillMode) -> bytes:
+    """The code to mix in. Without one, a step would silently be as good as a plain one."""
+    if not mode.takes_code:
+        return NOTHING
+    if len(code) < LEAST_CODE_BYTES or code == NOTHING:
+        raise DsccError(Reason.UNSUPPORTED, f"{mode} needs a code of at least {LEAST_CODE_BYTES} bytes")
+    return code
+
+
 def _joined(pieces: tuple[bytes, ...], t2: T2, mode: KeyfillMode) -> bytes:
     if mode is not KeyfillMode.MULTIPATH:
         return NOTHING
-    if len(pieces) < 2 or len(pieces) != len(t2.pieces) or any(len(piece) != NONCE_BYTES for piece in pieces):
+    nodes = len(set(t2.pieces))
+    if nodes < 2 or not nodes == len(t2.pieces) == len(pieces) or any(len(piece) != NONCE_BYTES for piece in pieces):
         raise DsccError(Reason.INSUFFICIENT_PATHS, "multipath takes the pieces of two nodes or more, from each of them")
     return reduce(_xor, pieces)
 

@@ -8,19 +8,27 @@ A key is known to who knows the shares of all nodes that were used, and saw the 
 the pair chain or an encapsulation adds a secret. Who gets a share is up to each node: it gives it to the two whom the
 session names, and to each only in its own role.
 
-Persist, then send: a device stores the agreement as it is derived before D3 or D4 leaves, sealed by itself.
+Persist, then send: a device stores the agreement as it is derived before D3 or D4 leaves, sealed by itself. With it go
+D3 and the D4 that is expected, or D4: after a crash, each side says again what it said.
+
+A device has one negotiation with a peer at a time: a D1 from the peer, or a new one to it, ends what was under way,
+and what belongs to that is refused from then on. When both begin, the lower identifier stays the initiator.
+
+Where a confirmation was lost, one side has gone on to a pair chain that the other one does not know; where that
+happened in both directions, they have different ones of one number. The one before is the same at both, and is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated, KemKey, encapsulate
-from dscc.messages import D1, D2, D3, D4, ShareRequest, ShareResponse, Subset
-from dscc.primitives import NOTHING, SUITES, Suite, choose_suite, enc, suite_named
+from dscc.messages import D1, D2, D3, D4, Abort, ShareRequest, ShareResponse, Subset
+from dscc.primitives import BASE, NOTHING, SUITES, Suite, choose_suite, enc, suite_named
 from dscc.wire import core, transcript
 
 PAIR_KEM: Final = "mlkem768"
@@ -125,8 +133,9 @@ class _Negotiation:
         self._encapsulated = NOTHING
         self._suite: Suite
         self._d1: D1
-        self._d2: D2
-        self.sid: bytes
+        self._d2: D2 | None = None
+        self.sid = b""
+        """The session's identifier, once D2 is there."""
 
     def _agreed(self, d1: D1, d2: D2) -> None:
         self._suite, self._d1, self._d2 = suite_named(d2.suite), d1, d2
@@ -134,17 +143,24 @@ class _Negotiation:
         self.sid = self._suite.digest(enc(b"DSCC1 sid", *self._said))
 
     @property
+    def _chosen(self) -> D2:
+        if self._d2 is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "D2 comes first")
+        return self._d2
+
+    @property
     def nodes(self) -> tuple[str, ...]:
         """The nodes that were chosen, each of which is asked for its share."""
-        return self._d2.nodes
+        return self._chosen.nodes
 
     @property
     def enough(self) -> bool:
         """Whether there are shares from all chosen nodes."""
-        return len(self._shares) == len(self._d2.nodes)
+        return len(self._shares) == len(self.nodes)
 
     def share_request(self) -> ShareRequest:
         """What to ask each of the chosen nodes."""
+        self._chosen  # noqa: B018 - there is none before D2
         d1 = self._d1
         return ShareRequest(
             self.sid, d1.initiator, d1.responder, self.role.value, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
@@ -152,8 +168,8 @@ class _Negotiation:
 
     def on_share(self, node: str, share: ShareResponse) -> None:
         """A node's share. Raises DsccError (NOT_AUTHENTIC) if it is for others, or of a node that was not chosen."""
-        d1 = self._d1
-        if node not in self._d2.nodes or (share.sid, share.initiator, share.responder) != (
+        chosen, d1 = self._chosen, self._d1
+        if node not in chosen.nodes or (share.sid, share.initiator, share.responder) != (
             self.sid,
             d1.initiator,
             d1.responder,
@@ -168,12 +184,12 @@ class _Negotiation:
         if len(nodes) < self._limits.paths:
             raise DsccError(
                 Reason.INSUFFICIENT_PATHS,
-                f"{len(nodes)} of {len(self._d2.nodes)} nodes gave a share; at least {self._limits.paths} are needed",
+                f"{len(nodes)} of {len(self.nodes)} nodes gave a share; at least {self._limits.paths} are needed",
             )
         return nodes
 
     def _derive(self, nodes: tuple[str, ...]) -> _Derived:
-        suite, d1, d2 = self._suite, self._d1, self._d2
+        suite, d1, d2 = self._suite, self._d1, self._chosen
         chain = self._chains.get(d2.chain, NO_CHAIN) if d2.chain else NO_CHAIN
         grants = [_granted(self._shares[node]) for node in nodes]
         secret = suite.extract(suite.extract(bytes(suite.size), chain.secret), self._encapsulated)
@@ -185,7 +201,7 @@ class _Negotiation:
         return _Derived(suite, secret, said, granted)
 
     def _agreement(self, derived: _Derived, nodes: tuple[str, ...]) -> Agreement:
-        d1, d2 = self._d1, self._d2
+        d1, d2 = self._d1, self._chosen
         shares = [self._shares[node] for node in nodes]
         return Agreement(
             sid=self.sid,
@@ -226,6 +242,7 @@ class Initiator(_Negotiation):
         if initiator == responder:
             raise DsccError(Reason.MALFORMED, "a device does not negotiate with itself")
         self._kem = kem
+        self._derived: _Derived | None = None
         index = max(chains, default=0)
         asked = D1(
             suites,
@@ -246,7 +263,9 @@ class Initiator(_Negotiation):
         _check_wanted(self.d1, limits)
 
     def on_d2(self, d2: D2) -> None:
-        """The peer's choice. Raises DsccError if it was not offered, or is less than this device takes."""
+        """The peer's choice, once. Raises DsccError if it was not offered, or is less than this device takes."""
+        if self._d2 is not None:
+            raise DsccError(Reason.OUT_OF_ORDER, "D2 was taken before")
         if d2.suite not in self.d1.suites or not set(d2.nodes) <= set(self.d1.nodes):
             raise DsccError(Reason.UNSUPPORTED, "the peer chose what was not offered")
         _check_chosen(d2, self._limits, self._chains)
@@ -267,13 +286,21 @@ class Initiator(_Negotiation):
 
     def on_subset(self, subset: Subset) -> None:
         """The peer lacks some shares: go on without them. `derive` says if there are enough."""
-        if subset.sid != self.sid or set(self._shares) <= set(subset.nodes):
+        if self._derived is None or subset.sid != self.sid or set(self._shares) <= set(subset.nodes):
             raise DsccError(Reason.OUT_OF_ORDER, "the peer has what was used, and still asks for less")
         self._shares = {node: share for node, share in self._shares.items() if node in subset.nodes}
 
+    @property
+    def expected(self) -> D4:
+        """What the peer answers if it has the key. Kept with the agreement, it is recognised after a crash, too."""
+        if self._derived is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "D4 comes after D3")
+        said = D4(self.sid, b"")
+        return said._replace(mac=self._derived.mac("conf R", core(said)))
+
     def on_d4(self, d4: D4) -> None:
         """The peer has the key: it is Active. Raises DsccError."""
-        self._suite.check(self._derived.key("conf R"), self._derived.bound(core(d4)), d4.mac, "D4")
+        check_d4(self.expected, d4)
 
 
 class Responder(_Negotiation):
@@ -296,17 +323,14 @@ class Responder(_Negotiation):
         if d1.responder != responder or d1.initiator == responder:
             raise DsccError(Reason.NOT_AUTHENTIC, "D1 is for another device")
         _check_wanted(d1, limits)
-        common = min(d1.chain, max(chains, default=0))
-        index = common if common in chains else 0
-        # A MAC that cannot be checked says nothing; one that can be has to be right.
-        if d1.chain in chains:
-            _check_chain_mac(chains, d1.chain, "pair d1", core(d1), d1.mac)
+        self._accepted: tuple[D3, tuple[Agreement, D4]] | None = None
+        index = _common(d1, chains)
         hardened: Encapsulated | None = encapsulate(PAIR_KEM, d1.ek) if d1.ek else None
         if hardened is not None:
             self._encapsulated = hardened.secret
         chosen = D2(
             choose_suite(d1.suites, suites).name,
-            tuple(node for node in d1.nodes if node in nodes),
+            tuple(node for node in dict.fromkeys(d1.nodes) if node in nodes),
             nonce,
             b"" if hardened is None else hardened.ciphertext,
             index,
@@ -319,8 +343,14 @@ class Responder(_Negotiation):
     def on_d3(self, d3: D3) -> tuple[Agreement, D4] | Subset:
         """The agreement to store as Active, and then the answer; or what to answer if some shares are not here.
 
+        One D3 is accepted, and answered again in the same way: a session has one key, whatever comes late or twice.
         Raises DsccError: CONTEXT_MISMATCH if nodes granted something else to the peer.
         """
+        if self._accepted is not None:
+            before, given = self._accepted
+            if d3 != before:
+                raise DsccError(Reason.OUT_OF_ORDER, "another D3 was accepted before")
+            return given
         if d3.sid != self.sid or list(d3.nodes) != sorted(set(d3.nodes)):
             raise DsccError(Reason.OUT_OF_ORDER, "D3 is about another session")
         mine = self.shared
@@ -336,7 +366,9 @@ class Responder(_Negotiation):
         self._suite.check(derived.key("conf I"), derived.bound(core(d3)), d3.mac, "D3")
         said = D4(self.sid, b"")
         answer = said._replace(mac=derived.mac("conf R", core(said)))
-        return self._agreement(derived, d3.nodes), answer
+        given = self._agreement(derived, d3.nodes), answer
+        self._accepted = d3, given
+        return given
 
 
 class _Derived(NamedTuple):
@@ -377,6 +409,8 @@ def _check_wanted(d1: D1, limits: Limits) -> None:
 
 
 def _check_chosen(d2: D2, limits: Limits, chains: Mapping[int, PairChain]) -> None:
+    if len(set(d2.nodes)) != len(d2.nodes):
+        raise DsccError(Reason.MALFORMED, "a node is chosen once")
     if len(d2.nodes) < limits.paths:
         raise DsccError(
             Reason.INSUFFICIENT_PATHS, f"{len(d2.nodes)} nodes in common; at least {limits.paths} are needed"
@@ -387,22 +421,62 @@ def _check_chosen(d2: D2, limits: Limits, chains: Mapping[int, PairChain]) -> No
         raise DsccError(Reason.CHAIN_BROKEN, "the pair chain is lost, and this device insists on it")
 
 
+def _common(d1: D1, chains: Mapping[int, PairChain]) -> int:
+    """The number of the newest pair chain that both have; 0 if there is none.
+
+    The initiator has the one that it names and the one before. The one that it names is not the same here if its MAC is
+    another one; who forges that gains no more than who names no chain at all.
+    """
+    for number in (d1.chain, d1.chain - 1):
+        if number in chains and (number < d1.chain or _is_chain_mac(chains[number], d1)):
+            return number
+    return 0
+
+
+def _is_chain_mac(chain: PairChain, d1: D1) -> bool:
+    return compare_digest(BASE.mac(BASE.expand(chain.secret, "pair d1"), core(d1)), d1.mac)
+
+
 def _chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes) -> bytes:
     chain = chains.get(index)
     if chain is None or not index:
         return b""
-    suite = suite_named("DSCC1-S384")
-    return suite.mac(suite.expand(chain.secret, label), body)
+    return BASE.mac(BASE.expand(chain.secret, label), body)
 
 
 def _check_chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes, mac: bytes) -> None:
     chain = chains.get(index)
     if chain is not None and index:
-        suite = suite_named("DSCC1-S384")
-        suite.check(suite.expand(chain.secret, label), body, mac, label[-2:].upper())
+        BASE.check(BASE.expand(chain.secret, label), body, mac, label[-2:].upper())
+
+
+def check_d4(expected: D4, d4: D4) -> None:
+    """Whether the peer confirms what is expected. Raises DsccError (NOT_AUTHENTIC)."""
+    if d4.sid != expected.sid or not compare_digest(d4.mac, expected.mac):
+        raise DsccError(Reason.NOT_AUTHENTIC, "D4 was not made with the key that it names")
+
+
+def abort(agreement: Agreement, reason: Reason) -> Abort:
+    """What tells the peer, who may have the key already, that it will not be used."""
+    said = Abort(agreement.sid, reason, b"")
+    return said._replace(mac=BASE.mac(_abort_key(agreement), core(said)))
+
+
+def check_abort(agreement: Agreement, said: Abort) -> None:
+    """Whether the peer of an agreement gives it up. Raises DsccError (NOT_AUTHENTIC)."""
+    BASE.check(_abort_key(agreement), core(said), said.mac, "Abort")
+
+
+def _abort_key(agreement: Agreement) -> bytes:
+    return BASE.expand(agreement.chain.secret, "pair abort")
 
 
 def next_chains(chains: Mapping[int, PairChain], agreed: PairChain) -> dict[int, PairChain]:
-    """The pair chains to keep after an agreement: its own, and the one before it."""
+    """The pair chains to keep after an agreement: its own, and the one that it came from.
+
+    Raises DsccError (OUT_OF_ORDER) if that is not kept any more: the pair has gone on since the negotiation began.
+    """
     before = chains.get(agreed.number - 1)
+    if before is None and agreed.number > 1:
+        raise DsccError(Reason.OUT_OF_ORDER, "the pair has gone on since this negotiation began")
     return {chain.number: chain for chain in (before, agreed) if chain is not None}

@@ -73,31 +73,41 @@ class DeviceRegistration:
         attributes: tuple[tuple[str, str], ...] = (),
         suites: tuple[str, ...] = tuple(SUITES),
     ) -> None:
+        if (token.token_id == NO_TOKEN_ID) != (mode is Mode.OTA_TOFU):
+            raise ValueError(f"{mode} takes {'no' if mode is Mode.OTA_TOFU else 'a'} token")
         if (kem is None) != (mode is Mode.QKEY):
             raise ValueError(f"{mode} takes {'no' if kem else 'an'} encapsulation key")
         self._token, self._kem, self._suites = token, kem, suites
+        self._keys: _Bootstrap | None = None
         public = b"" if kem is None else kem.public
         asked = R1(suites, mode.value, token.token_id, device, node, attributes, nonce, public, b"")
         self.r1 = asked._replace(mac=_offer_mac(token, asked))
 
     def on_r2(self, r2: R2) -> R3:
         """The node's choice. Raises DsccError: it does not know the token, or chose what was not offered."""
+        if self._keys is not None:
+            raise DsccError(Reason.OUT_OF_ORDER, "R2 was taken before")
         suite = suite_named(r2.suite)
         if r2.suite not in self._suites:
             raise DsccError(Reason.UNSUPPORTED, f"the node chose {r2.suite}, which was not offered")
         suite.check(_node_key(suite, self._token), _both(self.r1, r2), r2.mac, "R2")
         secret = NOTHING if self._kem is None else self._kem.open(r2.ct)
-        self._keys = _Bootstrap.of(suite, self._token, secret, self.r1, r2)
-        return self._keys.r3()
+        keys = self._keys = _Bootstrap.of(suite, self._token, secret, self.r1, r2)
+        return keys.r3()
 
     def on_r4(self, r4: R4) -> Root:
         """The root that both have now; the token is of no further use. Raises DsccError."""
-        return self._keys.checked_root(r4)
+        return self._after_r2().checked_root(r4)
 
     @property
     def short_string(self) -> str:
         """What an administrator compares with the node's, after R2 (ota-tofu)."""
-        return self._keys.short_string
+        return self._after_r2().short_string
+
+    def _after_r2(self) -> _Bootstrap:
+        if self._keys is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "R2 comes first")
+        return self._keys
 
 
 class NodeRegistration:
@@ -113,6 +123,8 @@ class NodeRegistration:
     ) -> None:
         BASE.check(_offer_key(token), core(r1), r1.mac, "R1")
         mode = _mode(r1)
+        if r1.token_id != token.token_id or (token.token_id == NO_TOKEN_ID) != (mode is Mode.OTA_TOFU):
+            raise DsccError(Reason.TOKEN_REFUSED, f"{mode} does not go with this token")
         if (encapsulated is None) != (mode is Mode.QKEY):
             raise DsccError(Reason.MALFORMED, f"{mode} goes {'with' if encapsulated is None else 'without'} a key")
         suite = choose_suite(r1.suites, accepted)
@@ -168,8 +180,10 @@ class _Bootstrap(NamedTuple):
 
     @property
     def short_string(self) -> str:
-        number = int.from_bytes(self.suite.expand(self.secret, "reg short", self.said, 8), "big")
-        return f"{number % 10**12:012d}"
+        # Nobody is committed to anything before: who stands between tries keys until both strings are alike. 10^24 is
+        # out of reach; 10^12 was not.
+        number = int.from_bytes(self.suite.expand(self.secret, "reg short", self.said, 16), "big")
+        return f"{number % 10**24:024d}"
 
 
 def _mode(r1: R1) -> Mode:

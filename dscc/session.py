@@ -4,8 +4,13 @@ Each has a chain: an epoch and its key. A handshake uses up the epoch's key, and
 one before cannot be computed. The epochs differ by 0 or 1, whatever is lost and whoever crashes, provided that a state
 is stored before the message leaves that presumes it: the functions here give both together.
 
-A device whose state was lost and restored, or a node's, may be further behind, by up to WINDOW: whoever is behind
-catches up on a valid MAC. A device that is behind is told from one that never was: it may have been cloned.
+A node whose state was restored may be further behind, by up to WINDOW: it catches up on a valid MAC. A device may be
+one behind, which happens only if it was restored, or cloned; the node knows it. One that is further behind enrols
+again, since the node has erased what would authenticate it.
+
+Each message is taken once. Who would take M3 or M4 again would open the session a second time, and number its records
+from 0 again, under the same key. And a node goes on from the chain that is stored, not from one that it remembers: a
+handshake that was held up, and let go after later ones, would set it back, and bring back keys that were erased.
 """
 
 from __future__ import annotations
@@ -81,41 +86,62 @@ class DeviceHandshake:
 
     def __init__(self, device: str, node: str, chain: Chain, nonce: bytes) -> None:
         self._suite, self._chain = suite_named(chain.suite), chain
+        self._after: _After | None = None
+        self._ended = False
         asked = M1(device, node, chain.stage, chain.ratchet, chain.epoch, nonce, b"")
         self.m1 = asked._replace(mac=self._suite.mac(self._suite.expand(chain.key, "na dev"), core(asked)))
 
     def on_m2(self, m2: M2) -> tuple[Chain, M3]:
         """The chain to store, and then the message to send. Raises DsccError."""
+        if self._after is not None:
+            raise DsccError(Reason.OUT_OF_ORDER, "M2 was taken before")
         suite, ahead = self._suite, m2.epoch - self._chain.epoch
         if not 0 <= ahead <= WINDOW:
             raise DsccError(Reason.CHAIN_BROKEN, f"the node is {ahead} epochs ahead: the device has to enrol again")
         chain = _evolved(suite, self._chain, ahead)
         said = enc(core(self.m1), core(m2))
         suite.check(suite.expand(chain.key, "na node"), said, m2.mac, "M2")
-        self._said = suite.digest(said)
-        self._session_key = suite.expand(chain.key, "na sess", self._said)
-        mac = suite.mac(suite.expand(chain.key, "na dev"), enc(b"3", self._said))
-        self._next = _evolved(suite, chain)._replace(prior=b"")
-        return self._next, M3(mac)
+        digest = suite.digest(said)
+        mac = suite.mac(suite.expand(chain.key, "na dev"), enc(b"3", digest))
+        following = self._chain = _evolved(suite, chain)._replace(prior=b"")
+        self._after = _After(digest, suite.expand(chain.key, "na sess", digest))
+        return following, M3(mac)
 
     def on_m4(self, m4: M4) -> Session:
         """The open session. Raises DsccError."""
-        suite = self._suite
-        suite.check(suite.expand(self._next.key, "na node"), enc(b"4", self._said), m4.mac, "M4")
-        to_node, to_device = _directions(suite, self._session_key)
-        return Session(to_node, to_device, self._next)
+        suite, after = self._suite, self._after
+        if after is None or self._ended:
+            raise DsccError(Reason.OUT_OF_ORDER, "M4 comes once, after M2")
+        suite.check(suite.expand(self._chain.key, "na node"), enc(b"4", after.said), m4.mac, "M4")
+        self._ended = True
+        to_node, to_device = _directions(suite, after.session_key)
+        return Session(to_node, to_device, self._chain)
+
+
+class _After(NamedTuple):
+    """What a device has after M2: the digest of what was said, and the session's key."""
+
+    said: bytes
+    session_key: bytes
+
+    def __repr__(self) -> str:
+        return "_After(...)"
 
 
 class NodeHandshake:
-    """The node's side, with the chain of the device that M1 names. `m2` is its answer."""
+    """The node's side, with the chain that is stored for the device that M1 names. `m2` is its answer.
+
+    Whoever calls this has found out that M1 names this node, and that the device may open a session.
+    """
 
     def __init__(self, chain: Chain, m1: M1, nonce: bytes) -> None:
         suite = suite_named(chain.suite)
         if (m1.stage, m1.ratchet) != (chain.stage, chain.ratchet):
             raise DsccError(Reason.CHAIN_BROKEN, "that is not the stage and ratchet that this node knows")
         ahead = m1.epoch - chain.epoch
-        self.behind = ahead == -1 and bool(chain.prior)
-        if self.behind:
+        # A device that was recorded can be replayed here; only with M3 is it known to have been one behind.
+        self._behind = ahead == -1 and bool(chain.prior)
+        if self._behind:
             suite.check(chain.prior, core(m1), m1.mac, "M1")
         elif 0 <= ahead <= WINDOW:
             chain = _evolved(suite, chain, ahead)
@@ -125,21 +151,28 @@ class NodeHandshake:
         self._suite = suite
         self.caught_up = chain if ahead > 0 else None
         """The chain to store before M2 leaves, if the node was behind."""
-        self.chain = chain
-        """The chain that the session will use up, which has to be the stored one still when M3 comes."""
+        self._chain = chain
         said = M2(chain.epoch, nonce, b"")
         both = enc(core(m1), core(said))
         self.m2 = said._replace(mac=suite.mac(suite.expand(chain.key, "na node"), both))
         self._said = suite.digest(both)
+        self._ended = False
 
-    def on_m3(self, m3: M3) -> tuple[Chain, M4, Session]:
-        """The chain to store, then the message to send, and the session that is open with it. Raises DsccError."""
-        suite, chain = self._suite, self.chain
+    def on_m3(self, m3: M3, stored: Chain) -> tuple[Chain, M4, Session]:
+        """The chain to store, then the message to send, and the session that is open with it.
+
+        `stored` is the device's chain as it is now, read in the transaction that stores the following one. A session
+        that was open before is to be closed. Raises DsccError (OUT_OF_ORDER): the device has gone on meanwhile.
+        """
+        suite, chain = self._suite, self._chain
+        if self._ended or stored != chain:
+            raise DsccError(Reason.OUT_OF_ORDER, "M3 was taken before, or the device has gone on meanwhile")
         suite.check(suite.expand(chain.key, "na dev"), enc(b"3", self._said), m3.mac, "M3")
         to_node, to_device = _directions(suite, suite.expand(chain.key, "na sess", self._said))
+        self._ended = True
         following = _evolved(suite, chain)
         mac = suite.mac(suite.expand(following.key, "na node"), enc(b"4", self._said))
-        return following, M4(mac), Session(to_device, to_node, following, behind=self.behind)
+        return following, M4(mac), Session(to_device, to_node, following, behind=self._behind)
 
 
 def _directions(suite: Suite, session_key: bytes) -> tuple[Direction, Direction]:

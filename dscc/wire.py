@@ -2,13 +2,15 @@
 
 A message is an array of its number and its fields, in their order. What is authenticated is not these bytes but the
 canonical encoding of the same fields (`core`, `transcript`), so that it does not matter how CBOR was written.
+
+Of CBOR only this is read: numbers, byte strings, texts, and arrays of them, each with its length in front, three deep.
+A general decoder also follows tags, among them references to what came before, by which 200 bytes unfold to gigabytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from io import BytesIO
 from struct import Struct
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
@@ -22,6 +24,10 @@ FRAME_BYTES: Final = 65_536
 HEADER_BYTES: Final = 5
 _header = Struct(">IB")
 _int64 = Struct(">q").pack
+_DEEPEST: Final = 3
+"""A message, a list in it, and the pairs of that."""
+_ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
+_SIMPLE: Final = {20: False, 21: True, 22: None}
 
 
 class FrameKind(IntEnum):
@@ -76,7 +82,11 @@ class _Check(NamedTuple):
 
 
 def _text(most: int) -> _Check:
-    return _Check(lambda value: type(value) is str and len(value) <= most, f"a text of at most {most} characters")
+    # Counted in bytes of UTF-8, since names become labels of keys; no control characters, since they are logged.
+    return _Check(
+        lambda value: type(value) is str and len(value.encode()) <= most and value.isprintable(),
+        f"a printable text of at most {most} bytes",
+    )
 
 
 def _octets(least: int, most: int) -> _Check:
@@ -93,14 +103,14 @@ def _many(most: int, one: _Check) -> _Check:
 _SHORT: Final = _text(64)
 _ATTRIBUTE: Final = _text(256)
 Name = Annotated[str, _SHORT]
-"""A device, a node, a stage, a purpose, a suite: at most 64 characters."""
+"""A device, a node, a stage, a purpose, a suite: at most 64 bytes."""
 Sentence = Annotated[str, _text(512)]
 Names = Annotated[tuple[str, ...], _many(16, _SHORT)]
 _PAIR: Final = _Check(
     lambda value: type(value) is tuple and len(value) == 2 and all(map(_ATTRIBUTE.ok, value)), "a name and a value"
 )
 Pairs = Annotated[tuple[tuple[str, str], ...], _many(32, _PAIR)]
-"""Attributes: names and values of at most 256 characters."""
+"""Attributes: names and values of at most 256 bytes."""
 Nonce = Annotated[bytes, _octets(NONCE_BYTES, NONCE_BYTES)]
 Mac = Annotated[bytes, _octets(0, 64)]
 Digest = Annotated[bytes, _octets(32, 64)]
@@ -154,12 +164,8 @@ def decode(data: bytes) -> Message:
     """Any message. Raises DsccError (MALFORMED) that names the message and the field."""
     if len(data) > FRAME_BYTES:
         raise DsccError(Reason.MALFORMED, f"a message has at most {FRAME_BYTES} bytes")
-    stream = BytesIO(data)
-    try:
-        items = _frozen(cbor2.load(stream))
-    except (cbor2.CBORError, RecursionError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise DsccError(Reason.MALFORMED, f"not CBOR: {type(error).__name__}") from None
-    if stream.tell() != len(data):
+    items, end = _read(data, 0, _DEEPEST)
+    if end != len(data):
         raise DsccError(Reason.MALFORMED, "bytes are left over behind the message")
     if type(items) is not tuple or not items or type(items[0]) is not int or items[0] not in _BY_NUMBER:
         raise DsccError(Reason.MALFORMED, "a message is an array that starts with its number")
@@ -184,20 +190,49 @@ def expect(wanted: type[_M], said: Message) -> _M:
     return said
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if type(value) is list else value
+def _read(data: bytes, at: int, deep: int) -> tuple[Any, int]:
+    """The item of CBOR (RFC 8949 s3) that begins at a byte, and where the next one does. `deep`: arrays, at most."""
+    if at >= len(data):
+        raise DsccError(Reason.MALFORMED, "the message ends too soon")
+    major, argument = data[at] >> 5, data[at] & 31
+    if major == 7 and argument in _SIMPLE:
+        return _SIMPLE[argument], at + 1
+    start = at + 1
+    if argument >= 24:
+        size = _ARGUMENT_BYTES.get(argument, len(data))
+        argument, start = int.from_bytes(data[start : start + size], "big"), start + size
+    left = len(data) - start
+    if major in (0, 1) and left >= 0:
+        return (-1 - argument if major else argument), start
+    if major in (2, 3) and argument <= left:
+        end = start + argument
+        return (data[start:end] if major == 2 else _text_of(data[start:end])), end
+    if major == 4 and argument <= left and deep:
+        values = []
+        for _ in range(argument):
+            value, start = _read(data, start, deep - 1)
+            values.append(value)
+        return tuple(values), start
+    raise DsccError(Reason.MALFORMED, "not what messages are made of: numbers, bytes, texts, arrays of known length")
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise DsccError(Reason.MALFORMED, "a text is not UTF-8") from None
 
 
 def _canonical(value: Any) -> bytes:
-    if type(value) is bytes:
+    # A member of an enumeration is the text or the number that it stands for: so it is on the wire.
+    if isinstance(value, bytes):
         return value
-    if type(value) is str:
+    if isinstance(value, str):
         return value.encode()
-    if type(value) is int:
+    if isinstance(value, int):
         return _int64(value)
     if type(value) is tuple:
         return enc(*map(_canonical, value))
-    # An enumeration, for one, is written like a text, and would be authenticated as another thing.
     raise TypeError(f"{type(value).__name__} is no field of a message")
 
 

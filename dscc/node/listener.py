@@ -210,10 +210,8 @@ class NodeConnection(Protocol):
 
         def work(connection: Connection) -> Any:
             self._check_served(connection, name)
-            kept = registry.load_chain(connection, service.key, name)
-            if (kept.ratchet, kept.epoch) != (handshake.chain.ratchet, handshake.chain.epoch):
-                raise DsccError(Reason.CHAIN_BROKEN, "another handshake of this device was faster")
-            chain, m4, session = handshake.on_m3(m3)
+            stored = registry.load_chain(connection, service.key, name)
+            chain, m4, session = handshake.on_m3(m3, stored)
             registry.save_chain(connection, service.key, name, chain)
             if not name.startswith(LINK):
                 registry.seen(connection, name, service.now)

@@ -95,6 +95,7 @@ def begin(step: Step, chain: Chain, t1: T1, nonce: bytes, pieces: tuple[tuple[st
     return NodeKeyfill(
         chain,
         t1,
+        stage=step.stage.name,
         mode=mode,
         workflow=f"{step.device.workflow}/{step.device.workflow_version}",
         approval=step.wanted.digest,
@@ -118,7 +119,7 @@ def finish(
     asked = step.wanted._replace(requested_at=now)
     if step.stage.approvals and not step.same_stage and approvals.granted(connection, asked) is None:
         raise DsccError(Reason.WAITING, "the approval of this step does not hold any more")
-    chain, t4 = keyfill.on_t3(t3)
+    chain, t4 = keyfill.on_t3(t3, registry.load_chain(connection, key, device.name))
     registry.save_chain(connection, key, device.name, chain)
     registry.drop_code(connection, device.name, step.stage.name)
     approvals.use_up(connection, asked)

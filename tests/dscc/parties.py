@@ -61,7 +61,7 @@ def meet(device: Chain, node: Chain) -> tuple[Session, Session]:
     begun = DeviceHandshake("meter-7", "n1", device, nonce())
     answered = NodeHandshake(node, begun.m1, nonce())
     _, m3 = begun.on_m2(answered.m2)
-    _, m4, at_node = answered.on_m3(m3)
+    _, m4, at_node = answered.on_m3(m3, answered.caught_up or node)
     return begun.on_m4(m4), at_node
 
 
@@ -79,6 +79,7 @@ def step(
     grants = NodeKeyfill(
         node,
         asks.t1,
+        stage=stage,
         mode=mode,
         workflow="default/1",
         approval=bytes(32),
@@ -88,7 +89,7 @@ def step(
         pieces=pieces,
     )
     next_device, t3 = asks.on_t2(grants.t2, mode, code, tuple(piece for _, piece in pieces))
-    next_node, t4 = grants.on_t3(t3)
+    next_node, t4 = grants.on_t3(t3, node)
     asks.on_t4(t4)
     return next_device, next_node
 

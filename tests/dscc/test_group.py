@@ -51,14 +51,15 @@ class Star:
     def tell(self, member: str) -> None:
         sealed = self.box(member).seal(group.seed_message(self.epoch), iv())
         present = self.members.get(member)
-        self.members[member] = group.accept_seed(S384, member, self.box(member).open(sealed), present, NAME)
+        plain = self.box(member).open(sealed)
+        self.members[member] = group.accept_seed(S384, member, plain, present, NAME, leader=self.leader)
 
     def join(self, member: str) -> None:
         before, self.epoch = self.epoch, group.joined(self.epoch, member, POLICY, fresh())
         sealed = group.rekeying_box(before).seal(group.seed_message(self.epoch), iv())
         for each, present in self.members.items():
             plain = group.rekeying_box(present).open(sealed)
-            self.members[each] = group.accept_seed(S384, each, plain, present, NAME)
+            self.members[each] = group.accept_joined(each, plain, present)
         self.pair_keys[member] = secrets.token_bytes(32)
         self.tell(member)
 
@@ -147,11 +148,11 @@ def test_an_epoch_is_never_taken_back_or_given_another_meaning() -> None:
     for number in (0, 1):
         other = group.seed_message(star.epoch._replace(number=number, seed=fresh()))
         with pytest.raises(DsccError) as error:
-            group.accept_seed(S384, "b", other, present, NAME)
+            group.accept_seed(S384, "b", other, present, NAME, leader="a")
         assert error.value.reason is Reason.OUT_OF_ORDER
     for wrong in (star.epoch._replace(group="x", number=2), star.epoch._replace(roster=("a", "c"), number=2)):
         with pytest.raises(DsccError):
-            group.accept_seed(S384, "b", group.seed_message(wrong), present, NAME)
+            group.accept_seed(S384, "b", group.seed_message(wrong), present, NAME, leader="a")
 
 
 def test_a_seed_sealed_for_another_member_is_not_opened() -> None:

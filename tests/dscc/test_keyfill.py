@@ -35,8 +35,8 @@ def recorded(mode: KeyfillMode) -> tuple[Chain, T1, T2, Chain, KemKey | None]:
     pieces = (("n2", nonce()), ("n3", nonce())) if mode is KeyfillMode.MULTIPATH else ()
     sealed = None if kem is None else encapsulate("mlkem1024", kem.public)
     grants = NodeKeyfill(
-        node, asks.t1, mode=mode, workflow="default/1", approval=bytes(32), nonce=nonce(), encapsulated=sealed,
-        code=CODE, pieces=pieces,
+        node, asks.t1, stage="quarantine", mode=mode, workflow="default/1", approval=bytes(32), nonce=nonce(),
+        encapsulated=sealed, code=CODE, pieces=pieces,
     )  # fmt: skip
     after, _ = asks.on_t2(grants.t2, mode, CODE, tuple(piece for _, piece in pieces))
     return device, asks.t1, grants.t2, after, kem
@@ -84,7 +84,7 @@ def test_what_a_stage_keeps_for_the_next_one_opens_no_session_of_it() -> None:
 def refused(reason: Reason, device: Chain, node: Chain, asks: DeviceKeyfill, **how: object) -> None:
     given: dict[str, object] = {"mode": KeyfillMode.PLAIN, "workflow": "w/1", "approval": bytes(32), "nonce": nonce()}
     with pytest.raises(DsccError) as error:
-        grants = NodeKeyfill(node, asks.t1, **(given | how))  # type: ignore[arg-type]
+        grants = NodeKeyfill(node, asks.t1, **(given | {"stage": asks.t1.stage} | how))  # type: ignore[arg-type]
         asks.on_t2(grants.t2, KeyfillMode.PLAIN)
     assert error.value.reason is reason
 
@@ -100,7 +100,9 @@ def test_no_step_is_skipped_and_none_is_taken_twice() -> None:
 def test_a_node_does_not_talk_the_device_into_a_weaker_mode() -> None:
     device, node = chains()
     asks = DeviceKeyfill(device, "quarantine", nonce(), KemKey("mlkem1024"))
-    grants = NodeKeyfill(node, asks.t1, mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce())
+    grants = NodeKeyfill(
+        node, asks.t1, stage="quarantine", mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce()
+    )
     with pytest.raises(DsccError) as error:
         asks.on_t2(grants.t2, KeyfillMode.KEM_OOB, CODE)
     assert error.value.reason is Reason.POLICY_DENIED
@@ -110,21 +112,30 @@ def test_another_code_gives_another_key_and_is_noticed() -> None:
     device, node = chains()
     asks = DeviceKeyfill(device, "quarantine", nonce())
     grants = NodeKeyfill(
-        node, asks.t1, mode=KeyfillMode.OOB, workflow="w/1", approval=bytes(32), nonce=nonce(), code=CODE
+        node,
+        asks.t1,
+        stage="quarantine",
+        mode=KeyfillMode.OOB,
+        workflow="w/1",
+        approval=bytes(32),
+        nonce=nonce(),
+        code=CODE,
     )
-    _, t3 = asks.on_t2(grants.t2, KeyfillMode.OOB, NOTHING)
+    _, t3 = asks.on_t2(grants.t2, KeyfillMode.OOB, CODE[::-1])
     with pytest.raises(DsccError, match="T3"):
-        grants.on_t3(t3)
+        grants.on_t3(t3, node)
 
 
 @pytest.mark.parametrize("change", [{"stage": "production"}, {"approval": b"\x01" * 32}, {"workflow": "v/1"}], ids=str)
 def test_nothing_in_t2_can_be_changed(change: dict[str, object]) -> None:
     device, node = chains()
     asks = DeviceKeyfill(device, "quarantine", nonce())
-    grants = NodeKeyfill(node, asks.t1, mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce())
+    grants = NodeKeyfill(
+        node, asks.t1, stage="quarantine", mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce()
+    )
     with pytest.raises(DsccError):
         _, t3 = asks.on_t2(grants.t2._replace(**change), KeyfillMode.PLAIN)  # type: ignore[arg-type]
-        grants.on_t3(t3)
+        grants.on_t3(t3, node)
 
 
 def test_multipath_takes_the_pieces_of_all_nodes() -> None:
@@ -134,8 +145,8 @@ def test_multipath_takes_the_pieces_of_all_nodes() -> None:
     device, node = chains()
     asks = DeviceKeyfill(device, "quarantine", nonce())
     grants = NodeKeyfill(
-        node, asks.t1, mode=KeyfillMode.MULTIPATH, workflow="w/1", approval=bytes(32), nonce=nonce(),
-        pieces=(("n2", pieces[0]), ("n3", pieces[1])),
+        node, asks.t1, stage="quarantine", mode=KeyfillMode.MULTIPATH, workflow="w/1", approval=bytes(32),
+        nonce=nonce(), pieces=(("n2", pieces[0]), ("n3", pieces[1])),
     )  # fmt: skip
     assert grants.t2.pieces == ("n2", "n3")
     for given in ((), pieces[:1], (pieces[0], pieces[1], pieces[2])):
@@ -144,19 +155,21 @@ def test_multipath_takes_the_pieces_of_all_nodes() -> None:
         assert error.value.reason is Reason.INSUFFICIENT_PATHS
     _, t3 = asks.on_t2(grants.t2, KeyfillMode.MULTIPATH, NOTHING, (pieces[0], nonce()))
     with pytest.raises(DsccError, match="T3"):
-        grants.on_t3(t3)
+        grants.on_t3(t3, node)
 
 
 def test_a_lost_t3_or_t4_leaves_a_chain_that_both_have() -> None:
     device, node = chains()
     asks = DeviceKeyfill(device, "quarantine", nonce())
-    grants = NodeKeyfill(node, asks.t1, mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce())
+    grants = NodeKeyfill(
+        node, asks.t1, stage="quarantine", mode=KeyfillMode.PLAIN, workflow="w/1", approval=bytes(32), nonce=nonce()
+    )
     following, t3 = asks.on_t2(grants.t2, KeyfillMode.PLAIN)
     with pytest.raises(DsccError) as error:
         meet(following, node)
     assert error.value.reason is Reason.CHAIN_BROKEN
     meet(device, node)
-    replaced, _ = grants.on_t3(t3)
+    replaced, _ = grants.on_t3(t3, node)
     meet(following, replaced)
     with pytest.raises(DsccError):
         meet(device, replaced)

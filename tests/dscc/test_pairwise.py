@@ -79,11 +79,13 @@ def test_a_lost_pair_chain_begins_anew_unless_a_device_insists_on_it() -> None:
     assert error.value.reason is Reason.CHAIN_BROKEN
 
 
-def test_another_pair_chain_is_found_out_at_once() -> None:
+def test_different_pair_chains_of_one_number_are_found_out_and_not_used() -> None:
     kept, forged = {1: PairChain(1, nonce())}, {1: PairChain(1, nonce())}
+    first, second = negotiate(three(), chains=(kept, forged))
+    assert same(first, second) and not first.chained
     with pytest.raises(DsccError) as error:
-        negotiate(three(), chains=(kept, forged))
-    assert error.value.reason is Reason.NOT_AUTHENTIC
+        negotiate(three(), chains=(kept, forged), limits=Limits(require_chain=True))
+    assert error.value.reason is Reason.CHAIN_BROKEN
 
 
 @pytest.mark.parametrize(

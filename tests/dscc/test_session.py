@@ -45,7 +45,7 @@ def test_a_lost_m4_leaves_both_at_the_same_epoch() -> None:
     begun = DeviceHandshake("meter-7", "n1", device, nonce())
     answered = NodeHandshake(node, begun.m1, nonce())
     device, m3 = begun.on_m2(answered.m2)
-    node, _, _ = answered.on_m3(m3)
+    node, _, _ = answered.on_m3(m3, node)
     assert device.key == node.key
     talk(*meet(device, node))
 
@@ -89,12 +89,12 @@ def test_a_replayed_m1_opens_no_session() -> None:
     device, node = chains()
     begun = DeviceHandshake("meter-7", "n1", device, nonce())
     answered = NodeHandshake(node, begun.m1, nonce())
-    _, m3 = begun.on_m2(answered.m2)
-    after, m4, _ = answered.on_m3(m3)
+    ahead, m3 = begun.on_m2(answered.m2)
+    after, m4, _ = answered.on_m3(m3, node)
     again = NodeHandshake(after, begun.m1, nonce())
     with pytest.raises(DsccError):
-        again.on_m3(m3)
-    late = DeviceHandshake("meter-7", "n1", begun.on_m2(answered.m2)[0], nonce())
+        again.on_m3(m3, after)
+    late = DeviceHandshake("meter-7", "n1", ahead, nonce())
     with pytest.raises(DsccError):
         late.on_m2(answered.m2)
     late.on_m2(NodeHandshake(after, late.m1, nonce()).m2)
@@ -112,7 +112,7 @@ def test_nothing_is_accepted_by_its_own_sender() -> None:
     with pytest.raises(DsccError):
         begun.on_m4(M4(m3.mac))
     with pytest.raises(DsccError):
-        answered.on_m3(M3(answered.m2.mac))
+        answered.on_m3(M3(answered.m2.mac), node)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,9 @@ def test_a_later_key_opens_nothing_of_before() -> None:
     begun = DeviceHandshake("meter-7", "n1", device, nonce())
     answered = NodeHandshake(node, begun.m1, nonce())
     kept, _ = begun.on_m2(answered.m2)
-    said = begun._said
-    session_key, suite = begun._session_key, suite_named(device.suite)
+    assert begun._after is not None
+    said, session_key = begun._after
+    suite = suite_named(device.suite)
     guesses = [kept.key, kept.ascent, kept.prior]
     for secret in list(guesses):
         guesses += [suite.expand(secret, label, said) for label in ("na sess", "na evolve", "na root", "na dev")]
@@ -174,11 +175,11 @@ def test_whatever_is_lost_the_next_handshake_that_loses_nothing_succeeds(losses:
         if lost in ("m2", "restart"):
             continue
         device, m3 = begun.on_m2(answered.m2)
-        assert begun._session_key not in used
-        used.add(begun._session_key)
+        assert begun._after is not None and begun._after.session_key not in used
+        used.add(begun._after.session_key)
         if lost == "m3":
             continue
-        node, m4, at_node = answered.on_m3(m3)
+        node, m4, at_node = answered.on_m3(m3, node)
         assert device.epoch == node.epoch
         if lost != "m4":
             talk(begun.on_m4(m4), at_node)

@@ -138,6 +138,7 @@ def test_a_lost_t4_leaves_the_device_with_the_next_chain(nodes: Network) -> None
     assert refused(error) is Reason.CHAIN_BROKEN
     device.chains["n1"] = present
     wire = device.session("n1")
+    asks = DeviceKeyfill(device.chains["n1"], "quarantine", secrets.token_bytes(32), KemKey(STEP_KEM))
     t2 = wire.ask(asks.t1)
     following, t3 = asks.on_t2(t2, KeyfillMode.KEM)  # type: ignore[arg-type]
     wire.ask(t3)
