@@ -100,6 +100,8 @@ class Peers:
         self.settings, self.database, self.key, self.writer = settings, database, key, writer
         self.deposited: Callable[[Deposit], None] = lambda _: None
         """Is told of each piece for a device."""
+        self.acknowledged: Callable[[Revocation, str], None] = lambda _, __: None
+        """Is told which node knows of a revocation, as soon as that says so."""
         self._links: dict[str, Link] = {}
         self._services: list[ClientService] = []
 
@@ -173,6 +175,7 @@ class Peers:
 
     def _tell(self, name: str, said: Revocation) -> None:
         def acknowledged(_: Message) -> Deferred[None]:
+            self.acknowledged(said, name)
             return self.writer.submit(lambda connection: revocations.acknowledge(connection, said, name))
 
         def failed(failure: Failure) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from dscc.errors import DsccError, Reason
@@ -36,6 +35,7 @@ from dscc.messages import (
     PieceRequest,
     Receipt,
     Refused,
+    Revocation,
     RevokeKey,
     Route,
     Routed,
@@ -66,7 +66,6 @@ _KEPT_ITEMS: Final = 1000
 """How many things a node keeps for one device."""
 _MOST_PIECES: Final = 10_000
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
-_LOOK_AGAIN_S: Final = 0.02
 
 
 class DeviceSession:
@@ -76,6 +75,19 @@ class DeviceSession:
         self.device, self.chain = device, chain
         self.push, self.close = push, close
         self.step: tuple[Step, NodeKeyfill] | None = None
+
+
+class _Awaited(NamedTuple):
+    """A revocation that somebody waits for: how many nodes have to know of it, and which do."""
+
+    quorum: int
+    nodes: set[str]
+    done: Deferred[int]
+
+    def look(self) -> None:
+        """Fire if it is a quorum."""
+        if len(self.nodes) >= self.quorum and not self.done.called:
+            self.done.callback(len(self.nodes))
 
 
 class NodeService:
@@ -93,11 +105,13 @@ class NodeService:
         self.writer = Writer(reactor, database)
         self.peers = Peers(reactor, settings, database, key, self.writer)
         self.peers.deposited = self._deposited
+        self.peers.acknowledged = self._acknowledged
         self.shares = Shares()
         self.deciding = Deciding(settings.key_lifetime)
         self.sessions: dict[str, DeviceSession] = {}
         self._clock = clock
         self._pieces: dict[tuple[str, str, int], bytes] = {}
+        self._awaited: dict[tuple[str, int], _Awaited] = {}
         self._handlers: dict[type, Callable[[DeviceSession, Any], Deferred[Any]]] = {
             ShareRequest: self._share,
             Receipt: self._receipt,
@@ -283,20 +297,30 @@ class NodeService:
 
         said = yield self.writer.submit(work)
         self.tell_devices(said.subject.split()[1:], Event("key-revoked", asked.kid.hex(), said.at), but=session)
-        self.peers.tell_all()
-        nodes = yield self.acknowledged(said)
+        nodes = yield self._known_to_a_quorum(said)
         returnValue(Acknowledged(nodes, self.settings.quorum))
 
-    @inlineCallbacks
-    def acknowledged(self, said: Any) -> Generator[Deferred[Any], Any, int]:
-        """How many nodes know of a revocation: a quorum, or as many as have said so within two seconds."""
-        until = self.reactor.seconds() + _ACKNOWLEDGED_WITHIN_S
-        while True:
-            with self.database.reading() as connection:
-                nodes = len(revocations.acknowledged(connection, said))
-            if nodes >= self.settings.quorum or self.reactor.seconds() >= until:
-                returnValue(nodes)
-            yield deferLater(self.reactor, _LOOK_AGAIN_S)
+    def _known_to_a_quorum(self, said: Revocation) -> Deferred[int]:
+        """Tell the other nodes. Fires with how many know of it: a quorum, or as many as have said so in two seconds."""
+        awaited = _Awaited(self.settings.quorum, {self.settings.name}, Deferred())
+        key = (said.origin, said.number)
+        self._awaited[key] = awaited
+
+        def end(found: int | Failure) -> int:
+            self._awaited.pop(key, None)
+            return len(awaited.nodes) if isinstance(found, Failure) else found
+
+        awaited.done.addTimeout(_ACKNOWLEDGED_WITHIN_S, self.reactor)
+        waiting = awaited.done.addBoth(end)
+        self.peers.tell_all()
+        awaited.look()
+        return waiting
+
+    def _acknowledged(self, said: Revocation, node: str) -> None:
+        awaited = self._awaited.get((said.origin, said.number))
+        if awaited is not None:
+            awaited.nodes.add(node)
+            awaited.look()
 
     @inlineCallbacks
     def _route(self, session: DeviceSession, asked: Route) -> Generator[Deferred[Any], Any, Message]:

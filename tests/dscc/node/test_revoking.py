@@ -66,7 +66,7 @@ def test_a_node_that_was_away_is_told_when_it_is_back(nodes: Network) -> None:
     said = nodes.nodes["n1"].run("device", "revoke", "carol")
     assert "2 of 3 nodes know of it; 2 are needed" in said
     nodes.nodes["n3"].start()
-    eventually(lambda: "revoked" in nodes.nodes["n3"].run("device", "list"), 40)
+    eventually(lambda: "-> revoked" in nodes.nodes["n3"].run("audit").split("carol", 1)[-1], 40)
     carol.close()
     with pytest.raises(DsccError) as error:
         carol.session("n3")
