@@ -11,10 +11,11 @@ from dscc.node.shares import Grant
 from policy import store as policy_store
 from policy.compiling import Ruling
 from policy.decision import Decision, Subject, Thing, decide
-from policy.model import Policy, Who
+from policy.model import Policy, Who, Workflow
 
 NO_POLICY_DIGEST = bytes(32)
 _GROUP_PURPOSE = "group-wrap:"
+_NEWEST = select(func.max(policy_store.versions.c.version))
 
 
 class Deciding:
@@ -24,14 +25,24 @@ class Deciding:
         self._key_lifetime = key_lifetime
         self._ruling = Ruling(Policy())
         self._digest = NO_POLICY_DIGEST
+        self._workflows: dict[tuple[str, int], Workflow] = {}
         self.version = 0
 
     def refresh(self, connection: Connection) -> None:
         """Have the version that is in force in this transaction. Raises PolicyError if it cannot be read."""
-        newest = connection.execute(select(func.max(policy_store.versions.c.version))).scalar() or 0
+        newest = connection.execute(_NEWEST).scalar() or 0
         if newest != self.version:
             found = policy_store.numbered(connection, newest)
             self._ruling, self._digest, self.version = Ruling(found.policy), bytes.fromhex(found.digest), newest
+            self._workflows.clear()
+
+    def workflow(self, connection: Connection, device: Device) -> Workflow:
+        """The workflow of a device, by the policy that is in force. Raises PolicyError if no policy ever had it."""
+        key = (device.workflow, device.workflow_version)
+        found = self._workflows.get(key)
+        if found is None:
+            found = self._workflows[key] = policy_store.workflow_in_version(connection, *key)
+        return found
 
     @property
     def digest(self) -> bytes:

@@ -140,7 +140,6 @@ class NodeConnection(Protocol):
         self._peer = r1.device
 
         def work(connection: Connection) -> Any:
-            service.deciding.refresh(connection)
             service.deciding.may_enrol(r1.device, now)
             try:
                 return registry.token_of(connection, service.key, r1, now, tofu=service.settings.trust_on_first_use)

@@ -144,7 +144,7 @@ class Peers:
 
     def tell(self, name: str) -> None:
         """Tell one node."""
-        with self.database.reading() as connection:
+        with self.writer.reading() as connection:
             unknown = revocations.unknown_to(connection, name)
         for said in unknown:
             self._tell(name, said)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dscc.errors import DsccError, Reason
@@ -245,8 +245,19 @@ def transitions_of(connection: Connection, name: str) -> Sequence[Row[Any]]:
     return connection.execute(select(table).where(table.c.device == name).order_by(table.c.number)).all()
 
 
+_BY_NAME: Final = select(schema.devices).where(schema.devices.c.name == bindparam("name"))
+_TWO: Final = select(schema.devices).where(schema.devices.c.name.in_([bindparam("one"), bindparam("other")]))
+
+
 def _row(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(schema.devices).where(schema.devices.c.name == name)).first()
+    return connection.execute(_BY_NAME, {"name": name}).first()
+
+
+def pair(connection: Connection, one: str, other: str) -> tuple[Device | None, Device | None]:
+    """Two devices, each as far as it is known."""
+    rows = connection.execute(_TWO, {"one": one, "other": other})
+    found = {row.name: _device(row) for row in rows}
+    return found.get(one), found.get(other)
 
 
 def _device(row: Row[Any]) -> Device:

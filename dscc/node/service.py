@@ -58,7 +58,6 @@ from dscc.node.writer import Writer
 from dscc.primitives import NONCE_BYTES, ROOT_BYTES
 from dscc.session import Chain
 from dscc.wire import Message
-from policy import store as policy_store
 from policy import workflows
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
@@ -66,6 +65,7 @@ _KEPT_ITEMS: Final = 1000
 """How many things a node keeps for one device."""
 _MOST_PIECES: Final = 10_000
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
+_RECEIPT: Final = upsert(schema.receipts).on_conflict_do_nothing()
 
 
 class DeviceSession:
@@ -102,12 +102,12 @@ class NodeService:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.reactor, self.settings, self.database, self.key = reactor, settings, database, key
-        self.writer = Writer(reactor, database)
+        self.deciding = Deciding(settings.key_lifetime)
+        self.writer = Writer(reactor, database, self.deciding.refresh)
         self.peers = Peers(reactor, settings, database, key, self.writer)
         self.peers.deposited = self._deposited
         self.peers.acknowledged = self._acknowledged
         self.shares = Shares()
-        self.deciding = Deciding(settings.key_lifetime)
         self.sessions: dict[str, DeviceSession] = {}
         self._clock = clock
         self._pieces: dict[tuple[str, str, int], bytes] = {}
@@ -159,9 +159,9 @@ class NodeService:
 
         def work(connection: Connection) -> Message:
             now = self.now
-            pair = [self._at_last_stage(connection, name) for name in (asked.initiator, asked.responder)]
-            self.deciding.refresh(connection)
-            granted = self.deciding.grant(asked, pair[0], pair[1], now)
+            found = registry.pair(connection, asked.initiator, asked.responder)
+            initiator, responder = [self._at_last_stage(connection, device) for device in found]
+            granted = self.deciding.grant(asked, initiator, responder, now)
             share, grant = self.shares.release(
                 session.device, asked, granted, self.reactor.seconds(), secrets.token_bytes(ROOT_BYTES)
             )
@@ -181,13 +181,11 @@ class NodeService:
 
         return self.writer.submit(work)
 
-    def _at_last_stage(self, connection: Connection, name: str) -> registry.Device:
+    def _at_last_stage(self, connection: Connection, device: registry.Device | None) -> registry.Device:
         """A device that has come to the end of its workflow. Raises DsccError otherwise, in the same words."""
-        device = registry.known(connection, name)
         if device is None or device.revoked_at is not None or device.accepted_at is None:
             raise DsccError(Reason.POLICY_DENIED, "one of the two forms no keys")
-        workflow = policy_store.workflow_in_version(connection, device.workflow, device.workflow_version)
-        if device.stage != workflow.stages[-1].name:
+        if device.stage != self.deciding.workflow(connection, device).stages[-1].name:
             raise DsccError(Reason.POLICY_DENIED, "one of the two forms no keys")
         return device
 
@@ -199,8 +197,7 @@ class NodeService:
 
         def work(connection: Connection) -> None:
             values = {"sid": said.sid, "device": session.device, "kid": said.kid, "peer": peer, "at": self.now}
-            adding = upsert(schema.receipts).values(values | {"agreed": said.agreed}).on_conflict_do_nothing()
-            connection.execute(adding)
+            connection.execute(_RECEIPT, values | {"agreed": said.agreed})
 
         return self.writer.submit(work)
 
@@ -259,10 +256,9 @@ class NodeService:
     # What else a device asks. -----------------------------------------------------------------------------------------
 
     def _status(self, session: DeviceSession, _: StatusRequest) -> Deferred[Message]:
-        with self.database.reading() as connection:
+        with self.writer.reading() as connection:
             device = registry.find(connection, session.device)
-            self.deciding.refresh(connection)
-            workflow = policy_store.workflow_in_version(connection, device.workflow, device.workflow_version)
+            workflow = self.deciding.workflow(connection, device)
         following = workflows.next_stage(workflow, device.stage)
         return _now(
             Status(
@@ -325,8 +321,7 @@ class NodeService:
     @inlineCallbacks
     def _route(self, session: DeviceSession, asked: Route) -> Generator[Deferred[Any], Any, Message]:
         def work(connection: Connection) -> None:
-            device = self._at_last_stage(connection, session.device)
-            self.deciding.refresh(connection)
+            device = self._at_last_stage(connection, registry.known(connection, session.device))
             self.deciding.may_route(device, asked.service, self.now)
             record(connection, Entry(self.now, session.device, "Route", asked.service, "done"))
 
@@ -355,7 +350,7 @@ class NodeService:
 
     def _fetch(self, session: DeviceSession, asked: Fetch) -> Deferred[Message]:
         table = schema.kept
-        with self.database.reading() as connection:
+        with self.writer.reading() as connection:
             registry.served(connection, session.device)
             mine = (table.c.device == session.device, table.c.name == asked.name)
             row = connection.execute(select(table).where(*mine)).first()

@@ -75,9 +75,8 @@ class Serving:
         self._watching.rollback()
         if changed == self._seen[0]:
             return
-        with self.service.database.reading() as connection:
+        with self.service.writer.reading() as connection:
             revocations = connection.execute(select(func.count()).select_from(schema.revocations)).scalar_one()
-            self.service.deciding.refresh(connection)
         version = self.service.deciding.version
         before, self._seen = self._seen, (changed, revocations, version)
         if revocations != before[1]:
@@ -89,7 +88,7 @@ class Serving:
     def _obey(self) -> None:
         """Close the sessions of devices that are revoked, tell their peers, and pass on what others do not know."""
         service, table = self.service, schema.revocations
-        with service.database.reading() as connection:
+        with service.writer.reading() as connection:
             rows = connection.execute(select(table)).all()
             devices = {row.subject for row in rows if row.kind == "device"}
             peers = select(schema.receipts.c.peer, schema.receipts.c.device).where(schema.receipts.c.peer.in_(devices))

@@ -5,7 +5,8 @@ Each piece of work is all or nothing for itself (a savepoint); its answer leaves
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -14,17 +15,20 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from dscc.errors import DsccError, Reason
+from dscc.node import audit
 from dscc.node.database import NodeDatabase, NodeError, writing
+from policy.model import PolicyError
 
 _Answer = TypeVar("_Answer")
 Work = Callable[[Connection], _Answer]
 
 
 class Writer:
-    """The one who writes in a node's process. It holds a connection."""
+    """The one who writes in a node's process, and whose connection all read with."""
 
-    def __init__(self, reactor: IReactorTime, database: NodeDatabase) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: IReactorTime, database: NodeDatabase, first: Callable[[Connection], None]) -> None:
+        """`first` is called at the beginning of each transaction, of those that read, too."""
+        self._reactor, self._first = reactor, first
         self._connection = database.open()
         self._waiting: list[tuple[Work[Any], Deferred[Any]]] = []
 
@@ -39,6 +43,13 @@ class Writer:
             self._reactor.callLater(0, self._carry_out)
         return done
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads, on the same connection: one snapshot."""
+        with self._connection.begin():
+            self._first(self._connection)
+            yield self._connection
+
     def close(self) -> None:
         """Carry out what waits, and give the connection back."""
         self._carry_out()
@@ -51,8 +62,9 @@ class Writer:
         outcomes: list[Any] = []
         try:
             with writing(self._connection) as connection:
+                self._first(connection)
                 outcomes = [_alone(connection, work) for work, _ in waiting]
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, PolicyError) as error:
             outcomes = [DsccError(Reason.FAILED, f"the node's store did not take it: {type(error).__name__}")] * len(
                 waiting
             )
@@ -65,8 +77,13 @@ class Writer:
 
 def _alone(connection: Connection, work: Work[Any]) -> Any:
     """A piece of work in a savepoint of its own: its answer, or what it raised."""
+    # By hand: SQLAlchemy's own savepoints cost as much as the work.
+    connection.exec_driver_sql("SAVEPOINT work")
     try:
-        with connection.begin_nested():
-            return work(connection)
-    except (DsccError, NodeError) as error:
-        return error
+        answer = work(connection)
+    except (DsccError, NodeError, PolicyError) as error:
+        connection.exec_driver_sql("ROLLBACK TO work")
+        audit.forget(connection)
+        answer = error
+    connection.exec_driver_sql("RELEASE work")
+    return answer
