@@ -20,7 +20,7 @@ happened in both directions, they have different ones of one number. The one bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -259,7 +259,7 @@ class Initiator(_Negotiation):
             index,
             b"",
         )
-        self.d1 = asked._replace(mac=_chain_mac(chains, index, "pair d1", core(asked)))
+        self.d1 = asked._replace(mac=_chain_mac(chains, index, "pair d1", lambda: core(asked)))
         _check_wanted(self.d1, limits)
 
     def on_d2(self, d2: D2) -> None:
@@ -269,7 +269,7 @@ class Initiator(_Negotiation):
         if d2.suite not in self.d1.suites or not set(d2.nodes) <= set(self.d1.nodes):
             raise DsccError(Reason.UNSUPPORTED, "the peer chose what was not offered")
         _check_chosen(d2, self._limits, self._chains)
-        _check_chain_mac(self._chains, d2.chain, "pair d2", enc(transcript(self.d1), core(d2)), d2.mac)
+        _check_chain_mac(self._chains, d2.chain, "pair d2", lambda: enc(transcript(self.d1), core(d2)), d2.mac)
         if bool(d2.ct) != (self._kem is not None):
             raise DsccError(Reason.UNSUPPORTED, "the peer left out the encapsulated secret")
         if self._kem is not None:
@@ -337,7 +337,7 @@ class Responder(_Negotiation):
             b"",
         )
         _check_chosen(chosen, limits, chains)
-        self.d2 = chosen._replace(mac=_chain_mac(chains, index, "pair d2", enc(transcript(d1), core(chosen))))
+        self.d2 = chosen._replace(mac=_chain_mac(chains, index, "pair d2", lambda: enc(transcript(d1), core(chosen))))
         self._agreed(d1, self.d2)
 
     def on_d3(self, d3: D3) -> tuple[Agreement, D4] | Subset:
@@ -437,17 +437,19 @@ def _is_chain_mac(chain: PairChain, d1: D1) -> bool:
     return compare_digest(BASE.mac(BASE.expand(chain.secret, "pair d1"), core(d1)), d1.mac)
 
 
-def _chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes) -> bytes:
+def _chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: Callable[[], bytes]) -> bytes:
     chain = chains.get(index)
     if chain is None or not index:
         return b""
-    return BASE.mac(BASE.expand(chain.secret, label), body)
+    return BASE.mac(BASE.expand(chain.secret, label), body())
 
 
-def _check_chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes, mac: bytes) -> None:
+def _check_chain_mac(
+    chains: Mapping[int, PairChain], index: int, label: str, body: Callable[[], bytes], mac: bytes
+) -> None:
     chain = chains.get(index)
     if chain is not None and index:
-        BASE.check(BASE.expand(chain.secret, label), body, mac, label[-2:].upper())
+        BASE.check(BASE.expand(chain.secret, label), body(), mac, label[-2:].upper())
 
 
 def check_d4(expected: D4, d4: D4) -> None:
