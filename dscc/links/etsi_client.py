@@ -11,7 +11,7 @@ import http.client
 import socket
 import ssl
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import NamedTuple
 
 from dscc.links import etsi014
@@ -90,34 +90,42 @@ class Etsi014Client:
         return body
 
     def _exchange(self, request: Request) -> tuple[int, bytes]:
-        """Status and body, of which no more is read than MOST_ANSWER and one byte."""
+        """Status and body, of which no more is read than MOST_ANSWER and one byte. Raises OSError, HTTPException."""
         raw = socket.create_connection((self._host, self._port), self._timeout)
         with self._tls.wrap_socket(raw, server_hostname=self._host, do_handshake_on_connect=False) as connected:
             # A timeout of the socket begins anew with each byte that drips in; this one does not.
-            deadline = Timer(self._timeout, _cut, (connected,))
+            late = Event()
+            deadline = Timer(self._timeout, _cut, (connected, late))
             deadline.daemon = True
             deadline.start()
             try:
                 connected.do_handshake()
-                connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-                connection.sock = connected
-                headers = {"Accept": "application/json", "Connection": "close"}
-                if request.body is not None:
-                    headers["Content-Type"] = "application/json"
-                connection.request("GET" if request.body is None else "POST", request.path, request.body, headers)
-                answer = connection.getresponse()
-                if (answer.length or 0) > MOST_ANSWER:
-                    raise SourceAnswerError(f"the answer has more than {MOST_ANSWER} bytes")
-                body = answer.read(MOST_ANSWER + 1)
-                if answer.length:
-                    raise http.client.IncompleteRead(b"", answer.length)
-                return answer.status, body
+                found = self._speak(connected, request)
             finally:
                 deadline.cancel()
+            if late.is_set():
+                raise TimeoutError
+            return found
+
+    def _speak(self, connected: ssl.SSLSocket, request: Request) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        connection.sock = connected
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request("GET" if request.body is None else "POST", request.path, request.body, headers)
+        with connection.getresponse() as answer:
+            if (answer.length or 0) > MOST_ANSWER:
+                raise SourceAnswerError(f"the answer has more than {MOST_ANSWER} bytes")
+            body = answer.read(MOST_ANSWER + 1)
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+            return answer.status, body
 
 
-def _cut(connected: ssl.SSLSocket) -> None:
+def _cut(connected: ssl.SSLSocket, late: Event) -> None:
     """End a connection under the thread that reads from it, which then sees its end."""
+    late.set()
     try:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
     except OSError:

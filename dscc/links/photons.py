@@ -44,10 +44,10 @@ class Basis(IntEnum):
 class Optics(NamedTuple):
     """What satellite and stations are built of. The defaults are of the order of what has been flown."""
 
-    signal: float = 0.35
+    signal: float = 0.3
     """Mean number of photons."""
-    weak: float = 0.1
-    shares: tuple[float, float, float] = (0.55, 0.3, 0.15)
+    weak: float = 0.08
+    shares: tuple[float, float, float] = (0.6, 0.3, 0.1)
     """How often each intensity is chosen: signal, weak, vacuum."""
     dark: float = 1e-7
     """The probability of a dark count for each pulse, both detectors together."""
