@@ -202,7 +202,11 @@ def hear(link: Link, l1: L1, max_chain_only: int = MAX_CHAIN_ONLY) -> Link:
 class Answering:
     """The other's side, after `hear`, with the source's key that L1 names. Store `state`, and then send `l2`."""
 
-    def __init__(self, heard: Link, l1: L1, key: Key | None, nonce: bytes) -> None:
+    def __init__(
+        self, stored: Link, l1: L1, key: Key | None, nonce: bytes, max_chain_only: int = MAX_CHAIN_ONLY
+    ) -> None:
+        """`stored` is the link as it is now: while the key was fetched, another L1 may have been answered."""
+        heard = hear(stored, l1, max_chain_only)
         if l1.key_id != ("" if key is None else key.key_id):
             raise DsccError(Reason.OUT_OF_ORDER, "that is not the key that L1 names")
         self._suite = suite_named(heard.suite)

@@ -36,6 +36,8 @@ from dscc.links.source import (
 KEY_BYTES: Final = 32
 MOST_WAITING: Final = 1024
 """Keys that one end has drawn and the other has not fetched; after that the oldest is dropped."""
+MOST_CLICKS: Final = 5_000_000
+"""Of one pass over one station: some 200 MB, and a few seconds."""
 MOST_BACKLOG: Final = 16
 """If nobody asked for longer, only so many of the last orbits are simulated."""
 
@@ -70,6 +72,15 @@ class Orbit(NamedTuple):
     """Pulses a second."""
 
 
+def _check(one: Pass, orbit: Orbit, optics: Optics) -> None:
+    if one.first == one.second or one.start < 0 or one.seconds <= 0 or one.end > orbit.period:
+        raise ValueError("a pass is over two stations, and within an orbit")
+    pulses = one.seconds * orbit.pulse_rate
+    most = max(pulses * (optics.signal * 10 ** (-loss / 10) + optics.dark) for loss in one.loss_db)
+    if most > MOST_CLICKS:
+        raise ValueError(f"a pass of {most:.0f} clicks is too much to simulate: the most are {MOST_CLICKS}")
+
+
 class _Buffer:
     """What two stations have in common: bits not yet drawn, keys not yet fetched, what the last passes came to."""
 
@@ -91,7 +102,12 @@ class SimSatellite:
         optics: Optics = Optics(),  # noqa: B008 - immutable
         capacity: int = 1 << 16,
     ) -> None:
-        """The first orbit begins now. `capacity` is that of each pair's buffer, in bytes."""
+        """The first orbit begins now. `capacity` is that of each pair's buffer, in bytes.
+
+        Raises ValueError for a pass that is none, or is too much to simulate.
+        """
+        for one in orbit.passes:
+            _check(one, orbit, optics)
         self._orbit, self._clock, self._random, self._optics, self._capacity = orbit, clock, random, optics, capacity
         self._began = self._seen = clock()
         self._buffers: dict[Pair, _Buffer] = {frozenset((one.first, one.second)): _Buffer() for one in orbit.passes}

@@ -44,7 +44,8 @@ class Seen(NamedTuple):
 def step(one: Link, other: Link, key: Key | None = Q, most: int = 8) -> Seen:
     asking = Asking(one, key, nonce(), most)
     l1 = decode_as(L1, encode(asking.l1))
-    answering = Answering(hear(other, l1, most), l1, key, nonce())
+    assert hear(other, l1, most).number == l1.number
+    answering = Answering(other, l1, key, nonce(), most)
     l2 = decode_as(L2, encode(answering.l2))
     one, l3, ours = asking.on_l2(asking.state, l2)
     other, theirs = answering.on_l3(answering.state, decode_as(L3, encode(l3)))
@@ -154,7 +155,7 @@ def test_no_field_of_l1_can_be_changed(change: dict[str, object], reason: Reason
 def test_no_field_of_l2_or_l3_can_be_changed() -> None:
     one, other = links()
     asking = Asking(one, Q, nonce())
-    answering = Answering(hear(other, asking.l1), asking.l1, Q, nonce())
+    answering = Answering(other, asking.l1, Q, nonce())
     for change in ({"nonce": bytes(32)}, {"mac": bytes(48)}, {"number": 1}, {"attempt": 2}):
         with pytest.raises(DsccError):
             asking.on_l2(asking.state, answering.l2._replace(**change))  # type: ignore[arg-type]
@@ -167,17 +168,17 @@ def test_no_field_of_l2_or_l3_can_be_changed() -> None:
 def test_ends_with_different_keys_of_the_source_do_not_agree() -> None:
     one, other = links()
     asking = Asking(one, Q, nonce())
-    answering = Answering(hear(other, asking.l1), asking.l1, Key(ID, b"?" * KEY_BYTES), nonce())
+    answering = Answering(other, asking.l1, Key(ID, b"?" * KEY_BYTES), nonce())
     with pytest.raises(DsccError, match="L2"):
         asking.on_l2(asking.state, answering.l2)
     with pytest.raises(DsccError, match="not the key"):
-        Answering(hear(other, asking.l1), asking.l1, None, nonce())
+        Answering(other, asking.l1, None, nonce())
 
 
 def test_a_repeated_l1_moves_nothing_even_when_l3_was_lost() -> None:
     one, other = links()
     asking = Asking(one, None, nonce())
-    answering = Answering(hear(other, asking.l1), asking.l1, None, nonce())
+    answering = Answering(other, asking.l1, None, nonce())
     other = answering.state
     one, _, _ = asking.on_l2(asking.state, answering.l2)
     with pytest.raises(DsccError) as refused:
@@ -190,16 +191,26 @@ def test_a_repeated_l1_moves_nothing_even_when_l3_was_lost() -> None:
 def test_an_answer_to_an_attempt_that_was_given_up_is_not_taken() -> None:
     one, other = links()
     first = Asking(one, None, nonce())
-    answered = Answering(hear(other, first.l1), first.l1, None, nonce())
+    answered = Answering(other, first.l1, None, nonce())
     second = Asking(first.state, None, nonce())
     with pytest.raises(DsccError, match="over"):
         first.on_l2(second.state, answered.l2)
-    again = Answering(hear(answered.state, second.l1), second.l1, None, nonce())
+    again = Answering(answered.state, second.l1, None, nonce())
     one, l3, ours = second.on_l2(second.state, again.l2)
     with pytest.raises(DsccError, match="over"):
         answered.on_l3(again.state, l3)
     other, theirs = again.on_l3(again.state, l3)
     assert (one, ours) == (other, theirs)
+
+
+def test_two_attempts_whose_keys_are_fetched_at_once_do_not_set_the_link_back() -> None:
+    one, other = links()
+    first = Asking(one, None, nonce())
+    second = Asking(first.state, None, nonce())
+    assert hear(other, first.l1) == hear(other, second.l1) == other
+    later = Answering(other, second.l1, None, nonce())
+    with pytest.raises(DsccError, match="before"):
+        Answering(later.state, first.l1, None, nonce())
 
 
 def test_a_source_is_drawn_from_if_it_gives_and_its_refusal_is_no_reason_to_go_on() -> None:
@@ -214,7 +225,7 @@ def test_a_source_is_drawn_from_if_it_gives_and_its_refusal_is_no_reason_to_go_o
 def test_nothing_secret_is_shown() -> None:
     one, other = links()
     asking = Asking(one, Q, nonce())
-    answering = Answering(hear(other, asking.l1), asking.l1, Q, nonce())
+    answering = Answering(other, asking.l1, Q, nonce())
     seen = step(one, other)
     shown = repr([one, answering.state, answering.state.next, seen.keys, Q, status(one, "n1")])
     for secret in (one.secret, Q.secret, seen.keys[0].secret, answering.state.next.secret):  # type: ignore[union-attr]
@@ -253,8 +264,7 @@ class Line(RuleBasedStateMachine):
 
     def receive(self, message: L1 | L2 | L3) -> None:
         if isinstance(message, L1):
-            heard = hear(self.other, message, 10**9)
-            self.answering = Answering(heard, message, Q if message.key_id else None, nonce())
+            self.answering = Answering(self.other, message, Q if message.key_id else None, nonce(), 10**9)
             self.other = self.answering.state
             self.sent.append(self.answering.l2)
         elif isinstance(message, L2) and self.asking is not None:

@@ -152,9 +152,9 @@ def test_a_link_goes_on_with_keys_of_the_kme(steady: Kme, authority: Authority) 
     secret = secrets.token_bytes(32)
     ours, theirs = (begin_link(S384, "n1", "n2", secret) for _ in range(2))
     asking = Asking(ours, draw(one, "n2"), secrets.token_bytes(32))
-    heard = hear(theirs, asking.l1)
+    assert hear(theirs, asking.l1) == theirs
     (key,) = other.get_by_id("n1", (asking.l1.key_id,))
-    answering = Answering(heard, asking.l1, key, secrets.token_bytes(32))
+    answering = Answering(theirs, asking.l1, key, secrets.token_bytes(32))
     _, l3, link_key = asking.on_l2(asking.state, answering.l2)
     assert answering.on_l3(answering.state, l3)[1] == link_key
 
