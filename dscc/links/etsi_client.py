@@ -18,6 +18,7 @@ from dscc.links import etsi014
 from dscc.links.etsi014 import MOST_ANSWER, Request
 from dscc.links.source import (
     Key,
+    KeySource,
     SourceAnswerError,
     SourceStatus,
     SourceUnreachableError,
@@ -44,7 +45,7 @@ class Credentials(NamedTuple):
         return context
 
 
-class Etsi014Client:
+class Etsi014Client(KeySource):
     """One node's KME: a KeySource. A peer is named by its SAE ID."""
 
     def __init__(self, host: str, port: int, credentials: Credentials, timeout: float = 10.0) -> None:

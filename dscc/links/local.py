@@ -18,6 +18,7 @@ from dscc.links.source import (
     MOST_KEYS,
     Key,
     KeyGoneError,
+    KeySource,
     SourceAnswerError,
     SourceEmptyError,
     SourceRefusedError,
@@ -53,7 +54,7 @@ def _check(size: int, number: int) -> None:
         raise SourceRequestError(f"this source gives keys of {KEY_BYTES} bytes, not {size}")
 
 
-class LocalPSK:
+class LocalPSK(KeySource):
     """Keys from a secret that both nodes were given: a KeySource."""
 
     def __init__(self, name: str, secrets: dict[str, bytes], random: _Random) -> None:
@@ -106,7 +107,7 @@ class Sealed(NamedTuple):
     ciphertext: bytes
 
 
-class MLKEMLink:
+class MLKEMLink(KeySource):
     """Keys that one node encapsulates to the other: a KeySource.
 
     The one makes `offers`, which the other `accept`s and can then draw on; what it drew is `sealed` for the first one,

@@ -25,6 +25,7 @@ from dscc.links.source import (
     MOST_KEYS,
     Key,
     KeyGoneError,
+    KeySource,
     SourceEmptyError,
     SourceRefusedError,
     SourceStatus,
@@ -214,7 +215,7 @@ def _words(report: Report) -> str:
     return f"simulated: {report.ended.value}, {report.key_bits} bits; QBER {rates}"
 
 
-class SatelliteEnd:
+class SatelliteEnd(KeySource):
     """One station's end of the simulated network: a KeySource."""
 
     def __init__(self, network: SimSatellite, station: str) -> None:

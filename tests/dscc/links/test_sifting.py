@@ -7,7 +7,7 @@ import pytest
 from optics import OPTICS, PASS, near, seeded
 
 from dscc.links.photons import Basis, Clicks, Intensity, transmit
-from dscc.links.sifting import Tally, pair, permutation, sift
+from dscc.links.sifting import Raw, Tally, pair, permutation, sift
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,9 @@ def test_what_is_secret_is_not_shown(clicks: Clicks) -> None:
     assert repr(raw) == f"Raw({len(raw.satellite)} bits)"
     assert repr(pair(raw, raw, seeded(5))).startswith("Paired(")
     assert "array" not in repr(pair(raw, raw, seeded(5)))
+
+
+def test_what_happened_early_in_one_downlink_is_not_paired_with_what_happened_early_in_the_other() -> None:
+    early = np.arange(10_000) < 5_000
+    raw = Raw(early.astype(np.uint8), early.astype(np.uint8), np.ones(10_000, bool))
+    assert 0.45 < pair(raw, raw, seeded(6)).combined.mean() < 0.55
