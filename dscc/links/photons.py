@@ -99,6 +99,9 @@ class Clicks(NamedTuple):
     known: Bits
     """Whether the eavesdropper measured it in the right basis, or kept one of its photons."""
 
+    def __repr__(self) -> str:
+        return f"Clicks({len(self.number)})"
+
 
 def arrives(downlink: Downlink, optics: Optics, photons: int, eavesdropper: Eavesdropper = NOBODY) -> float:
     """The probability that some photon of a pulse with so many is detected."""

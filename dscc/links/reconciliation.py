@@ -35,6 +35,9 @@ class Told(NamedTuple):
     positions: Order
     parity: int
 
+    def __repr__(self) -> str:
+        return f"Told({len(self.positions)} bits)"
+
 
 class Reference:
     """The side whose bits stay as they are: it tells parities, and keeps a record of what it told."""

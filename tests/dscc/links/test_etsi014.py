@@ -127,6 +127,12 @@ def test_what_is_not_one_key_in_strict_base64_under_a_uuid_is_refused(body: byte
     assert GOOD not in str(refused.value)
 
 
+def test_other_than_as_many_keys_as_were_asked_for_are_refused() -> None:
+    for body in (answer(), answer((IDS[0], GOOD), (IDS[1], GOOD))):
+        with pytest.raises(SourceAnswerError, match="not the 1 keys"):
+            read_keys(body, 1)
+
+
 def test_two_keys_under_one_id_are_refused() -> None:
     with pytest.raises(SourceAnswerError, match="same id"):
         read_keys(answer((IDS[0], GOOD), (IDS[0].upper(), GOOD)), 2)

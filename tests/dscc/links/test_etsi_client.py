@@ -19,7 +19,6 @@ from kme import Authority, Kme, reply
 from optics import seeded
 
 from dscc.links.chain import Answering, Asking, begin_link, draw, hear
-from dscc.links.etsi014 import MOST_ANSWER
 from dscc.links.etsi_client import Credentials, Etsi014Client
 from dscc.links.local import LocalPSK
 from dscc.links.satellite import Orbit, Pass, SimSatellite
@@ -202,11 +201,15 @@ def too_long(handler: BaseHTTPRequestHandler) -> None:
 
 
 def endless(handler: BaseHTTPRequestHandler) -> None:
-    """A body without a length."""
+    """A body without a length, as long as somebody reads."""
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(2 * MOST_ANSWER // 4096):
-        handler.wfile.write(b" " * 4096)
+    until = time.monotonic() + 2 * TIMEOUT
+    try:
+        while time.monotonic() < until:
+            handler.wfile.write(b" " * 4096)
+    except OSError:
+        return
 
 
 WRONG = {

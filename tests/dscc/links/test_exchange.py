@@ -94,4 +94,5 @@ def test_the_same_seed_gives_the_same_key_and_another_one_another() -> None:
 def test_a_pass_shows_numbers_and_no_bits() -> None:
     outcome = exchange(OPTICS, BOTH, seeded(10))
     assert "array" not in repr(outcome) and "simulated=True" in repr(outcome)
-    assert "array" not in repr(outcome.discussion)
+    assert outcome.discussion is not None
+    assert "array" not in repr(outcome.discussion) + repr(outcome.discussion.told[0])

@@ -65,6 +65,7 @@ def test_what_is_secret_is_not_shown(clicks: Clicks) -> None:
     assert repr(raw) == f"Raw({len(raw.satellite)} bits)"
     assert repr(pair(raw, raw, seeded(5))).startswith("Paired(")
     assert "array" not in repr(pair(raw, raw, seeded(5)))
+    assert repr(clicks) == f"Clicks({len(clicks.number)})"
 
 
 def test_what_happened_early_in_one_downlink_is_not_paired_with_what_happened_early_in_the_other() -> None:
