@@ -293,6 +293,14 @@ class Receipt(NamedTuple):
     agreed: Count
 
 
+@message(53)
+class LocatedRequest(NamedTuple):
+    """Device to its node: the same, where the other device asks another node. `asked` is a ShareRequest."""
+
+    other: Name
+    asked: Octets
+
+
 # Groups.
 
 
@@ -459,3 +467,32 @@ class Deposit(NamedTuple):
     of: Name
     ratchet: Count
     piece: Nonce
+
+
+@message(82)
+class LinkKeyRequest(NamedTuple):
+    """The node with the higher name to the other one: begin a step of the link, which gives both a key."""
+
+
+@message(83)
+class LinkKeyMade(NamedTuple):
+    """The answer: the step that gave it."""
+
+    step: Count
+
+
+@message(84)
+class Located(NamedTuple):
+    """The first device's node to the second one's: both give this share, made of the link's key of this step."""
+
+    sid: Digest
+    initiator: Name
+    responder: Name
+    purpose: Name
+    algorithm: Name
+    bits: Count
+    step: Count
+    policy_version: Count
+    policy_digest: Digest
+    lifetime: Count
+    uses: Count

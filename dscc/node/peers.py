@@ -14,13 +14,14 @@ import structlog
 from sqlalchemy import Connection
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from dscc.errors import DsccError, Reason
-from dscc.messages import M2, M4, Deposit, Done, Refused, Revocation
+from dscc.links.chain import L1, L3
+from dscc.messages import M2, M4, Deposit, Done, LinkKeyRequest, Located, Refused, Revocation
 from dscc.node import registry, revocations
 from dscc.node.database import NodeDatabase
 from dscc.node.sealing import NodeKey
@@ -100,6 +101,10 @@ class Peers:
         self.settings, self.database, self.key, self.writer = settings, database, key, writer
         self.deposited: Callable[[Deposit], None] = lambda _: None
         """Is told of each piece for a device."""
+        self.link_keys: Callable[[str, Message], Deferred[Message]] = _nothing
+        """Answers what makes keys of a link."""
+        self.located: Callable[[str, Located], Deferred[Message]] = _nothing
+        """Answers that a share is given together with another node."""
         self.acknowledged: Callable[[Revocation, str], None] = lambda _, __: None
         """Is told which node knows of a revocation, as soon as that says so."""
         self._links: dict[str, Link] = {}
@@ -171,6 +176,10 @@ class Peers:
         if isinstance(said, Deposit):
             self.deposited(said)
             return succeed(Done())
+        if isinstance(said, (L1, L3, LinkKeyRequest)):
+            return maybeDeferred(self.link_keys, name, said).addErrback(_refusal)
+        if isinstance(said, Located):
+            return maybeDeferred(self.located, name, said).addErrback(_refusal)
         return succeed(Refused(Reason.OUT_OF_ORDER, "nodes do not ask each other that"))
 
     def _tell(self, name: str, said: Revocation) -> None:
@@ -190,6 +199,17 @@ class Peers:
         endpoint = HostnameEndpoint(self._reactor, peer.host, peer.port)
         factory = Factory.forProtocol(lambda: LinkClient(self, name))
         return ClientService(endpoint, factory, retryPolicy=backoffPolicy(0.2, 10), clock=self._reactor)
+
+
+def _nothing(_: str, __: Message) -> Deferred[Message]:
+    raise DsccError(Reason.OUT_OF_ORDER, "nodes do not ask each other that")
+
+
+def _refusal(failure: Failure) -> Message:
+    if isinstance(failure.value, DsccError):
+        return Refused(failure.value.reason.value, failure.value.message[:512])
+    _log.error("a fault of ours", exc_info=failure.value)
+    return Refused(Reason.FAILED, "the node failed; its log has more")
 
 
 class LinkClient(Protocol):

@@ -161,6 +161,11 @@ def known(connection: Connection, name: str) -> Device | None:
     return None if row is None else _device(row)
 
 
+def elsewhere(name: str, stage: str) -> Device:
+    """A device that is registered at another node, which vouches for its stage: what the policy sees of it here."""
+    return Device(name, "", 0, stage, 0, {}, 0, "", None, None, 0)
+
+
 def every(connection: Connection) -> list[Device]:
     """All devices, by name."""
     return [_device(row) for row in connection.execute(select(schema.devices).order_by(schema.devices.c.name))]

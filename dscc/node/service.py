@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -31,6 +32,7 @@ from dscc.messages import (
     Fetch,
     Keep,
     Kept,
+    LocatedRequest,
     Piece,
     PieceRequest,
     Receipt,
@@ -44,10 +46,11 @@ from dscc.messages import (
     Status,
     StatusRequest,
 )
-from dscc.node import registry, revocations, schema, steps
+from dscc.node import bilocation, registry, revocations, schema, steps
 from dscc.node.audit import Entry, record
 from dscc.node.database import NodeDatabase
 from dscc.node.deciding import Deciding, Denied
+from dscc.node.link_keys import LinkKeys
 from dscc.node.peers import Peers
 from dscc.node.routing import route
 from dscc.node.sealing import NodeKey
@@ -112,8 +115,12 @@ class NodeService:
         self._clock = clock
         self._pieces: dict[tuple[str, str, int], bytes] = {}
         self._awaited: dict[tuple[str, int], _Awaited] = {}
+        self.link_keys = LinkKeys(reactor, settings, key, self.writer, self.peers.ask)
+        self.peers.link_keys = self.link_keys.answer
+        self.peers.located = partial(bilocation.take, self)
         self._handlers: dict[type, Callable[[DeviceSession, Any], Deferred[Any]]] = {
             ShareRequest: self._share,
+            LocatedRequest: partial(bilocation.ask, self),
             Receipt: self._receipt,
             T1: self._t1,
             T3: self._t3,
@@ -160,7 +167,7 @@ class NodeService:
         def work(connection: Connection) -> Message:
             now = self.now
             found = registry.pair(connection, asked.initiator, asked.responder)
-            initiator, responder = [self._at_last_stage(connection, device) for device in found]
+            initiator, responder = [self.at_last_stage(connection, device) for device in found]
             granted = self.deciding.grant(asked, initiator, responder, now)
             share, grant = self.shares.release(
                 session.device, asked, granted, self.reactor.seconds(), secrets.token_bytes(ROOT_BYTES)
@@ -181,7 +188,7 @@ class NodeService:
 
         return self.writer.submit(work)
 
-    def _at_last_stage(self, connection: Connection, device: registry.Device | None) -> registry.Device:
+    def at_last_stage(self, connection: Connection, device: registry.Device | None) -> registry.Device:
         """A device that has come to the end of its workflow. Raises DsccError otherwise, in the same words."""
         if device is None or device.revoked_at is not None or device.accepted_at is None:
             raise DsccError(Reason.POLICY_DENIED, "one of the two forms no keys")
@@ -321,7 +328,7 @@ class NodeService:
     @inlineCallbacks
     def _route(self, session: DeviceSession, asked: Route) -> Generator[Deferred[Any], Any, Message]:
         def work(connection: Connection) -> None:
-            device = self._at_last_stage(connection, registry.known(connection, session.device))
+            device = self.at_last_stage(connection, registry.known(connection, session.device))
             self.deciding.may_route(device, asked.service, self.now)
             record(connection, Entry(self.now, session.device, "Route", asked.service, "done"))
 

@@ -15,6 +15,20 @@ from dscc.primitives import SUITES
 FILE: Final = "node.toml"
 
 
+class Kme(BaseModel):
+    """The key management entity of this node's end of a link: ETSI GS QKD 014 over HTTPS with mutual TLS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    sae: str
+    """The other node, as the KME knows it (SAE ID)."""
+    certificate: Path
+    key: Path
+    authority: Path
+
+
 class Peer(BaseModel):
     """Another node: where devices and this node reach it."""
 
@@ -23,6 +37,8 @@ class Peer(BaseModel):
     host: str
     port: int = Field(ge=1, le=65535)
     region: str = ""
+    kme: Kme | None = None
+    """Where the link's keys come from; without it, from a secret that both were given with the link's code."""
 
     @property
     def address(self) -> str:
@@ -88,5 +104,5 @@ def write_settings(folder: Path, settings: Settings) -> None:
     """Write them, replacing the file in one step."""
     path = folder / FILE
     beside = path.with_suffix(".new")
-    beside.write_bytes(tomli_w.dumps(settings.model_dump(mode="json")).encode())
+    beside.write_bytes(tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True)).encode())
     beside.replace(path)

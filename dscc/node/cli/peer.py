@@ -37,7 +37,7 @@ def add(
     Example: dscc-node peer add /var/lib/dscc/n1 n2 10.0.0.2:7700 --code-file n1-n2.code
     """
     from dscc.enrolment import read_address
-    from dscc.node import registry
+    from dscc.node import link_keys, registry
     from dscc.node.audit import Entry, record
     from dscc.node.peers import CODE_BYTES, link_chain
     from dscc.node.settings import Peer, write_settings
@@ -55,6 +55,7 @@ def add(
             raise CommandError(f"{name} is this node")
         chain = link_chain(secret, node.settings.name, name)
         registry.save_chain(connection, node.key, registry.LINK + name, chain)
+        link_keys.begin(connection, node.key, node.settings.name, name, secret)
         record(connection, Entry(node.now, node.by, "Peer", name, "done", str(where)))
     peers = {**node.settings.peers, name: Peer(host=where.host, port=where.port, region=region)}
     write_settings(folder, node.settings.model_copy(update={"peers": peers}))

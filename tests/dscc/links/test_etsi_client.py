@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from etsi_qkd_014_client import QKD014Client
-from kme import Authority, Kme, reply
 from optics import seeded
+from support.kme import Authority, Kme, reply
 
 from dscc.links.chain import Answering, Asking, begin_link, draw, hear
 from dscc.links.etsi_client import Credentials, Etsi014Client

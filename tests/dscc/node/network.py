@@ -81,6 +81,13 @@ class RunningNode:
         line = self.process.stdout.readline()
         assert line.startswith(f"dscc-node ready {self.name}"), (self.folder / "log").read_text()
 
+    def wait_linked(self, links: int) -> None:
+        """Wait until so many links were opened since the log began."""
+        deadline = time.monotonic() + 20
+        while (self.folder / "log").read_text().count('"link open"') < links:
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
     def stop(self, how: int = signal.SIGTERM) -> int:
         if self.process is None:
             return 0
@@ -165,12 +172,8 @@ class Network:
 
     def wait_linked(self) -> None:
         """Wait until every node has links to all others."""
-        wanted = len(self.nodes) - 1
-        deadline = time.monotonic() + 20
         for node in self.nodes.values():
-            while (node.folder / "log").read_text().count('"link open"') < wanted:
-                assert time.monotonic() < deadline, (node.folder / "log").read_text()
-                time.sleep(0.02)
+            node.wait_linked(len(self.nodes) - 1)
 
     def stop(self) -> None:
         self.close_devices()
