@@ -81,10 +81,15 @@ class RunningNode:
         line = self.process.stdout.readline()
         assert line.startswith(f"dscc-node ready {self.name}"), (self.folder / "log").read_text()
 
+    @property
+    def links(self) -> int:
+        """How many links were opened since the log began."""
+        return (self.folder / "log").read_text().count('"link open"')
+
     def wait_linked(self, links: int) -> None:
         """Wait until so many links were opened since the log began."""
         deadline = time.monotonic() + 20
-        while (self.folder / "log").read_text().count('"link open"') < links:
+        while self.links < links:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.02)
 
@@ -191,14 +196,18 @@ def network(folder: Path, **how: Any) -> Iterator[Network]:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports below those that the system gives out by itself: between now and when a node binds them, nobody takes one."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
 
 
 class Wire:

@@ -135,10 +135,11 @@ def test_keys_of_a_link_come_from_a_satellite_through_key_management_entities(tm
 
 def draw_from(node: RunningNode, other: str, port: int, credentials: Credentials) -> None:
     """Have a node take the keys of a link from a key management entity."""
+    before = node.links
     node.stop()
     settings = node.folder / "node.toml"
     lines = [f"[peers.{other}.kme]", 'host = "127.0.0.1"', f"port = {port}", f'sae = "{other}"']
     lines += [f'{name} = "{path}"' for name, path in credentials._asdict().items()]
     settings.write_text(settings.read_text() + "\n" + "\n".join(lines) + "\n")
     node.start()
-    node.wait_linked(1)
+    node.wait_linked(before + 1)
