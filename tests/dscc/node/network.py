@@ -196,7 +196,7 @@ def network(folder: Path, **how: Any) -> Iterator[Network]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below those that the system gives out by itself: between now and when a node binds them, nobody takes one."""
+    """Ports below those that the system gives out by itself: nobody takes one before a node binds it."""
     found: list[int] = []
     while len(found) < count:
         port = 10_000 + secrets.randbelow(22_000)
