@@ -463,7 +463,7 @@ def check_d4(expected: D4, d4: D4) -> None:
 
 def abort(agreement: Agreement, reason: Reason) -> Abort:
     """What tells the peer, who may have the key already, that it will not be used."""
-    said = Abort(agreement.sid, reason, b"")
+    said = Abort(agreement.sid, reason.value, b"")
     return said._replace(mac=BASE.mac(_abort_key(agreement), core(said)))
 
 

@@ -1,8 +1,8 @@
 """Autonomous Trustless Keyfill, as a device does it: one step, at one node (T1 to T4).
 
-    T1 is stored before it leaves, and is the same one as long as the node says that somebody has to approve.
-    The next chain is stored beside the present one before T3 leaves (two slots); T4 drops the present one.
-    If T4 does not come, the next session tells which of the two the node has.
+T1 is stored before it leaves, and is the same one as long as the node says that somebody has to approve.
+The next chain is stored beside the present one before T3 leaves (two slots); T4 drops the present one.
+If T4 does not come, the next session tells which of the two the node has.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ async def take_step(state: State, links: Mapping[str, NodeLink], node: str, want
             recoveries -= 1
             if not recoveries:
                 raise
+            # If T3 was under way, a new session tells whether it came.
+            link.end_session()
             wanted.tell(node, error.message)
             await clock.sleep(wanted.poll_seconds)
         except DsccError as error:

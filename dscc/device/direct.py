@@ -11,7 +11,7 @@ from dscc.device.responding import Reply, answering
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.messages import Refused
-from dscc.wire import FrameKind, FrameReader, Message, decode, encode, write_frame
+from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, write_frame
 
 Handler = Callable[[Any, Reply], None]
 _CONNECT_SECONDS: Final = 5.0
@@ -104,16 +104,9 @@ class _Incoming(asyncio.Protocol):
         self._heard = self._loop.time()
         try:
             for frame in self._reader.feed(data):
-                if frame.kind is not FrameKind.MESSAGE or self._is_asked:
-                    raise DsccError(Reason.OUT_OF_ORDER, "one question at a time, in the clear")
-                self._is_asked = True
-                said = decode(frame.body)
-                handler = self._handlers.get(type(said))
-                if handler is None:
-                    raise DsccError(Reason.UNSUPPORTED, f"a device does not answer {type(said).__name__}")
-                self._handle(handler, said)
+                self._take(frame)
         except DsccError as error:
-            self._reply(Refused(error.reason, error.message[:512]))
+            self._reply(Refused(error.reason.value, error.message[:512]))
             self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -121,7 +114,14 @@ class _Incoming(asyncio.Protocol):
         if hasattr(self, "_timer"):
             self._timer.cancel()
 
-    def _handle(self, handler: Handler, said: Message) -> None:
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is not FrameKind.MESSAGE or self._is_asked:
+            raise DsccError(Reason.OUT_OF_ORDER, "one question at a time, in the clear")
+        said = decode(frame.body)
+        handler = self._handlers.get(type(said))
+        if handler is None:
+            raise DsccError(Reason.UNSUPPORTED, f"a device does not answer {type(said).__name__}")
+        self._is_asked = True
         answering(self._reply, lambda: handler(said, self._reply))
 
     def _reply(self, said: Message) -> None:

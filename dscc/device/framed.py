@@ -18,14 +18,14 @@ _M = TypeVar("_M")
 _MOST_EARLY: Final = 16
 
 
-class Unreachable(DsccError):
+class Unreachable(DsccError):  # noqa: N818
     """Nobody answered, or not in time: ask again later, or somebody else."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Reason.FAILED, message)
 
 
-class RefusedByPeer(DsccError):
+class RefusedByPeer(DsccError):  # noqa: N818
     """The other side said no. Nobody else can be asked instead."""
 
 
@@ -68,7 +68,7 @@ class Framed(asyncio.Protocol):
         self.transport.write(write_frame(FrameKind.MESSAGE, encode(said)))
         try:
             async with asyncio.timeout(seconds):
-                heard = await answer
+                heard: Message = await answer
         except TimeoutError:
             # What comes now would be taken for the answer to something else.
             self.abort()

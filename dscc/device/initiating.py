@@ -131,7 +131,7 @@ class Initiating:
     ) -> Held:
         resources, state = self._resources, self._resources.state
         keys = resources.config.keys
-        base = state.base(peer)
+        base = state.turn(peer)
         first = Initiator(
             state.name,
             peer,
@@ -148,7 +148,7 @@ class Initiating:
         received: set[str] = set()
         held: Held | None = None
         try:
-            received = await self._shares(first, wanted.lifetime)
+            received = await self._shares(first)
             while True:
                 held = self._derived(first, peer, base, held)
                 answer = await self._confirm(peer, address, held.d3)
@@ -164,10 +164,10 @@ class Initiating:
         receipts(resources.links, held, received)
         return state.held[held.agreement.kid]
 
-    async def _shares(self, first: Initiator, lifetime: int) -> set[str]:
+    async def _shares(self, first: Initiator) -> set[str]:
         done: asyncio.Future[DsccError | None] = asyncio.get_running_loop().create_future()
         least = self._resources.config.keys.paths
-        shares = Shares(first, self._resources.links, least, lifetime, done.set_result)
+        shares = Shares(first, self._resources.links, least, done.set_result)
         try:
             error = await done
         finally:
@@ -199,7 +199,7 @@ class Initiating:
     ) -> None:
         """There will be no key: destroy what there is, and tell the peer, at the next contact if not now."""
         state = self._resources.state
-        said = Abort(sid, error.reason, b"")
+        said = Abort(sid, error.reason.value, b"")
         if held is not None and held.agreement.kid in state.held:
             state.give_up(held, error.reason)
             said = state.aborts[sid][1]

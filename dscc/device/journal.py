@@ -1,13 +1,13 @@
-"""What a device keeps, as a journal: each change is one sealed record at the end of a file, durable when `write` returns.
+"""What a device keeps, as a journal: each change is a sealed record at the end of a file, durable when `write` returns.
 
     file    = magic | file key, sealed under the device's key | records
     record  = 4 bytes of length | AES-256-GCM under the file key; the initialization vector is the record's number
     content = CBOR: a list of [table, key, value], a value of none removes
 
 SQLite was measured beside it: a commit (WAL, synchronous=FULL) takes three times the processor time of an append with
-fdatasync, and many times the wait, and a device that negotiates is to be cheap. All of the state is small, and in memory.
+fdatasync, and many times the wait, and a device that negotiates is to be cheap. All of it is small, and in memory.
 
-`compact` writes what there is now into a new file under a new key, and renames it over the old one: so what was replaced
+`compact` writes what there is now into a new file under a new key, and renames it over the old one: what was replaced
 cannot be read any more even with the device's key, as far as files are concerned (not the medium's spare blocks). It is
 done whenever a file is opened, so that no record number is ever used twice under one key.
 
@@ -54,7 +54,7 @@ class Journal:
         self.compact()
 
     def write(self, *changes: Change) -> None:
-        """Make changes, all of them or none, and durable. Raises FolderError if that failed: nothing is written then."""
+        """Make changes, all of them or none, and durable. Raises FolderError if that failed."""
         if self._broken:
             raise FolderError("an earlier change could not be written: the device has to be opened again")
         # Until it is known to be written, another record would have the same number.

@@ -62,7 +62,7 @@ def to_protect(held: Iterable[Held], now: float) -> Held | None:
 
     Of two with one date it is the one with the larger identifier, so that both sides choose the same.
     """
-    usable = [each for each in held if each.state is KeyState.ACTIVE and each.activates_at <= now and not _over(each, now)]
+    usable = [each for each in to_process(held, now) if each.activates_at <= now]
     return max(usable, key=lambda each: (each.activates_at, each.agreement.kid), default=None)
 
 

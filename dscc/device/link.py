@@ -3,8 +3,8 @@
 A handshake uses up an epoch, so there is one at a time. Of two slots (a step that crashed between T3 and T4) the later
 one is tried first, and the other one is dropped only after a session that is authentic: a forged refusal drops nothing.
 
-Who cannot be reached is not tried again before a time that doubles; meanwhile questions fail at once, so that a key over
-k of n nodes does not wait for one that is down.
+Who cannot be reached is not tried again before a time that doubles; meanwhile questions fail at once, so that a key
+over k of n nodes does not wait for one that is down.
 """
 
 from __future__ import annotations
@@ -213,7 +213,9 @@ class NodeLink:
 
     async def _open(self) -> None:
         record = self._state.nodes[self.node]
-        slots = [(following, chain) for following, chain in ((True, record.following), (False, record.present)) if chain]
+        slots = [
+            (following, chain) for following, chain in ((True, record.following), (False, record.present)) if chain
+        ]
         if not slots:
             raise DsccError(Reason.OUT_OF_ORDER, f"the device is not registered at {self.node}")
         for last, (following, chain) in enumerate(slots, 1 - len(slots)):

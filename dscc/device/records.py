@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dscc.enrolment import Address
-from dscc.group import Epoch
+from dscc.group import Epoch, leader_of
 from dscc.messages import D3, D4, Abort
-from dscc.pairwise import NO_CHAIN, Agreement, KeyState, PairChain, Role, Wanted
+from dscc.pairwise import NO_CHAIN, Agreement, KeyState, PairChain, Wanted
 from dscc.primitives import suite_named
 from dscc.session import Chain
 
 
 class Registering(NamedTuple):
-    """A registration that has begun: with these, R1 is the same one again after a crash."""
+    """A registration that has begun: with these, R1 and R3 are the same ones again after a crash.
+
+    `r2` is the node's answer, encoded, once it came: from then on R3 may have burnt the token.
+    """
 
     mode: str
     token_id: bytes
@@ -21,6 +24,7 @@ class Registering(NamedTuple):
     nonce: bytes
     kem_seed: bytes
     attributes: tuple[tuple[str, str], ...]
+    r2: bytes = b""
 
     def __repr__(self) -> str:
         return f"Registering({self.mode!r})"
@@ -55,7 +59,7 @@ class NodeRecord(NamedTuple):
 
 
 class Held(NamedTuple):
-    """An agreement as a device keeps it. `base` is how long the pair chain was that it began with.
+    """An agreement as a device keeps it. `base` is the turn of the pair chain that it began with.
 
     D3 and D4 stay with it, so that either side says the same again after a crash.
     """
@@ -89,12 +93,16 @@ class Held(NamedTuple):
 
 
 class GroupRecord(NamedTuple):
-    """A group as a member has it; `behind` are those of whom the leader has no confirmation of the epoch."""
+    """A group as a member has it. `behind` are those whom this member told of the epoch, and who did not confirm it."""
 
-    leader: str
     epoch: Epoch
     behind: tuple[str, ...]
     confirmed: bool
+
+    @property
+    def leader(self) -> str:
+        """Who leads it from here on."""
+        return leader_of(self.epoch.roster)
 
 
 def write(value: Any) -> Any:
@@ -110,11 +118,21 @@ def read_node(row: list[Any]) -> NodeRecord:
     return NodeRecord(
         Address(*address),
         region,
-        Registering(*registering[:5], _pairs(registering[5])) if registering else None,
+        _read_registering(*registering) if registering else None,
         Chain(*present) if present else None,
         Chain(*following) if following else None,
-        Step(*step[:3], _pairs(step[3])) if step else None,
+        _read_step(*step) if step else None,
     )
+
+
+def _read_registering(
+    mode: str, token_id: bytes, token: bytes, nonce: bytes, seed: bytes, attributes: list[list[str]], r2: bytes
+) -> Registering:
+    return Registering(mode, token_id, token, nonce, seed, _pairs(attributes), r2)
+
+
+def _read_step(stage: str, nonce: bytes, seed: bytes, evidence: list[list[str]]) -> Step:
+    return Step(stage, nonce, seed, _pairs(evidence))
 
 
 def _pairs(rows: list[list[str]]) -> tuple[tuple[str, str], ...]:
@@ -154,14 +172,14 @@ def write_group(group: GroupRecord) -> list[Any]:
     """A group: the suite by its name."""
     epoch = group.epoch
     seed = [epoch.suite.name, epoch.group, epoch.number, list(epoch.roster), epoch.policy, epoch.seed]
-    return [group.leader, seed, list(group.behind), group.confirmed]
+    return [seed, list(group.behind), group.confirmed]
 
 
 def read_group(row: list[Any]) -> GroupRecord:
     """A group."""
-    leader, (suite, group, number, roster, policy, seed), behind, confirmed = row
+    (suite, group, number, roster, policy, seed), behind, confirmed = row
     return GroupRecord(
-        leader, Epoch(suite_named(suite), group, number, tuple(roster), policy, seed), tuple(behind), confirmed
+        Epoch(suite_named(suite), group, number, tuple(roster), policy, seed), tuple(behind), confirmed
     )
 
 
@@ -169,8 +187,3 @@ def read_abort(row: list[Any]) -> tuple[str, Abort]:
     """Whom to tell that a key will not be used, and how."""
     peer, said = row
     return peer, Abort(*said)
-
-
-def role_of(agreement: Agreement, device: str) -> Role:
-    """Which of the two a device was."""
-    return Role.INITIATOR if agreement.initiator == device else Role.RESPONDER

@@ -1,16 +1,16 @@
 """Registration at the nodes of an enrolment code, each on its own: R1 to R4 over a connection that is closed then.
 
-What R1 is made of is stored before it leaves: a device that did not hear R4 says the same R1 and R3 again, and the node
-answers the same. The token is gone with the root.
+What R1 is made of, and the answer R2, are stored before R1 and R3 leave: a device that did not hear R4 says the same R3
+again, and the node answers the same. The token is gone with the root.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Final
+from typing import Final, TypeVar
 
-from dscc.device.framed import Unreachable, connect
+from dscc.device.framed import RefusedByPeer, Unreachable, connect
 from dscc.device.records import NodeRecord, Registering
 from dscc.device.state import State
 from dscc.device.vault import FolderError
@@ -21,7 +21,9 @@ from dscc.messages import R2, R4
 from dscc.primitives import NONCE_BYTES
 from dscc.registration import REGISTRATION_KEM, DeviceRegistration, Mode, Token
 from dscc.session import begin_chain
+from dscc.wire import Message, decode_as, encode
 
+_M = TypeVar("_M")
 _ANSWER_SECONDS: Final = 10.0
 _TRIES: Final = 3
 _WAIT_SECONDS: Final = 0.3
@@ -36,7 +38,9 @@ def begin(state: State, code: EnrolmentCode, attributes: tuple[tuple[str, str], 
     for entry in code.nodes:
         known = state.nodes.get(entry.node)
         if known is None or (known.registering and known.registering.token_id != entry.token.token_id):
-            state.put_node(entry.node, NodeRecord(entry.address, registering=_registering(code.mode, entry, attributes)))
+            state.put_node(
+                entry.node, NodeRecord(entry.address, registering=_registering(code.mode, entry, attributes))
+            )
 
 
 def _registering(mode: Mode, entry: EnrolmentNode, attributes: tuple[tuple[str, str], ...]) -> Registering:
@@ -75,19 +79,45 @@ async def _register(state: State, node: str) -> str:
 
 
 async def _register_once(state: State, node: str) -> str:
-    record = state.nodes[node]
-    begun = record.registering
+    begun = state.nodes[node].registering
     if begun is None:
         raise DsccError(Reason.OUT_OF_ORDER, f"the device is registered at {node} already")
-    kem = KemKey(REGISTRATION_KEM, begun.kem_seed) if begun.kem_seed else None
-    token = Token(begun.token_id, begun.token)
-    device = DeviceRegistration(state.name, node, Mode(begun.mode), token, begun.nonce, kem, begun.attributes)
-    connection = await connect(record.address, node, _ANSWER_SECONDS)
+    device = _machine(state.name, node, begun)
+    if begun.r2:
+        r3 = device.on_r2(decode_as(R2, begun.r2))
+        try:
+            return _done(state, node, device, await _ask(state, node, R4, r3))
+        except RefusedByPeer:
+            # R3 has never come there: the token is good still.
+            device = _machine(state.name, node, begun)
+    connection = await connect(state.nodes[node].address, node, _ANSWER_SECONDS)
     try:
-        r3 = device.on_r2(await connection.ask(R2, device.r1, _ANSWER_SECONDS))
-        root = device.on_r4(await connection.ask(R4, r3, _ANSWER_SECONDS))
+        r2 = await connection.ask(R2, device.r1, _ANSWER_SECONDS)
+        r3 = device.on_r2(r2)
+        record = state.nodes[node]
+        state.put_node(node, record._replace(registering=begun._replace(r2=encode(r2))))
+        return _done(state, node, device, await connection.ask(R4, r3, _ANSWER_SECONDS))
     finally:
         connection.abort()
-    state.put_node(node, record._replace(registering=None, present=begin_chain(root)))
+
+
+def _machine(name: str, node: str, begun: Registering) -> DeviceRegistration:
+    kem = KemKey(REGISTRATION_KEM, begun.kem_seed) if begun.kem_seed else None
+    token = Token(begun.token_id, begun.token)
+    return DeviceRegistration(name, node, Mode(begun.mode), token, begun.nonce, kem, begun.attributes)
+
+
+async def _ask(state: State, node: str, wanted: type[_M], said: Message) -> _M:
+    connection = await connect(state.nodes[node].address, node, _ANSWER_SECONDS)
+    try:
+        return await connection.ask(wanted, said, _ANSWER_SECONDS)
+    finally:
+        connection.abort()
+
+
+def _done(state: State, node: str, device: DeviceRegistration, r4: R4) -> str:
+    """Store the stage's chain; the token is gone, in every file. Answers the short string."""
+    root = device.on_r4(r4)
+    state.put_node(node, state.nodes[node]._replace(registering=None, present=begin_chain(root)))
     state.forget_replaced()
     return device.short_string

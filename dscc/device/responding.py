@@ -66,7 +66,7 @@ class Responding:
         for pending in [each for each in self._by_sid.values() if each.d1.initiator == peer]:
             self._drop(pending)
             if pending.waiting is not None:
-                pending.waiting[1](Refused(Reason.REVOKED, f"{peer} was revoked"))
+                pending.waiting[1](Refused(Reason.REVOKED.value, f"{peer} was revoked"))
 
     def close(self) -> None:
         """Forget what is under way."""
@@ -126,7 +126,7 @@ class Responding:
             chains=resources.state.chains(peer),
             nodes=resources.registered,
         )
-        pending = _Pending(d1, responder, resources.state.base(peer))
+        pending = _Pending(d1, responder, resources.state.turn(peer))
         self._by_d1[d1] = self._by_sid[responder.sid] = pending
         self._of_peer[peer] += 1
         pending.timer = asyncio.get_running_loop().call_later(PENDING_SECONDS, self._drop, pending)
@@ -142,7 +142,7 @@ class Responding:
                 pending.waiting = None
                 answering(reply, lambda: self.on_d3(d3, reply))
 
-        pending.shares = Shares(pending.responder, self._resources.links, limits.paths, 0, done)
+        pending.shares = Shares(pending.responder, self._resources.links, limits.paths, done)
 
     def _confirm(self, pending: _Pending, d3: D3, reply: Reply) -> None:
         answer = pending.responder.on_d3(d3)
@@ -185,4 +185,4 @@ def answering(reply: Reply, act: Callable[[], None]) -> None:
     try:
         act()
     except DsccError as error:
-        reply(Refused(error.reason, error.message[:512]))
+        reply(Refused(error.reason.value, error.message[:512]))

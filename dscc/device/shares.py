@@ -33,7 +33,6 @@ class Shares:
         negotiation: Initiator | Responder,
         links: Mapping[str, NodeLink],
         least: int,
-        lifetime: int,
         done: Callable[[DsccError | None], None],
     ) -> None:
         self._negotiation, self._least, self._done = negotiation, least, done
@@ -44,7 +43,7 @@ class Shares:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(SHARE_SECONDS, self._finish, None)
         self._graced = False
-        body = encode(negotiation.share_request(lifetime))
+        body = encode(negotiation.share_request())
         for node in negotiation.nodes:
             if node in links:
                 links[node].ask(body, partial(self._on_answer, node), again=True)

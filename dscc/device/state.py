@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from dscc.device import records
 from dscc.device.journal import Change, Journal, Tables
@@ -34,6 +34,16 @@ _USELESS: Final = frozenset({KeyState.COMPROMISED, KeyState.DESTROYED})
 """Where the key's bytes are erased."""
 
 
+class _Pair(NamedTuple):
+    """The pair chains with a peer, by their numbers, and how often they have changed."""
+
+    turn: int
+    chains: dict[int, PairChain]
+
+
+_NO_PAIR: Final = _Pair(0, {})
+
+
 class State:
     """The state in an open folder."""
 
@@ -53,9 +63,7 @@ class State:
         self.aborts: dict[bytes, tuple[str, Abort]] = _read("abort", tables, records.read_abort)
         self.revoked: dict[str, int] = dict(tables.get("revoked", {}))
         """Devices that were revoked, and when."""
-        self._pairs: dict[str, dict[int, PairChain]] = _read(
-            "pair", tables, lambda row: {number: PairChain(number, secret) for number, secret in row}
-        )
+        self._pairs: dict[str, _Pair] = _read("pair", tables, _read_pair)
 
     def close(self) -> None:
         """Compact and close; the folder is free."""
@@ -102,16 +110,18 @@ class State:
 
     def chains(self, peer: str) -> Mapping[int, PairChain]:
         """The pair chains with a peer: the two newest."""
-        return self._pairs.get(peer, {})
+        return self._pairs.get(peer, _NO_PAIR).chains
+
+    def turn(self, peer: str) -> int:
+        """How often the pair chains have changed: what began in an earlier turn is not confirmed any more."""
+        return self._pairs.get(peer, _NO_PAIR).turn
 
     def forget_chains(self, peer: str) -> None:
         """The next agreement begins a new pair chain."""
-        self._journal.write(("pair", peer, None))
-        self._pairs.pop(peer, None)
-
-    def base(self, peer: str) -> int:
-        """How long the pair chain is."""
-        return max(self._pairs.get(peer, ()), default=0)
+        pair = _Pair(self.turn(peer) + 1, {})
+        self._journal.write(_pair(peer, pair))
+        self._pairs[peer] = pair
+        self.forget_replaced()
 
     def put_pre_active(self, held: Held, instead: Held | None) -> None:
         """Keep a derived key, instead of an earlier one of the same session: before D3 leaves."""
@@ -126,13 +136,12 @@ class State:
 
         Raises DsccError (OUT_OF_ORDER) if another agreement has lengthened the chain meanwhile: only one may.
         """
-        if self.base(held.peer) != held.base:
+        if self.turn(held.peer) != held.base:
             raise DsccError(Reason.OUT_OF_ORDER, "another agreement of the two has come first")
         held = held._replace(state=KeyState.ACTIVE)
-        chains = next_chains(self.chains(held.peer), held.agreement.chain)
-        rows = [[chain.number, chain.secret] for chain in chains.values()]
-        self._journal.write(_agreement(held), ("pair", held.peer, rows))
-        self.held[held.agreement.kid], self._pairs[held.peer] = held, chains
+        pair = _Pair(held.base + 1, next_chains(self.chains(held.peer), held.agreement.chain))
+        self._journal.write(_agreement(held), _pair(held.peer, pair))
+        self.held[held.agreement.kid], self._pairs[held.peer] = held, pair
 
     def move(self, kids: Iterable[bytes], to: KeyState) -> list[bytes]:
         """Have keys take a state, those that can; answers which did. What is of no use any more is erased."""
@@ -164,10 +173,9 @@ class State:
     def undo(self, agreement: Agreement, peer: str) -> None:
         """The peer gave an agreement up: the key is destroyed, and the pair chain is as it was before."""
         chains = {number: each for number, each in self.chains(peer).items() if each != agreement.chain}
-        held = self.held[agreement.kid].erased(KeyState.DESTROYED)
-        rows = [[chain.number, chain.secret] for chain in chains.values()]
-        self._journal.write(_agreement(held), ("pair", peer, rows or None))
-        self.held[agreement.kid], self._pairs[peer] = held, chains
+        held, pair = self.held[agreement.kid].erased(KeyState.DESTROYED), _Pair(self.turn(peer) + 1, chains)
+        self._journal.write(_agreement(held), _pair(peer, pair))
+        self.held[agreement.kid], self._pairs[peer] = held, pair
         self.forget_replaced()
 
     def told(self, sid: bytes) -> None:
@@ -200,6 +208,15 @@ def _read(name: str, tables: Tables, reader: Callable[[Any], _Row]) -> dict[Any,
 
 def _node(name: str, record: NodeRecord) -> Change:
     return "node", name, records.write(record)
+
+
+def _pair(peer: str, pair: _Pair) -> Change:
+    return "pair", peer, [pair.turn, [[chain.number, chain.secret] for chain in pair.chains.values()]]
+
+
+def _read_pair(row: list[Any]) -> _Pair:
+    turn, chains = row
+    return _Pair(turn, {number: PairChain(number, secret) for number, secret in chains})
 
 
 def _agreement(held: Held) -> Change:
