@@ -178,9 +178,7 @@ def write_group(group: GroupRecord) -> list[Any]:
 def read_group(row: list[Any]) -> GroupRecord:
     """A group."""
     (suite, group, number, roster, policy, seed), behind, confirmed = row
-    return GroupRecord(
-        Epoch(suite_named(suite), group, number, tuple(roster), policy, seed), tuple(behind), confirmed
-    )
+    return GroupRecord(Epoch(suite_named(suite), group, number, tuple(roster), policy, seed), tuple(behind), confirmed)
 
 
 def read_abort(row: list[Any]) -> tuple[str, Abort]:
