@@ -11,7 +11,7 @@ One process at a time has a folder open. Its limits are in DIR/device.toml (conf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Device:
         self._resources = Resources(state, self._links, config, clock)
         self._direct = Direct()
         self._initiating = Initiating(self._resources, self._direct)
-        self._responding = Responding(self._resources, self._initiating.is_past_d2, self._initiating.on_key)
+        self._responding = Responding(self._resources, self._initiating.is_past_d2, self._on_key)
         self._initiating.responding = self._responding
         self.groups = Groups(self._resources, self._direct, self._pair_key)
         """Its groups."""
@@ -124,6 +124,8 @@ class Device:
             raise FolderError(f"the device in {folder} is registered nowhere: enrol it with its code again")
         return cls(folder, state, config, clock or SystemClock())
 
+    on_change: Callable[[], None] = staticmethod(lambda: None)
+    """Called when a peer has agreed on a key with this device, or a node has said that something is revoked."""
     short_strings: Mapping[str, str] = {}
     """What administrators compare with the nodes' after an enrolment without tokens (ota-tofu), by node."""
 
@@ -284,17 +286,17 @@ class Device:
 
     def keys(self, peer: str | None = None, purpose: str | None = None) -> list[Key]:
         """All keys that there are or were, with this peer, for this purpose; the latest Activation Date first."""
-        found = sorted(self._held(peer, purpose), key=lambda held: held.activates_at, reverse=True)
+        found = sorted(self.held(peer, purpose), key=lambda held: held.activates_at, reverse=True)
         return [key_of(held) for held in found]
 
     def key_to_protect(self, peer: str, purpose: str = "tunnel") -> Key | None:
         """The key to encrypt with now; None if there is none, or the peer was revoked."""
-        held = to_protect(self._held(peer, purpose), self.clock.now())
+        held = to_protect(self.held(peer, purpose), self.clock.now())
         return None if held is None else key_of(held)
 
     def keys_to_process(self, peer: str, purpose: str = "tunnel") -> list[Key]:
         """The keys to decrypt with now, the latest first."""
-        return [key_of(held) for held in to_process(self._held(peer, purpose), self.clock.now())]
+        return [key_of(held) for held in to_process(self.held(peer, purpose), self.clock.now())]
 
     async def revoke_key(self, kid: str, reason: str = "key compromise") -> Acknowledged:
         """Use a key no more, here and at the peer: at once here, and there when the nodes have told it.
@@ -323,13 +325,18 @@ class Device:
         """What is kept, for the agent."""
         return self._state
 
-    def _held(self, peer: str | None, purpose: str | None) -> list[Held]:
+    def held(self, peer: str | None = None, purpose: str | None = None) -> list[Held]:
+        """The agreements with a peer, for a purpose, as they are kept."""
         return [
             held for held in self._state.held.values() if peer in (None, held.peer) and purpose in (None, held.purpose)
         ]
 
     async def _pair_key(self, member: str, address: Address, purpose: str) -> Held:
         return await self._initiating.negotiate(member, address, Wanted(purpose), False)
+
+    def _on_key(self, held: Held) -> None:
+        self._initiating.on_key(held)
+        self.on_change()
 
     # What nodes say of their own accord. ------------------------------------------------------------------------------
 
@@ -340,14 +347,15 @@ class Device:
         elif event.kind == "key-revoked":
             # Not erased, and the pair chain stays: a node that lies is not to have anything destroyed or weakened.
             self._state.move([kid for kid in self._state.held if kid.hex() == event.subject], KeyState.DEACTIVATED)
+        self.on_change()
 
     def _on_device_revoked(self, device: str, at: int) -> None:
         if device in self._state.revoked:
             return
         self._state.put_revoked(device, at)
         self._responding.forget_peer(device)
-        self._state.move([held.agreement.kid for held in self._held(device, None)], KeyState.DEACTIVATED)
-        pre_active = [held for held in self._held(device, None) if held.state is KeyState.PRE_ACTIVE]
+        self._state.move([held.agreement.kid for held in self.held(device)], KeyState.DEACTIVATED)
+        pre_active = [held for held in self.held(device) if held.state is KeyState.PRE_ACTIVE]
         self._state.move([held.agreement.kid for held in pre_active], KeyState.DESTROYED)
         for name, record in self._state.groups.items():
             if device in record.epoch.roster:
