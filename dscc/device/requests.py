@@ -30,8 +30,11 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     word: ClassVar[str]
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def carry_out(self, device: Device, tell: Tell) -> dict[str, Any]:
         """Do it. Raises DsccError."""
+        return await self._do(device, tell)
+
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -40,7 +43,7 @@ class StatusOf(Request):
 
     word = "status"
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         answers = await asyncio.gather(*[device.node_status(node) for node in device.stages], return_exceptions=True)
         nodes = {}
         for (node, stage), answer in zip(device.stages.items(), answers, strict=True):
@@ -73,7 +76,7 @@ class Advancing(Request):
     again: bool = False
     evidence: dict[str, str] = {}
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         code = read_step(self.code) if self.code else None
         evidence = tuple(sorted(self.evidence.items()))
         stage = await device.advance(mode=self.mode, code=code, evidence=evidence, again=self.again, tell=tell)
@@ -93,7 +96,7 @@ class Negotiating(Request):
     activation: Annotated[int, Field(ge=0)] = 0
     kem: bool = False
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         known = device.state.peers.get(self.peer)
         address = read_address(self.address) if self.address else known
         if address is None:
@@ -118,7 +121,7 @@ class ListKeys(Request):
     peer: Name | None = None
     purpose: Name | None = None
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return {"keys": [key.shown() for key in device.keys(self.peer, self.purpose)]}
 
 
@@ -129,7 +132,7 @@ class UseKey(Request):
     peer: Name
     purpose: Name = "tunnel"
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         protect = device.key_to_protect(self.peer, self.purpose)
         process = device.keys_to_process(self.peer, self.purpose)
         return {
@@ -145,7 +148,7 @@ class Revoking(Request):
     kid: Kid
     reason: Name = "key compromise"
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         known = await device.revoke_key(self.kid, self.reason)
         return {"nodes": known.nodes, "needed": known.needed, "holds": known.nodes >= known.needed}
 
@@ -156,7 +159,7 @@ class ForgettingPair(Request):
     word = "forget-pair"
     peer: Name
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         device.forget_pair(self.peer)
         return {"peer": self.peer}
 
@@ -166,7 +169,7 @@ class ListGroups(Request):
 
     word = "groups"
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return {
             "groups": [
                 {
@@ -188,7 +191,7 @@ class UseGroupKey(Request):
     word = "group-key"
     group: Name
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         found = device.groups.key(self.group)
         return _shown(found) | {"key": b64encode(found.key).decode()}
 
@@ -200,7 +203,7 @@ class FormGroup(Request):
     group: Name
     members: dict[Name, str]
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         members = {name: read_address(address) for name, address in self.members.items()}
         return _shown(await device.groups.form(self.group, members, tell))
 
@@ -213,7 +216,7 @@ class AddToGroup(Request):
     member: Name
     address: str
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return _shown(await device.groups.add(self.group, self.member, read_address(self.address), tell))
 
 
@@ -224,7 +227,7 @@ class RemoveFromGroup(Request):
     group: Name
     members: frozenset[Name]
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return _shown(await device.groups.remove(self.group, self.members, tell))
 
 
@@ -235,7 +238,7 @@ class TakeOverGroup(Request):
     group: Name
     lost: frozenset[Name] = frozenset()
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return _shown(await device.groups.take_over(self.group, tell, self.lost))
 
 
@@ -245,7 +248,7 @@ class SynchroniseGroup(Request):
     word = "group-sync"
     group: Name
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         return _shown(await device.groups.sync(self.group, tell))
 
 
@@ -255,7 +258,7 @@ class LeaveGroup(Request):
     word = "group-leave"
     group: Name
 
-    async def __call__(self, device: Device, tell: Tell) -> dict[str, Any]:
+    async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
         await device.groups.leave(self.group)
         return {"group": self.group}
 

@@ -79,7 +79,7 @@ class LocalServer:
 
         try:
             request = read_request(_parsed(line))
-            say(result=await request(self._device, lambda who, what: say(progress=[who, what])))
+            say(result=await request.carry_out(self._device, lambda who, what: say(progress=[who, what])))
         except DsccError as error:
             say(error={"reason": error.reason.value, "message": error.message})
         await writer.drain()

@@ -76,6 +76,6 @@ def _carry_out(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 
     async def run() -> dict[str, Any]:
         async with Device.open(folder, passphrase=passphrase) as device:
-            return await asked(device, tell)
+            return await asked.carry_out(device, tell)
 
     return asyncio.run(run())
