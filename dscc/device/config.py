@@ -101,10 +101,10 @@ class Listen(_Section):
 
 
 class Keep(_Section):
-    """A key that the agent keeps, and renews."""
+    """A key that the agent keeps, and renews; without an address the peer asks for it, and this side follows."""
 
     peer: Name
-    address: str
+    address: str = ""
     purpose: Name = "tunnel"
     bits: Annotated[int, Field(ge=128, le=4096)] = 256
     every: Positive = 3600
@@ -133,7 +133,7 @@ def read_config(folder: Path) -> Config:
     try:
         config = Config.model_validate(tomllib.loads(path.read_text()) if path.exists() else {})
         for keep in config.keep:
-            _ = keep.place
+            _ = keep.address and keep.place
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise FolderError(f"{path}: {wrong}") from None

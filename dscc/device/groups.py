@@ -143,16 +143,16 @@ class Groups:
                 await self._tell_all(name, tell)
         return self.key(name)
 
-    async def leave(self, name: str) -> None:
-        """Leave a group that another one leads. Raises DsccError if the leader is not reached."""
+    async def leave(self, name: str, address: Address | None = None) -> None:
+        """Leave a group; `address` is the leader's, if it is not known. Raises DsccError if it is not reached."""
         record = self._record(name)
         if record.leader == self._state.name:
             raise DsccError(Reason.POLICY_DENIED, f"this device leads {name}; the others can go on without it")
         said = Event("leave", self._state.name, int(self._resources.clock.now()))
         box = self._box(self._newest(name, record.leader), name)
         sealed = Sealed(name, record.epoch.number, "leave", box.seal(encode(said), _iv()))
-        address = self._address(record.leader)
-        expect(Done, await self._direct.exchange(record.leader, address, sealed, _ANSWER_SECONDS))
+        place = address or self._address(record.leader)
+        expect(Done, await self._direct.exchange(record.leader, place, sealed, _ANSWER_SECONDS))
         self._state.drop_group(name)
         self._state.move([held.agreement.kid for held in self._pairs(name)], KeyState.DESTROYED)
 

@@ -96,7 +96,7 @@ class Initiating:
     async def settle(self, peer: str, address: Address) -> None:
         """Finish what was left open with a peer: confirm keys that were derived before a crash, or give them up."""
         state = self._resources.state
-        for held in [each for each in state.held.values() if each.peer == peer and each.state is KeyState.PRE_ACTIVE]:
+        for held in [state.held[kid] for kid in state.pre_active if state.held[kid].peer == peer]:
             try:
                 await self._confirm_stored(held, address)
             except Unreachable:

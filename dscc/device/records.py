@@ -1,4 +1,4 @@
-"""The values that a device keeps, and how each is written: plain lists for CBOR, and back."""
+"""The values that a device keeps. A tuple is written as it is, as an array of CBOR; here it is read back."""
 
 from __future__ import annotations
 
@@ -105,13 +105,6 @@ class GroupRecord(NamedTuple):
         return leader_of(self.epoch.roster)
 
 
-def write(value: Any) -> Any:
-    """A record as plain lists and values."""
-    if isinstance(value, tuple):
-        return [write(each) for each in value]
-    return str(value) if isinstance(value, str) else value
-
-
 def read_node(row: list[Any]) -> NodeRecord:
     """A node."""
     address, region, registering, present, following, step = row
@@ -169,7 +162,7 @@ def read_held(row: list[Any]) -> Held:
 
 
 def write_group(group: GroupRecord) -> list[Any]:
-    """A group: the suite by its name."""
+    """A group, for CBOR: the suite by its name."""
     epoch = group.epoch
     seed = [epoch.suite.name, epoch.group, epoch.number, list(epoch.roster), epoch.policy, epoch.seed]
     return [seed, list(group.behind), group.confirmed]

@@ -257,9 +257,10 @@ class LeaveGroup(Request):
 
     word = "group-leave"
     group: Name
+    leader: str | None = None
 
     async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
-        await device.groups.leave(self.group)
+        await device.groups.leave(self.group, read_address(self.leader) if self.leader else None)
         return {"group": self.group}
 
 

@@ -18,7 +18,7 @@ from dscc.pairwise import KeyState
 
 
 class Due(NamedTuple):
-    """When to ask for the next key, and its Activation Date; 0: at once."""
+    """When to ask for the next key, and its Activation Date, which is never left to each side's own clock."""
 
     at: float
     activation: int
@@ -32,13 +32,13 @@ def next_key(keep: Keep, held: Iterable[Held], now: float, first_at: float, *, a
     """
     usable = to_process(held, now)
     if not usable:
-        return Due(first_at, 0)
+        return Due(first_at, int(now))
     newest = usable[0]
     following = newest.activates_at + keep.every
     if newest.expires_at:
         following = min(following, max(newest.expires_at - keep.overlap, newest.activates_at + 1))
     at = following - keep.lead if asks_first else following
-    return Due(at, following if following > now else 0)
+    return Due(at, max(following, int(now)))
 
 
 def superseded(keep: Keep, held: Iterable[Held], now: float) -> list[bytes]:
@@ -56,7 +56,7 @@ def over(held: Iterable[Held], now: float) -> list[bytes]:
 
 
 def next_change(held: Iterable[Held], keeps: Iterable[Keep], now: float) -> float | None:
-    """When the next key is to be looked at, at the latest; None: never, as things are."""
+    """When the next key is over or superseded; None: none will be, as things are."""
     overlaps = {(keep.peer, keep.purpose): keep.overlap for keep in keeps}
     moments = []
     for each in held:

@@ -58,6 +58,8 @@ class State:
         self.name: str = tables.get("about", {}).get("device", "")
         self.nodes: dict[str, NodeRecord] = _read("node", tables, records.read_node)
         self.held: dict[bytes, Held] = _read("agreement", tables, records.read_held)
+        self.pre_active = {kid for kid, held in self.held.items() if held.state is KeyState.PRE_ACTIVE}
+        """The keys that a peer has still to confirm."""
         self.peers: dict[str, Address] = _read("peer", tables, lambda row: Address(*row))
         self.groups: dict[str, GroupRecord] = _read("group", tables, records.read_group)
         self.aborts: dict[bytes, tuple[str, Abort]] = _read("abort", tables, records.read_abort)
@@ -128,8 +130,8 @@ class State:
         gone = () if instead is None else (instead.agreement.kid,)
         self._journal.write(*[("agreement", kid, None) for kid in gone], _agreement(held))
         for kid in gone:
-            del self.held[kid]
-        self.held[held.agreement.kid] = held
+            self._drop(kid)
+        self._hold(held)
 
     def put_active(self, held: Held) -> None:
         """Keep a confirmed key, and its pair chain: before D4 leaves, or once it came.
@@ -141,7 +143,8 @@ class State:
         held = held._replace(state=KeyState.ACTIVE)
         pair = _Pair(held.base + 1, next_chains(self.chains(held.peer), held.agreement.chain))
         self._journal.write(_agreement(held), _pair(held.peer, pair))
-        self.held[held.agreement.kid], self._pairs[held.peer] = held, pair
+        self._hold(held)
+        self._pairs[held.peer] = pair
 
     def move(self, kids: Iterable[bytes], to: KeyState) -> list[bytes]:
         """Have keys take a state, those that can; answers which did. What is of no use any more is erased."""
@@ -149,7 +152,8 @@ class State:
         changed = {kid: _moved(self.held[kid], to) for kid in moved}
         if changed:
             self._journal.write(*map(_agreement, changed.values()))
-            self.held.update(changed)
+        for held in changed.values():
+            self._hold(held)
         if to in _USELESS and changed:
             self.forget_replaced()
         return moved
@@ -160,14 +164,15 @@ class State:
         if gone:
             self._journal.write(*[("agreement", kid, None) for kid in gone])
         for kid in gone:
-            del self.held[kid]
+            self._drop(kid)
 
     def give_up(self, held: Held, reason: Reason) -> None:
         """A derived key that will not be used: it is destroyed, and the peer is told so when it is next met."""
         said = abort(held.agreement, reason)
         erased = held.erased(KeyState.DESTROYED)
         self._journal.write(_agreement(erased), ("abort", said.sid, [held.peer, list(said)]))
-        self.held[held.agreement.kid], self.aborts[said.sid] = erased, (held.peer, said)
+        self._hold(erased)
+        self.aborts[said.sid] = held.peer, said
         self.forget_replaced()
 
     def undo(self, agreement: Agreement, peer: str) -> None:
@@ -175,7 +180,8 @@ class State:
         chains = {number: each for number, each in self.chains(peer).items() if each != agreement.chain}
         held, pair = self.held[agreement.kid].erased(KeyState.DESTROYED), _Pair(self.turn(peer) + 1, chains)
         self._journal.write(_agreement(held), _pair(peer, pair))
-        self.held[agreement.kid], self._pairs[peer] = held, pair
+        self._hold(held)
+        self._pairs[peer] = pair
         self.forget_replaced()
 
     def told(self, sid: bytes) -> None:
@@ -187,6 +193,15 @@ class State:
         """A device was revoked: its keys are not to be used any more, and there will be no others."""
         self._journal.write(("revoked", device, at))
         self.revoked[device] = at
+
+    def _hold(self, held: Held) -> None:
+        kid = held.agreement.kid
+        self.held[kid] = held
+        (self.pre_active.add if held.state is KeyState.PRE_ACTIVE else self.pre_active.discard)(kid)
+
+    def _drop(self, kid: bytes) -> None:
+        del self.held[kid]
+        self.pre_active.discard(kid)
 
     # Groups.
 
@@ -207,7 +222,7 @@ def _read(name: str, tables: Tables, reader: Callable[[Any], _Row]) -> dict[Any,
 
 
 def _node(name: str, record: NodeRecord) -> Change:
-    return "node", name, records.write(record)
+    return "node", name, record
 
 
 def _pair(peer: str, pair: _Pair) -> Change:
@@ -220,7 +235,7 @@ def _read_pair(row: list[Any]) -> _Pair:
 
 
 def _agreement(held: Held) -> Change:
-    return "agreement", held.agreement.kid, records.write(held)
+    return "agreement", held.agreement.kid, held
 
 
 def _moved(held: Held, to: KeyState) -> Held:

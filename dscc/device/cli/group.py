@@ -84,9 +84,13 @@ def sync(folder: Folder, name: Name, as_json: Json = False) -> None:
 
 
 @group.command()
-def leave(folder: Folder, name: Name) -> None:
+def leave(
+    folder: Folder,
+    name: Name,
+    leader: Annotated[str | None, typer.Argument(metavar="[HOST:PORT]", help="Where its leader listens.")] = None,
+) -> None:
     """Leave a group."""
-    ask(folder, do="group-leave", group=name)
+    ask(folder, do="group-leave", group=name, leader=leader)
     print(f"the device is not in {printable(name)} any more")
 
 
