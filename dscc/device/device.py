@@ -125,7 +125,7 @@ class Device:
         return cls(folder, state, config, clock or SystemClock())
 
     on_change: Callable[[], None] = staticmethod(lambda: None)
-    """Called when a peer has agreed on a key with this device, or a node has said that something is revoked."""
+    """Called when there is a new key, or a node has said that something is revoked."""
     short_strings: Mapping[str, str] = {}
     """What administrators compare with the nodes' after an enrolment without tokens (ota-tofu), by node."""
 
@@ -266,7 +266,9 @@ class Device:
         """
         place = read_address(address) if isinstance(address, str) else address
         wanted = Wanted(purpose, bits, algorithm, policy, lifetime, activation)
-        return key_of(await self._initiating.negotiate(peer, place, wanted, kem))
+        held = await self._initiating.negotiate(peer, place, wanted, kem)
+        self.on_change()
+        return key_of(held)
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> Address:
         """Answer peers; port 0 picks a free one. Raises DsccError."""
