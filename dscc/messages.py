@@ -189,6 +189,7 @@ class D1(NamedTuple):
     """Initiator to responder: what for, over which nodes; `chain` is how long their pair chain is.
 
     `lifetime`: seconds that the key is wanted for, 0 for as long as the nodes grant.
+    `activation` is when both begin to use the key, in POSIX seconds; 0: at once.
     """
 
     suites: Names
@@ -199,6 +200,7 @@ class D1(NamedTuple):
     bits: Count
     lifetime: Count
     policy: Name
+    activation: Count
     nodes: Names
     nonce: Nonce
     ek: Octets

@@ -91,6 +91,8 @@ class Wanted(NamedTuple):
     algorithm: str = "AES"
     policy: str = ""
     lifetime: int = 0
+    activation: int = 0
+    """When both begin to use it, in POSIX seconds; 0: at once."""
 
 
 class Agreement(NamedTuple):
@@ -208,7 +210,7 @@ class _Negotiation:
             kid=derived.key("kid", KID_BYTES),
             initiator=d1.initiator,
             responder=d1.responder,
-            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, d1.lifetime),
+            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, d1.lifetime, d1.activation),
             key=derived.key(f"key {d1.purpose}", d1.bits // 8),
             chain=PairChain(d2.chain + 1, derived.key("pair next")),
             nodes=nodes,
@@ -253,6 +255,7 @@ class Initiator(_Negotiation):
             wanted.bits,
             wanted.lifetime,
             wanted.policy,
+            wanted.activation,
             nodes,
             nonce,
             b"" if kem is None else kem.public,
@@ -460,7 +463,7 @@ def check_d4(expected: D4, d4: D4) -> None:
 
 def abort(agreement: Agreement, reason: Reason) -> Abort:
     """What tells the peer, who may have the key already, that it will not be used."""
-    said = Abort(agreement.sid, reason, b"")
+    said = Abort(agreement.sid, reason.value, b"")
     return said._replace(mac=BASE.mac(_abort_key(agreement), core(said)))
 
 
