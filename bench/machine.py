@@ -51,7 +51,7 @@ def resident_mib(pid: int) -> float:
 def commit() -> str:
     """The short hash of the checked-out commit, `+` appended if the server's own files differ from it."""
     head = _git("rev-parse", "--short", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--", "kmip_server", "policy") else "")
+    return head + ("+" if _git("status", "--porcelain", "--", "kmip_server", "policy", "dscc") else "")
 
 
 def _git(*arguments: str) -> str:

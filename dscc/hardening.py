@@ -18,13 +18,24 @@ _Public = mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey
 
 class _Kind(NamedTuple):
     generate: Callable[[], _Private]
+    private: Callable[[bytes], _Private]
     public: Callable[[bytes], _Public]
     ciphertext_bytes: int
 
 
 _KINDS: Final = {
-    "mlkem768": _Kind(mlkem.MLKEM768PrivateKey.generate, mlkem.MLKEM768PublicKey.from_public_bytes, 1088),
-    "mlkem1024": _Kind(mlkem.MLKEM1024PrivateKey.generate, mlkem.MLKEM1024PublicKey.from_public_bytes, 1568),
+    "mlkem768": _Kind(
+        mlkem.MLKEM768PrivateKey.generate,
+        mlkem.MLKEM768PrivateKey.from_seed_bytes,
+        mlkem.MLKEM768PublicKey.from_public_bytes,
+        1088,
+    ),
+    "mlkem1024": _Kind(
+        mlkem.MLKEM1024PrivateKey.generate,
+        mlkem.MLKEM1024PrivateKey.from_seed_bytes,
+        mlkem.MLKEM1024PublicKey.from_public_bytes,
+        1568,
+    ),
 }
 KEMS: Final = frozenset(_KINDS)
 
@@ -40,12 +51,20 @@ class Encapsulated(NamedTuple):
 
 
 class KemKey:
-    """A key that is used once: its public half is sent, and what comes back is opened."""
+    """A key that is used once: its public half is sent, and what comes back is opened.
 
-    def __init__(self, kind: str) -> None:
+    From its `seed` (64 bytes, as secret as the key) it is made again, by a device that crashed before the answer came.
+    """
+
+    def __init__(self, kind: str, seed: bytes | None = None) -> None:
         self._size = _KINDS[kind].ciphertext_bytes
-        self._private = _KINDS[kind].generate()
+        self._private = _KINDS[kind].generate() if seed is None else _KINDS[kind].private(seed)
         self.public = self._private.public_key().public_bytes_raw()
+
+    @property
+    def seed(self) -> bytes:
+        """What the key is made of."""
+        return self._private.private_bytes_raw()
 
     def open(self, ciphertext: bytes) -> bytes:
         """The secret. Raises DsccError (MALFORMED) for a ciphertext of another size."""

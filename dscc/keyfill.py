@@ -144,7 +144,7 @@ class NodeKeyfill:
         secret, ciphertext = (NOTHING, b"") if encapsulated is None else encapsulated
         self._suite, self._chain, self._ended = suite_named(chain.suite), chain, False
         self.t2 = T2(
-            t1.stage, t1.ratchet, mode, workflow, approval, nonce, ciphertext, tuple(node for node, _ in pieces)
+            t1.stage, t1.ratchet, mode.value, workflow, approval, nonce, ciphertext, tuple(node for node, _ in pieces)
         )
         mixed = Secrets(
             secret,

@@ -189,6 +189,7 @@ class D1(NamedTuple):
     """Initiator to responder: what for, over which nodes; `chain` is how long their pair chain is.
 
     `lifetime`: seconds that the key is wanted for, 0 for as long as the nodes grant.
+    `activation` is when both begin to use the key, in POSIX seconds; 0: at once.
     """
 
     suites: Names
@@ -199,6 +200,7 @@ class D1(NamedTuple):
     bits: Count
     lifetime: Count
     policy: Name
+    activation: Count
     nodes: Names
     nonce: Nonce
     ek: Octets
@@ -291,6 +293,14 @@ class Receipt(NamedTuple):
     sid: Digest
     kid: Identifier
     agreed: Count
+
+
+@message(53)
+class LocatedRequest(NamedTuple):
+    """Device to its node: the same, where the other device asks another node. `asked` is a ShareRequest."""
+
+    other: Name
+    asked: Octets
 
 
 # Groups.
@@ -433,3 +443,58 @@ class Kept(NamedTuple):
 
     kind: Name
     body: Blob
+
+
+# Nodes among themselves, in the session of their link.
+
+
+@message(80)
+class Revocation(NamedTuple):
+    """A device or a key was revoked at the node `origin`, as its revocation of this number. `at`: POSIX seconds."""
+
+    origin: Name
+    number: Count
+    kind: Name
+    subject: Sentence
+    reason: Sentence
+    author: Name
+    at: Count
+
+
+@message(81)
+class Deposit(NamedTuple):
+    """A piece of a secret for a device, which fetches it itself: a step that comes over several paths."""
+
+    device: Name
+    of: Name
+    ratchet: Count
+    piece: Nonce
+
+
+@message(82)
+class LinkKeyRequest(NamedTuple):
+    """The node with the higher name to the other one: begin a step of the link, which gives both a key."""
+
+
+@message(83)
+class LinkKeyMade(NamedTuple):
+    """The answer: the step that gave it."""
+
+    step: Count
+
+
+@message(84)
+class Located(NamedTuple):
+    """The first device's node to the second one's: both give this share, made of the link's key of this step."""
+
+    sid: Digest
+    initiator: Name
+    responder: Name
+    purpose: Name
+    algorithm: Name
+    bits: Count
+    step: Count
+    policy_version: Count
+    policy_digest: Digest
+    lifetime: Count
+    uses: Count

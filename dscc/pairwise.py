@@ -20,7 +20,7 @@ happened in both directions, they have different ones of one number. The one bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -92,6 +92,8 @@ class Wanted(NamedTuple):
     algorithm: str = "AES"
     policy: str = ""
     lifetime: int = 0
+    activation: int = 0
+    """When both begin to use it, in POSIX seconds; 0: at once."""
 
 
 class Agreement(NamedTuple):
@@ -164,7 +166,7 @@ class _Negotiation:
         self._chosen  # noqa: B018 - there is none before D2
         d1 = self._d1
         return ShareRequest(
-            self.sid, d1.initiator, d1.responder, self.role, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
+            self.sid, d1.initiator, d1.responder, self.role.value, d1.purpose, d1.algorithm, d1.bits, d1.lifetime
         )
 
     def on_share(self, node: str, share: ShareResponse) -> None:
@@ -213,7 +215,7 @@ class _Negotiation:
             kid=derived.key("kid", KID_BYTES),
             initiator=d1.initiator,
             responder=d1.responder,
-            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, d1.lifetime),
+            wanted=Wanted(d1.purpose, d1.bits, d1.algorithm, d1.policy, d1.lifetime, d1.activation),
             key=derived.key(f"key {d1.purpose}", d1.bits // 8),
             chain=PairChain(d2.chain + 1, derived.key("pair next")),
             nodes=nodes,
@@ -258,13 +260,14 @@ class Initiator(_Negotiation):
             wanted.bits,
             wanted.lifetime,
             wanted.policy,
+            wanted.activation,
             nodes,
             nonce,
             b"" if kem is None else kem.public,
             index,
             b"",
         )
-        self.d1 = asked._replace(mac=_chain_mac(chains, index, "pair d1", core(asked)))
+        self.d1 = asked._replace(mac=_chain_mac(chains, index, "pair d1", lambda: core(asked)))
         _check_wanted(self.d1, limits)
 
     def on_d2(self, d2: D2) -> None:
@@ -274,7 +277,7 @@ class Initiator(_Negotiation):
         if d2.suite not in self.d1.suites or not set(d2.nodes) <= set(self.d1.nodes):
             raise DsccError(Reason.UNSUPPORTED, "the peer chose what was not offered")
         _check_chosen(d2, self._limits, self._chains)
-        _check_chain_mac(self._chains, d2.chain, "pair d2", enc(transcript(self.d1), core(d2)), d2.mac)
+        _check_chain_mac(self._chains, d2.chain, "pair d2", lambda: enc(transcript(self.d1), core(d2)), d2.mac)
         if bool(d2.ct) != (self._kem is not None):
             raise DsccError(Reason.UNSUPPORTED, "the peer left out the encapsulated secret")
         if self._kem is not None:
@@ -342,7 +345,7 @@ class Responder(_Negotiation):
             b"",
         )
         _check_chosen(chosen, limits, chains)
-        self.d2 = chosen._replace(mac=_chain_mac(chains, index, "pair d2", enc(transcript(d1), core(chosen))))
+        self.d2 = chosen._replace(mac=_chain_mac(chains, index, "pair d2", lambda: enc(transcript(d1), core(chosen))))
         self._agreed(d1, self.d2)
 
     def on_d3(self, d3: D3) -> tuple[Agreement, D4] | Subset:
@@ -442,17 +445,19 @@ def _is_chain_mac(chain: PairChain, d1: D1) -> bool:
     return compare_digest(BASE.mac(BASE.expand(chain.secret, "pair d1"), core(d1)), d1.mac)
 
 
-def _chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes) -> bytes:
+def _chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: Callable[[], bytes]) -> bytes:
     chain = chains.get(index)
     if chain is None or not index:
         return b""
-    return BASE.mac(BASE.expand(chain.secret, label), body)
+    return BASE.mac(BASE.expand(chain.secret, label), body())
 
 
-def _check_chain_mac(chains: Mapping[int, PairChain], index: int, label: str, body: bytes, mac: bytes) -> None:
+def _check_chain_mac(
+    chains: Mapping[int, PairChain], index: int, label: str, body: Callable[[], bytes], mac: bytes
+) -> None:
     chain = chains.get(index)
     if chain is not None and index:
-        BASE.check(BASE.expand(chain.secret, label), body, mac, label[-2:].upper())
+        BASE.check(BASE.expand(chain.secret, label), body(), mac, label[-2:].upper())
 
 
 def check_d4(expected: D4, d4: D4) -> None:
@@ -463,7 +468,7 @@ def check_d4(expected: D4, d4: D4) -> None:
 
 def abort(agreement: Agreement, reason: Reason) -> Abort:
     """What tells the peer, who may have the key already, that it will not be used."""
-    said = Abort(agreement.sid, reason, b"")
+    said = Abort(agreement.sid, reason.value, b"")
     return said._replace(mac=BASE.mac(_abort_key(agreement), core(said)))
 
 

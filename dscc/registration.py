@@ -80,7 +80,7 @@ class DeviceRegistration:
         self._token, self._kem, self._suites = token, kem, suites
         self._keys: _Bootstrap | None = None
         public = b"" if kem is None else kem.public
-        asked = R1(suites, mode, token.token_id, device, node, attributes, nonce, public, b"")
+        asked = R1(suites, mode.value, token.token_id, device, node, attributes, nonce, public, b"")
         self.r1 = asked._replace(mac=_offer_mac(token, asked))
 
     def on_r2(self, r2: R2) -> R3:

@@ -4,13 +4,14 @@ A message is an array of its number and its fields, in their order. What is auth
 canonical encoding of the same fields (`core`, `transcript`), so that it does not matter how CBOR was written.
 
 Of CBOR only this is read: numbers, byte strings, texts, and arrays of them, each with its length in front, three deep.
-A general decoder also follows tags, among them references to what came before, by which 200 bytes unfold to gigabytes.
+Tags are refused: among them are references to what came before, by which 200 bytes unfold to gigabytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from io import BytesIO
 from struct import Struct
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
@@ -26,8 +27,6 @@ _header = Struct(">IB")
 _int64 = Struct(">q").pack
 _DEEPEST: Final = 3
 """A message, a list in it, and the pairs of that."""
-_ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
-_SIMPLE: Final = {20: False, 21: True, 22: None}
 
 
 class FrameKind(IntEnum):
@@ -164,9 +163,7 @@ def decode(data: bytes) -> Message:
     """Any message. Raises DsccError (MALFORMED) that names the message and the field."""
     if len(data) > FRAME_BYTES:
         raise DsccError(Reason.MALFORMED, f"a message has at most {FRAME_BYTES} bytes")
-    items, end = _read(data, 0, _DEEPEST)
-    if end != len(data):
-        raise DsccError(Reason.MALFORMED, "bytes are left over behind the message")
+    items = _read(data)
     if type(items) is not tuple or not items or type(items[0]) is not int or items[0] not in _BY_NUMBER:
         raise DsccError(Reason.MALFORMED, "a message is an array that starts with its number")
     kind, values = _BY_NUMBER[items[0]], items[1:]
@@ -190,48 +187,49 @@ def expect(wanted: type[_M], said: Message) -> _M:
     return said
 
 
-def _read(data: bytes, at: int, deep: int) -> tuple[Any, int]:
-    """The item of CBOR (RFC 8949 s3) that begins at a byte, and where the next one does. `deep`: arrays, at most."""
-    if at >= len(data):
-        raise DsccError(Reason.MALFORMED, "the message ends too soon")
-    major, argument = data[at] >> 5, data[at] & 31
-    if major == 7 and argument in _SIMPLE:
-        return _SIMPLE[argument], at + 1
-    start = at + 1
-    if argument >= 24:
-        size = _ARGUMENT_BYTES.get(argument, len(data))
-        argument, start = int.from_bytes(data[start : start + size], "big"), start + size
-    left = len(data) - start
-    if major in (0, 1) and left >= 0:
-        return (-1 - argument if major else argument), start
-    if major in (2, 3) and argument <= left:
-        end = start + argument
-        return (data[start:end] if major == 2 else _text_of(data[start:end])), end
-    if major == 4 and argument <= left and deep:
-        values = []
-        for _ in range(argument):
-            value, start = _read(data, start, deep - 1)
-            values.append(value)
-        return tuple(values), start
-    raise DsccError(Reason.MALFORMED, "not what messages are made of: numbers, bytes, texts, arrays of known length")
+def _refuse(*_: object) -> Any:
+    raise ValueError("a message has no tags")
 
 
-def _text_of(data: bytes) -> str:
+_TAGS: Final = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+"""The tags that cbor2 would follow if it were not told otherwise; all others come to `tag_hook`."""
+_STRICT: Final[dict[str, Any]] = {
+    "immutable": True,
+    "max_depth": _DEEPEST,
+    "allow_indefinite": False,
+    "semantic_decoders": dict.fromkeys(_TAGS, _refuse),
+    "tag_hook": _refuse,
+}
+
+
+def _read(data: bytes) -> Any:
+    """One item of CBOR (RFC 8949): arrays of known length, numbers, bytes and texts, and nothing that they refer to."""
+    stream = BytesIO(data)
     try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise DsccError(Reason.MALFORMED, "a text is not UTF-8") from None
+        found = cbor2.load(stream, **_STRICT)
+    except (cbor2.CBORError, ValueError) as error:
+        raise DsccError(Reason.MALFORMED, f"not what messages are made of: {type(error).__name__}") from None
+    if stream.tell() != len(data):
+        raise DsccError(Reason.MALFORMED, "bytes are left over behind the message")
+    return found
 
 
 def _canonical(value: Any) -> bytes:
-    # A member of an enumeration is the text or the number that it stands for: so it is on the wire.
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, int):
-        return _int64(value)
-    return enc(*map(_canonical, value))
+    made = _CANONICAL.get(type(value))
+    if made is None:
+        # A member of an enumeration is the text or the number that it stands for: so it is on the wire.
+        made = next((each for kind, each in _CANONICAL.items() if isinstance(value, kind)), None)
+    if made is None:
+        raise TypeError(f"{type(value).__name__} is no field of a message")
+    return made(value)
+
+
+_CANONICAL: Final[dict[type, Callable[[Any], bytes]]] = {
+    bytes: lambda value: value,
+    str: str.encode,
+    int: _int64,
+    tuple: lambda value: enc(*map(_canonical, value)),
+}
 
 
 def transcript(said: Message) -> bytes:

@@ -12,6 +12,9 @@ from sqlalchemy import Connection, insert, select
 from dscc.node.schema import audit
 
 _GENESIS = bytes(32)
+_HEAD = "the last audit record"
+_LAST = select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
+_ADDING = insert(audit)
 _MOST = 512
 
 
@@ -28,17 +31,30 @@ class Entry(NamedTuple):
 
 def record(connection: Connection, *entries: Entry) -> None:
     """Put entries on record, in the caller's transaction, which writes."""
-    last = connection.execute(
-        select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
-    ).first()
-    sequence, before = (0, _GENESIS) if last is None else (last.sequence, last.digest)
+    sequence, before = _head(connection)
     rows = []
     for entry in entries:
         sequence += 1
         bounded = entry._replace(**{name: text[:_MOST] for name, text in entry._asdict().items() if name != "at"})
         before = _digest(before, sequence, bounded)
         rows.append({**bounded._asdict(), "sequence": sequence, "digest": before})
-    connection.execute(insert(audit), rows)
+    connection.execute(_ADDING, rows)
+    connection.info[_HEAD] = connection.get_transaction(), (sequence, before)
+
+
+def forget(connection: Connection) -> None:
+    """What was put on record since a savepoint was taken back."""
+    connection.info.pop(_HEAD, None)
+
+
+def _head(connection: Connection) -> tuple[int, bytes]:
+    """The last record. Nobody else writes while a transaction writes: it is looked up once in each."""
+    transaction, head = connection.info.get(_HEAD, (None, None))
+    if head is None or transaction is not connection.get_transaction():
+        last = connection.execute(_LAST).first()
+        head = (0, _GENESIS) if last is None else (last.sequence, last.digest)
+    found: tuple[int, bytes] = head
+    return found
 
 
 def problems(connection: Connection) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dscc.errors import DsccError, Reason
@@ -161,6 +161,11 @@ def known(connection: Connection, name: str) -> Device | None:
     return None if row is None else _device(row)
 
 
+def elsewhere(name: str, stage: str) -> Device:
+    """A device that is registered at another node, which vouches for its stage: what the policy sees of it here."""
+    return Device(name, "", 0, stage, 0, {}, 0, "", None, None, 0)
+
+
 def every(connection: Connection) -> list[Device]:
     """All devices, by name."""
     return [_device(row) for row in connection.execute(select(schema.devices).order_by(schema.devices.c.name))]
@@ -232,14 +237,32 @@ def note_transition(
     record(connection, Entry(now, author, "Device Stage", name, "done", words))
 
 
+def set_apart_as_clone(connection: Connection, name: str, now: int) -> None:
+    """Put a device whose chain was behind into quarantine: it was restored from a backup, or there are two of it."""
+    device = find(connection, name)
+    if device.stage != workflows.QUARANTINE:
+        move(connection, device, workflows.QUARANTINE, now, name, detail="its chain was an epoch behind: a clone?")
+
+
 def transitions_of(connection: Connection, name: str) -> Sequence[Row[Any]]:
     """All stages that a device has taken, in their order."""
     table = schema.transitions
     return connection.execute(select(table).where(table.c.device == name).order_by(table.c.number)).all()
 
 
+_BY_NAME: Final = select(schema.devices).where(schema.devices.c.name == bindparam("name"))
+_TWO: Final = select(schema.devices).where(schema.devices.c.name.in_([bindparam("one"), bindparam("other")]))
+
+
 def _row(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(schema.devices).where(schema.devices.c.name == name)).first()
+    return connection.execute(_BY_NAME, {"name": name}).first()
+
+
+def pair(connection: Connection, one: str, other: str) -> tuple[Device | None, Device | None]:
+    """Two devices, each as far as it is known."""
+    rows = connection.execute(_TWO, {"one": one, "other": other})
+    found = {row.name: _device(row) for row in rows}
+    return found.get(one), found.get(other)
 
 
 def _device(row: Row[Any]) -> Device:

@@ -65,6 +65,17 @@ chains = Table(
     Column("sealed_chain", LargeBinary, nullable=False),
 )
 
+links = Table(
+    "links",
+    metadata,
+    # The state from which the link's keys come (dscc.links.chain). The session that carries its messages has a chain
+    # above.
+    Column("node", Text, primary_key=True),
+    Column("sealed_link", LargeBinary, nullable=False),
+    # The secret of the source that needs no other one (dscc.links.local).
+    Column("sealed_psk", LargeBinary, nullable=False),
+)
+
 transitions = Table(
     "transitions",
     metadata,

@@ -53,7 +53,7 @@ class Shares:
         if device != named(asked) or asked.initiator == asked.responder:
             raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
         self._expire(now)
-        what = (asked.initiator, asked.responder, asked.purpose, asked.algorithm, asked.bits)
+        what = _what(asked)
         held = self._held.get(asked.sid)
         if held is None:
             if len(self._held) >= MOST_SHARES:
@@ -64,6 +64,29 @@ class Shares:
             raise DsccError(Reason.SID_MISMATCH, "the two do not want the same under this session identifier")
         self._held[asked.sid] = held._replace(roles=held.roles | {asked.role})
         return held.share, held.grant
+
+    def hold(self, asked: ShareRequest, grant: Grant, now: float, share: bytes) -> None:
+        """Hold a share that was made with another node, for the two whom the request names.
+
+        Raises DsccError: SID_MISMATCH if one is held for this session already, BUSY if there are too many.
+        """
+        self._expire(now)
+        if asked.sid in self._held:
+            raise DsccError(Reason.SID_MISMATCH, "there is a share for this session already")
+        if len(self._held) >= MOST_SHARES:
+            raise DsccError(Reason.BUSY, "too many sessions are under way")
+        self._held[asked.sid] = _Held(_what(asked), share, grant, frozenset(), now + SHARE_SECONDS)
+
+    def held(self, device: str, asked: ShareRequest, now: float) -> tuple[bytes, Grant]:
+        """A share that is held. Raises DsccError: NOT_AUTHENTIC as `release`, WAITING if it is not there yet."""
+        self._expire(now)
+        found = self._held.get(asked.sid)
+        if found is None:
+            raise DsccError(Reason.WAITING, "the other device's node has not told of this session yet; ask again")
+        if device != named(asked) or found.what != _what(asked):
+            raise DsccError(Reason.NOT_AUTHENTIC, "that is not what the session is for")
+        self._held[asked.sid] = found._replace(roles=found.roles | {asked.role})
+        return found.share, found.grant
 
     def done(self, sid: bytes, device: str) -> None:
         """A device has what it needs. The share is erased when both have said so."""
@@ -77,13 +100,20 @@ class Shares:
         else:
             del self._held[sid]
 
+    def peer_of(self, sid: bytes, device: str) -> str | None:
+        """With whom a device is in a session; None if it is in none of this identifier."""
+        held = self._held.get(sid)
+        if held is None or device not in held.what[:2]:
+            return None
+        return held.what[1] if device == held.what[0] else held.what[0]
+
     def forget(self, device: str) -> None:
         """Erase every share of a device that was revoked."""
         for sid in [sid for sid, held in self._held.items() if device in held.what[:2]]:
             del self._held[sid]
 
     def mismatched(self, now: float) -> list[tuple[str, str]]:
-        """Initiators and responders of sessions that one of the two alone has asked for, and that are about to expire."""
+        """Initiators and responders of sessions about to expire that one of the two alone has asked for."""
         return [held.what[:2] for held in self._held.values() if len(held.roles) == 1 and held.expires_at - now < 1]
 
     def __len__(self) -> int:
@@ -95,6 +125,10 @@ class Shares:
             if held.expires_at > now:
                 return
             del self._held[sid]
+
+
+def _what(asked: ShareRequest) -> tuple[str, str, str, str, int]:
+    return asked.initiator, asked.responder, asked.purpose, asked.algorithm, asked.bits
 
 
 def named(asked: ShareRequest) -> str:

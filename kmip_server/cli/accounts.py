@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 
 if TYPE_CHECKING:
     from kmip_server.storage.database import Database

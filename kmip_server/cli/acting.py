@@ -13,8 +13,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from console.output import CommandError, ask_secret
 from kmip_server.cli.accounts import open_database, running
-from kmip_server.cli.output import CommandError, ask_secret
 
 if TYPE_CHECKING:
     import typer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.output import Json, print_json, print_table, shown_time
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import Json, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
     from policy.approvals import ApprovalRequest

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from console.output import Json, moment, print_json, print_table, printable, progress, shown_time
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import Json, moment, print_json, print_table, printable, progress, shown_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from console.output import CommandError
 from kmip_server.cli.acting import administering
 from kmip_server.cli.audit_formats import described
-from kmip_server.cli.output import CommandError
 from kmip_server.identity.pki import write_file
 from kmip_server.storage import audit_chain, audit_log
 from kmip_server.storage.audit_tree import AuditTree, TreeBroken, store

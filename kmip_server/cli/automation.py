@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from console.output import Json, moment, print_json, print_table
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import Json, moment, print_json, print_table
 
 automation = typer.Typer(help="The automatic rules of the policy.", no_args_is_help=True)
 
@@ -38,8 +38,8 @@ def run(
 
       kmip-server automation run /var/lib/kmip --dry-run --at 2027-03-01
     """
+    from console import logs
     from kmip_server.automating.automation import DONE, WOULD_BE_DONE, Automation
-    from kmip_server.cli import logs
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.identity.directory import Directory as Known
     from kmip_server.opening import open_engine

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.output import Json, print_json, progress
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import Json, print_json, progress
 
 if TYPE_CHECKING:
     from kmip_server.config import Settings

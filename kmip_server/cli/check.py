@@ -6,9 +6,9 @@ from contextlib import closing
 
 import typer
 
+from console.output import Json, print_json, printable, progress
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import Json, print_json, printable, progress
 
 
 def check(directory: Directory, as_json: Json = False) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from console.output import CommandError, Json, ask_secret, print_json, print_table
 from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name
 from kmip_server.cli.acting import Administration, administering
-from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
 
 if TYPE_CHECKING:
     from kmip_server.config import Settings

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 
 _SIZE_LIMIT = 64 << 20
 _NOISE = re.compile(r"\s|0[xX]|[:,|]")

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from console.output import CommandError, Json, print_json, print_table, shown_time
 from kmip_server.cli.accounts import Directory, checked_name
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
 
 devices = typer.Typer(help="Devices, and the stages of their workflows.", no_args_is_help=True)
 

@@ -22,8 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from console.output import CommandError
 from kmip_server.cli.master_key import PASSPHRASE_MODE, open_master_key
-from kmip_server.cli.output import CommandError
 from kmip_server.config import Settings
 from kmip_server.identity.pki import PkiError, load_certificates
 from kmip_server.storage import schema

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import typer
 
+from console.output import Json, print_json, print_table, progress
 from kmip_server.cli.accounts import Directory
-from kmip_server.cli.output import Json, print_json, print_table, progress
 
 
 def doctor(directory: Directory, as_json: Json = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 from policy.parameters import FIELDS, Parameters
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from console.output import CommandError, Json, print_json, printable
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import Administration, administering
-from kmip_server.cli.output import CommandError, Json, print_json, printable
 
 if TYPE_CHECKING:
     from kmip_server.cli.policy_files import OperationPolicies

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kmip_server.cli.output import CommandError, ask_secret, progress
+from console.output import CommandError, ask_secret, progress
 from kmip_server.cli.staging import refuse_initialised, staged
 
 if TYPE_CHECKING:

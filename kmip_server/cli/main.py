@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from console.output import printable
 from kmip_server.cli.approvals import approvals
 from kmip_server.cli.audit import audit
 from kmip_server.cli.automation import automation
@@ -24,7 +25,6 @@ from kmip_server.cli.doctor import doctor
 from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
 from kmip_server.cli.notifications import notifications
-from kmip_server.cli.output import printable
 from kmip_server.cli.policy import policy
 from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
@@ -87,7 +87,7 @@ app.command()(decode)
 
 _REFUSALS: Final = frozenset(
     {
-        "kmip_server.cli.output.CommandError",
+        "console.output.CommandError",
         "kmip_server.config.ConfigurationError",
         "kmip_server.identity.pki.PkiError",
         "kmip_server.storage.accounts.AccountError",

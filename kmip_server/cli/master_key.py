@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from kmip_server.cli.output import CommandError, ask_secret
+from console.output import CommandError, ask_secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from console.output import CommandError, Json, print_json, print_table, shown_time
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import CommandError, Json, print_json, print_table, shown_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

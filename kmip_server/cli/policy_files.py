@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 from kmip_server.config import FILE_NAME, RETIRED
 
 if TYPE_CHECKING:

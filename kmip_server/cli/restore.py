@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
+from console.output import CommandError, Json, print_json, progress
 from kmip_server.cli.accounts import open_database
 from kmip_server.cli.acting import account
 from kmip_server.cli.backup import File
-from kmip_server.cli.output import CommandError, Json, print_json, progress
 from kmip_server.cli.staging import refuse_initialised, staged
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 
 if TYPE_CHECKING:
     import socket
@@ -48,7 +48,7 @@ def serve(
 
     import structlog
 
-    from kmip_server.cli import logs
+    from console import logs
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.workers import Supervisor, serve_alone
     from kmip_server.config import Settings

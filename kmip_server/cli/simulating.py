@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kmip_server.cli.output import progress
+from console.output import progress
 
 if TYPE_CHECKING:
     from kmip_server.storage.connection import HeldConnection

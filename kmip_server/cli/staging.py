@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 
 _MARKS: Final = ("server.toml", "pki", "clients", "master.key", "kmip.db", "kmip.db-wal", "kmip.db-shm")
 """What a server directory consists of; one with a server.toml is complete."""

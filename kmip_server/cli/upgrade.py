@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from console.output import CommandError, progress
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering, permitted_record
-from kmip_server.cli.output import CommandError, progress
 
 if TYPE_CHECKING:
     from kmip_server.config import Settings

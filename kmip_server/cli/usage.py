@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.output import CommandError, Json, print_json, print_table, progress
 from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import CommandError, Json, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from policy.prices import Line, PriceList

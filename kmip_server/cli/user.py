@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from console.output import CommandError, Json, ask_secret, print_json, print_table
 from kmip_server.cli.accounts import Directory, Groups, checked_groups, checked_name
 from kmip_server.cli.acting import administering
-from kmip_server.cli.output import CommandError, Json, ask_secret, print_json, print_table
 
 user = typer.Typer(help="User names and passwords, as a second factor beside the certificate.", no_args_is_help=True)
 

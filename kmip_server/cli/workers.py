@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 import structlog
 from twisted.internet.posixbase import PosixReactorBase
 
-from kmip_server.cli.output import CommandError
+from console.output import CommandError
 from kmip_server.listeners.budget import ConnectionBudget
 from kmip_server.listeners.edge import Edge, Port
 from kmip_server.listeners.handover import MESSAGE_BYTES, NUMBER, Receiver, Word, hand_over, pair, report_failure

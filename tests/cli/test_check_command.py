@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from kmip_server.cli.output import printable
+from console.output import printable
 from kmip_server.config import Settings
 from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import open_key_file

@@ -50,8 +50,8 @@ def test_another_message_is_out_of_order() -> None:
         ([42, bytes(48), ["n"] * 17, bytes(48), b""], "D3.nodes has to be at most 16"),
         ([999], "an array that starts with its number"),
         ([], "an array that starts with its number"),
-        ({"a": 1}, "not what messages are made of"),
-        ([20, "meter-7", "n1", "p", 2, 7, bytes(32), {}], "not what messages are made of"),
+        ({"a": 1}, "an array that starts with its number"),
+        ([20, "meter-7", "n1", "p", 2, 7, bytes(32), {}], "M1.mac has to be"),
         ([20, "m\u00e9" * 32, "n1", "p", 2, 7, bytes(32), b""], "M1.device has to be a printable text of at most 64"),
         ([20, "a\nb", "n1", "p", 2, 7, bytes(32), b""], "M1.device has to be a printable text"),
     ],
@@ -110,6 +110,13 @@ def test_what_is_authenticated_is_the_fields_and_not_how_they_were_written() -> 
     one = D3(bytes(48), ("a", "bc"), bytes(48), b"")
     assert core(one) != core(one._replace(nodes=("ab", "c")))
     assert transcript(M3(b"x" * 32)) != transcript(Contribution("", 0, b"x" * 32))
+
+
+def test_a_member_of_an_enumeration_is_authenticated_as_the_text_that_is_read() -> None:
+    said = SAID._replace(stage=Reason.GLARE)
+    assert core(said) == core(decode_as(M1, encode(said)))
+    with pytest.raises(TypeError):
+        core(SAID._replace(epoch=None))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.tuples(st.sampled_from(FrameKind), st.binary(min_size=1, max_size=50)), max_size=5), st.data())

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
 
-from kmip_server.cli import logs
+from console import logs
 from kmip_server.cli.workers import Supervisor, serve_alone
 from kmip_server.listeners.edge import Port
 from kmip_server.listeners.handler import Reply

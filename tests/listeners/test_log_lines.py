@@ -13,7 +13,7 @@ import sys
 import structlog
 from twisted.internet.defer import fail
 from twisted.logger import Logger
-from kmip_server.cli import logs
+from console import logs
 
 logs.configure(sys.argv[1], "info")
 log = structlog.stdlib.get_logger("test")

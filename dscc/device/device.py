@@ -1,0 +1,395 @@
+"""The SDK: a device in a folder, for asyncio programs (and Twisted ones, on its asyncio reactor).
+
+    device = await Device.enrol(folder, "dscc-enrol:v1?...")     once
+    await device.advance()                                       until it is at the last stage
+    key = await device.negotiate("meter-8", "192.0.2.8:7400")
+    await device.close()
+
+One process at a time has a folder open. Its limits are in DIR/device.toml (config.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dscc.device import registering
+from dscc.device.advancing import Advance, take_step
+from dscc.device.clock import Clock, SystemClock
+from dscc.device.config import DEFAULT, FILE_NAME, Config, read_config
+from dscc.device.direct import Direct, Listener
+from dscc.device.groups import Groups, Tell
+from dscc.device.initiating import Initiating
+from dscc.device.keys import Key, key_of, to_process, to_protect
+from dscc.device.link import NodeLink
+from dscc.device.records import Held
+from dscc.device.resources import Resources
+from dscc.device.responding import Responding
+from dscc.device.state import State
+from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key, write_once
+from dscc.enrolment import Address, EnrolmentCode, StepCode, read_address, read_enrolment
+from dscc.errors import DsccError, Reason
+from dscc.keyfill import KeyfillMode
+from dscc.messages import (
+    D1,
+    D3,
+    Abort,
+    Acknowledged,
+    Done,
+    Event,
+    Fetch,
+    Keep,
+    Kept,
+    RevokeKey,
+    Route,
+    Routed,
+    Sealed,
+    Status,
+    StatusRequest,
+)
+from dscc.pairwise import KeyState, Wanted
+
+_POLL_SECONDS: Final = 2.0
+_ENDS: Final = {"key compromise": KeyState.COMPROMISED}
+"""What becomes of a key that is revoked, by the reason; Deactivated for every other one."""
+
+
+def nobody(_who: str, _what: str) -> None:
+    """Tell nobody."""
+
+
+class Device:
+    """An open device. Close it, or use it as an asynchronous context manager."""
+
+    def __init__(self, folder: Path, state: State, config: Config, clock: Clock) -> None:
+        self.folder, self.config, self.clock = folder, config, clock
+        self._state = state
+        self._links: dict[str, NodeLink] = {}
+        self._resources = Resources(state, self._links, config, clock)
+        self._direct = Direct()
+        self._initiating = Initiating(self._resources, self._direct)
+        self._responding = Responding(self._resources, self._initiating.is_past_d2, self._on_key)
+        self._initiating.responding = self._responding
+        self.groups = Groups(self._resources, self._direct, self._pair_key)
+        """Its groups."""
+        self.groups.on_left = lambda group, member: self._later(self._left(group, member))
+        self._listener: Listener | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._link_nodes()
+
+    @classmethod
+    async def enrol(
+        cls,
+        folder: Path | str,
+        code: str | EnrolmentCode,
+        *,
+        attributes: tuple[tuple[str, str], ...] = (),
+        passphrase: bytes | None = None,
+        clock: Clock | None = None,
+    ) -> Device:
+        """Make a device in a folder, and register it at the nodes of its code; the same again goes on where it was.
+
+        Raises DsccError: a node refused, or was not reached; what is there stays there.
+        """
+        read = read_enrolment(code) if isinstance(code, str) else code
+        folder = Path(folder)
+        create_folder(folder)
+        if not (folder / KEY_FILE).exists():
+            create_key(folder, passphrase)
+        if not (folder / FILE_NAME).exists():
+            write_once(folder / FILE_NAME, DEFAULT.encode())
+        state = State(folder, open_key(folder, passphrase))
+        try:
+            config = read_config(folder)
+            registering.begin(state, read, attributes)
+            short_strings = await registering.register_all(state)
+        except BaseException:
+            state.close()
+            raise
+        device = cls(folder, state, config, clock or SystemClock())
+        device.short_strings = short_strings
+        return device
+
+    @classmethod
+    def open(cls, folder: Path | str, *, passphrase: bytes | None = None, clock: Clock | None = None) -> Device:
+        """Open a device, in a running event loop. Raises FolderError."""
+        folder = Path(folder)
+        key = open_key(folder, passphrase)
+        config = read_config(folder)
+        state = State(folder, key)
+        if not any(record.present for record in state.nodes.values()):
+            state.close()
+            raise FolderError(f"the device in {folder} is registered nowhere: enrol it with its code again")
+        return cls(folder, state, config, clock or SystemClock())
+
+    on_change: Callable[[], None] = staticmethod(lambda: None)
+    """Called when there is a new key, or a node has said that something is revoked."""
+    short_strings: Mapping[str, str] = {}
+    """What administrators compare with the nodes' after an enrolment without tokens (ota-tofu), by node."""
+
+    async def __aenter__(self) -> Device:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End sessions and connections, and free the folder."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        self._responding.close()
+        self._direct.close()
+        for link in self._links.values():
+            link.close()
+        # Tasks that were cancelled, and transports that were aborted, end in this turn of the loop.
+        await asyncio.sleep(0)
+        self._state.close()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._state.name
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """Its stage, by node."""
+        return {node: record.stage for node, record in self._state.nodes.items()}
+
+    # Nodes. -----------------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Have sessions with all nodes that are reached, and keep them: what nodes say of their own accord is heard."""
+        for link in self._links.values():
+            link.keep_open()
+        await asyncio.gather(*[link.ready() for link in self._links.values()], return_exceptions=True)
+
+    async def node_status(self, node: str) -> Status:
+        """How the device stands with a node. Raises DsccError."""
+        said = await self._link(node).request(Status, StatusRequest())
+        record = self._state.nodes[node]
+        region = dict(said.regions).get(node, "")
+        if region != record.region:
+            self._state.put_node(node, record._replace(region=region))
+        return said
+
+    def is_connected(self, node: str) -> bool:
+        """Whether there is a session with a node."""
+        return self._link(node).is_open
+
+    async def advance(
+        self,
+        *,
+        mode: KeyfillMode | None = None,
+        code: StepCode | None = None,
+        evidence: tuple[tuple[str, str], ...] = (),
+        again: bool = False,
+        poll_seconds: float = _POLL_SECONDS,
+        tell: Tell = nobody,
+    ) -> str:
+        """Take the next stage at the nodes where the device has taken the fewest steps; wait for who has to approve.
+
+        Answers the stage, "" if there is no next one. `mode` is what the device insists on, instead of device.toml's.
+        `again` makes the keys of the present stage anew. Raises DsccError when every node was tried.
+        """
+        ratchets = {name: record.present.ratchet for name, record in self._state.nodes.items() if record.present}
+        nodes = [name for name, ratchet in ratchets.items() if ratchet == min(ratchets.values())]
+        steps = await asyncio.gather(
+            *[self._advance(node, mode, code, evidence, again, poll_seconds, tell) for node in nodes],
+            return_exceptions=True,
+        )
+        failed = [step for step in steps if isinstance(step, BaseException)]
+        for error in failed:
+            if not isinstance(error, DsccError) or len(failed) == 1:
+                raise error
+        if failed:
+            raise DsccError(Reason.FAILED, "; ".join(str(error) for error in failed))
+        stages = {step for step in steps if isinstance(step, str)}
+        return ", ".join(sorted(stages))
+
+    async def _advance(
+        self,
+        node: str,
+        mode: KeyfillMode | None,
+        code: StepCode | None,
+        evidence: tuple[tuple[str, str], ...],
+        again: bool,
+        poll_seconds: float,
+        tell: Tell,
+    ) -> str:
+        status = await self.node_status(node)
+        stage = status.stage if again else status.next_stage
+        if not stage:
+            return ""
+        codes = code.codes if code is not None and code.stage == stage else {}
+        chosen = mode or self.config.stages.mode_of(stage)
+        wanted = Advance(stage, chosen, codes, evidence, poll_seconds, tell)
+        await take_step(self._state, self._links, node, wanted, self.clock)
+        tell(node, f"at {stage}")
+        return stage
+
+    async def keep(self, node: str, name: str, kind: str, body: bytes) -> None:
+        """Have a node keep something, sealed at rest. Raises DsccError."""
+        await self._link(node).request(Done, Keep(name, kind, body))
+
+    async def fetch(self, node: str, name: str) -> Kept:
+        """What a node keeps. Raises DsccError."""
+        return await self._link(node).request(Kept, Fetch(name))
+
+    async def route(self, node: str, service: str, body: bytes) -> bytes:
+        """The answer of a service behind a node. Raises DsccError."""
+        return (await self._link(node).request(Routed, Route(service, body), again=False)).body
+
+    # Keys. ------------------------------------------------------------------------------------------------------------
+
+    async def negotiate(
+        self,
+        peer: str,
+        address: str | Address,
+        purpose: str = "tunnel",
+        bits: int = 256,
+        *,
+        algorithm: str = "AES",
+        policy: str = "",
+        lifetime: int = 0,
+        activation: int = 0,
+        kem: bool = False,
+    ) -> Key:
+        """Agree on a key with a peer that listens at this address. Raises DsccError: why there is none.
+
+        `lifetime` in seconds, 0: the longest that is granted. `activation`: when both begin to use it, 0: at once.
+        """
+        place = read_address(address) if isinstance(address, str) else address
+        wanted = Wanted(purpose, bits, algorithm, policy, lifetime, activation)
+        held = await self._initiating.negotiate(peer, place, wanted, kem)
+        self.on_change()
+        return key_of(held)
+
+    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> Address:
+        """Answer peers; port 0 picks a free one. Raises DsccError."""
+        if self._listener is not None:
+            raise DsccError(Reason.OUT_OF_ORDER, "the device listens already")
+        listener = Listener(
+            {
+                D1: self._responding.on_d1,
+                D3: self._responding.on_d3,
+                Abort: self._responding.on_abort,
+                Sealed: self.groups.on_sealed,
+            }
+        )
+        address = await listener.start(host, port)
+        self._listener = listener
+        return address
+
+    def keys(self, peer: str | None = None, purpose: str | None = None) -> list[Key]:
+        """All keys that there are or were, with this peer, for this purpose; the latest Activation Date first."""
+        found = sorted(self.held(peer, purpose), key=lambda held: held.activates_at, reverse=True)
+        return [key_of(held) for held in found]
+
+    def key_to_protect(self, peer: str, purpose: str = "tunnel") -> Key | None:
+        """The key to encrypt with now; None if there is none, or the peer was revoked."""
+        held = to_protect(self.held(peer, purpose), self.clock.now())
+        return None if held is None else key_of(held)
+
+    def keys_to_process(self, peer: str, purpose: str = "tunnel") -> list[Key]:
+        """The keys to decrypt with now, the latest first."""
+        return [key_of(held) for held in to_process(self.held(peer, purpose), self.clock.now())]
+
+    async def revoke_key(self, kid: str, reason: str = "key compromise") -> Acknowledged:
+        """Use a key no more, here and at the peer: at once here, and there when the nodes have told it.
+
+        Answers how many nodes know of it, of how many that are needed. Raises DsccError if no node was reached.
+        """
+        held = self._state.held.get(bytes.fromhex(kid))
+        if held is None:
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
+        self._state.move([held.agreement.kid], _ENDS.get(reason, KeyState.DEACTIVATED))
+        said = RevokeKey(held.agreement.kid, held.peer, reason)
+        answers = await asyncio.gather(
+            *[self._links[node].request(Acknowledged, said) for node in held.agreement.nodes], return_exceptions=True
+        )
+        known = [answer for answer in answers if isinstance(answer, Acknowledged)]
+        if not known:
+            raise next(answer for answer in answers if isinstance(answer, BaseException))
+        return max(known)
+
+    def forget_pair(self, peer: str) -> None:
+        """Begin a new pair chain with a peer: after either of the two lost or restored its state."""
+        self._state.forget_chains(peer)
+
+    @property
+    def state(self) -> State:
+        """What is kept, for the agent."""
+        return self._state
+
+    def held(self, peer: str | None = None, purpose: str | None = None) -> list[Held]:
+        """The agreements with a peer, for a purpose, as they are kept."""
+        return [
+            held for held in self._state.held.values() if peer in (None, held.peer) and purpose in (None, held.purpose)
+        ]
+
+    async def _pair_key(self, member: str, address: Address, purpose: str) -> Held:
+        return await self._initiating.negotiate(member, address, Wanted(purpose), False)
+
+    def _on_key(self, held: Held) -> None:
+        self._initiating.on_key(held)
+        self.on_change()
+
+    # What nodes say of their own accord. ------------------------------------------------------------------------------
+
+    def _on_event(self, _node: str, event: Event) -> None:
+        """Obey at once: what is revoked is used no more, whichever node says so."""
+        if event.kind == "device-revoked":
+            self._on_device_revoked(event.subject, event.at)
+        elif event.kind == "key-revoked":
+            # Not erased, and the pair chain stays: a node that lies is not to have anything destroyed or weakened.
+            self._state.move([kid for kid in self._state.held if kid.hex() == event.subject], KeyState.DEACTIVATED)
+        self.on_change()
+
+    def _on_device_revoked(self, device: str, at: int) -> None:
+        if device in self._state.revoked:
+            return
+        self._state.put_revoked(device, at)
+        self._responding.forget_peer(device)
+        self._state.move([held.agreement.kid for held in self.held(device)], KeyState.DEACTIVATED)
+        pre_active = [held for held in self.held(device) if held.state is KeyState.PRE_ACTIVE]
+        self._state.move([held.agreement.kid for held in pre_active], KeyState.DESTROYED)
+        for name, record in self._state.groups.items():
+            if device in record.epoch.roster:
+                self._later(self._left(name, device))
+
+    async def _left(self, name: str, member: str) -> None:
+        """A member is gone: whoever leads the group, or is the next to, goes on without it."""
+        record = self._state.groups.get(name)
+        if record is None or member not in record.epoch.roster:
+            return
+        if record.leader == self.name:
+            await self.groups.remove(name, frozenset({member}), nobody)
+        elif record.leader == member and min(set(record.epoch.roster) - {member}) == self.name:
+            await self.groups.take_over(name, nobody)
+
+    def _later(self, act: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # What was refused is tried again when the leader's groups are synchronised.
+            task.exception()
+
+    def _link(self, node: str) -> NodeLink:
+        if node not in self._links:
+            raise DsccError(Reason.OUT_OF_ORDER, f"the device is registered at no node {node!r}")
+        return self._links[node]
+
+    def _link_nodes(self) -> None:
+        for name, record in self._state.nodes.items():
+            if record.present and name not in self._links:
+                self._links[name] = NodeLink(self._state, name, self._on_event)

@@ -1,0 +1,92 @@
+"""Revocations: of a device or of a key, numbered by the node where they were made, and known to so many nodes."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from dscc.messages import Revocation
+from dscc.node import registry, schema
+from dscc.node.audit import Entry, record
+from policy import workflows
+
+DEVICE: Final = "device"
+KEY: Final = "key"
+_THIS_KEY: Final = ("kind", "subject", "reason", "author", "at")
+
+
+class Standing(NamedTuple):
+    """A revocation, and the nodes that know of it."""
+
+    revocation: Revocation
+    nodes: frozenset[str]
+
+
+def revoke(
+    connection: Connection, node: str, kind: str, subject: str, reason: str, now: int, author: str
+) -> Revocation:
+    """Revoke a device or a key at this node, which tells the others of it. A device that is revoked stays so."""
+    table = schema.revocations
+    last = connection.execute(select(func.max(table.c.number)).where(table.c.origin == node)).scalar() or 0
+    said = Revocation(node, last + 1, kind, subject, reason, author, now)
+    take(connection, node, said)
+    return said
+
+
+def take(connection: Connection, node: str, said: Revocation) -> bool:
+    """Note a revocation, this node's own or another's, and obey it; whether it is a new one."""
+    values = said._asdict()
+    adding = upsert(schema.revocations).values(values).on_conflict_do_nothing()
+    if connection.execute(adding).rowcount != 1:
+        return False
+    acknowledge(connection, said, node)
+    if said.origin != node:
+        acknowledge(connection, said, said.origin)
+    if said.kind == DEVICE:
+        device = registry.known(connection, said.subject)
+        if device is not None and device.revoked_at is None:
+            detail = f"{said.reason}; by {said.origin}" if said.origin != node else said.reason
+            registry.move(connection, device, workflows.REVOKED, said.at, said.author, detail=detail)
+    record(connection, Entry(said.at, said.author, "Revocation", f"{said.kind} {said.subject}", "done", said.reason))
+    return True
+
+
+def acknowledge(connection: Connection, said: Revocation, node: str) -> None:
+    """Note that a node knows of a revocation."""
+    values = {"origin": said.origin, "number": said.number, "node": node, "at": said.at}
+    connection.execute(upsert(schema.acknowledgements).values(values).on_conflict_do_nothing())
+
+
+def acknowledged(connection: Connection, said: Revocation) -> frozenset[str]:
+    """The nodes that know of a revocation."""
+    table = schema.acknowledgements
+    these = (table.c.origin == said.origin, table.c.number == said.number)
+    return frozenset(connection.execute(select(table.c.node).where(*these)).scalars())
+
+
+def unknown_to(connection: Connection, node: str) -> list[Revocation]:
+    """The revocations that another node has not acknowledged, in their order."""
+    table, known = schema.revocations, schema.acknowledgements
+    theirs = (
+        select(known.c.number)
+        .where(known.c.origin == table.c.origin, known.c.number == table.c.number, known.c.node == node)
+        .exists()
+    )
+    rows = connection.execute(select(table).where(~theirs).order_by(table.c.origin, table.c.number))
+    return [Revocation(**row._mapping) for row in rows]
+
+
+def every(connection: Connection) -> list[Standing]:
+    """All revocations, the newest first, and who knows of them."""
+    rows = connection.execute(select(schema.revocations).order_by(schema.revocations.c.at.desc()))
+    found = [Revocation(**row._mapping) for row in rows]
+    return [Standing(said, acknowledged(connection, said)) for said in found]
+
+
+def of_key(connection: Connection, kid: bytes) -> bool:
+    """Whether a key is revoked."""
+    table = schema.revocations
+    these = (table.c.kind == KEY, table.c.subject.startswith(kid.hex()))
+    return connection.execute(select(table.c.number).where(*these).limit(1)).first() is not None

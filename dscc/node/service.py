@@ -1,0 +1,394 @@
+"""What a node does for a device that is in a session: shares, steps, receipts, revocations, and what else it asks.
+
+Each request that changes something, or gives a share, is one piece of work in a transaction (`writer.py`): in it the
+device, its peer and the policy are looked at, and it is put on record; its answer leaves after the commit. So nothing
+is answered that a revocation which was acknowledged before would have refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import structlog
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue
+from twisted.python.failure import Failure
+
+from dscc.errors import DsccError, Reason
+from dscc.keyfill import KeyfillMode, NodeKeyfill, split
+from dscc.messages import (
+    T1,
+    T3,
+    Acknowledged,
+    Deposit,
+    Done,
+    Event,
+    Fetch,
+    Keep,
+    Kept,
+    LocatedRequest,
+    Piece,
+    PieceRequest,
+    Receipt,
+    Refused,
+    Revocation,
+    RevokeKey,
+    Route,
+    Routed,
+    ShareRequest,
+    ShareResponse,
+    Status,
+    StatusRequest,
+)
+from dscc.node import bilocation, registry, revocations, schema, steps
+from dscc.node.audit import Entry, record
+from dscc.node.database import NodeDatabase
+from dscc.node.deciding import Deciding, Denied
+from dscc.node.link_keys import LinkKeys
+from dscc.node.peers import Peers
+from dscc.node.routing import route
+from dscc.node.sealing import NodeKey
+from dscc.node.settings import Settings
+from dscc.node.shares import Shares, named
+from dscc.node.steps import Step, Waiting
+from dscc.node.writer import Writer
+from dscc.primitives import NONCE_BYTES, ROOT_BYTES
+from dscc.session import Chain
+from dscc.wire import Message
+from policy import workflows
+
+_log: Final = structlog.stdlib.get_logger("dscc.node")
+_KEPT_ITEMS: Final = 1000
+"""How many things a node keeps for one device."""
+_MOST_PIECES: Final = 10_000
+_ACKNOWLEDGED_WITHIN_S: Final = 2.0
+_RECEIPT: Final = upsert(schema.receipts).on_conflict_do_nothing()
+
+
+class DeviceSession:
+    """A device that is in a session: who it is, and what is under way with it."""
+
+    def __init__(self, device: str, chain: Chain, push: Callable[[Message], None], close: Callable[[], None]) -> None:
+        self.device, self.chain = device, chain
+        self.push, self.close = push, close
+        self.step: tuple[Step, NodeKeyfill] | None = None
+
+
+class _Awaited(NamedTuple):
+    """A revocation that somebody waits for: how many nodes have to know of it, and which do."""
+
+    quorum: int
+    nodes: set[str]
+    done: Deferred[int]
+
+    def look(self) -> None:
+        """Fire if it is a quorum."""
+        if len(self.nodes) >= self.quorum and not self.done.called:
+            self.done.callback(len(self.nodes))
+
+
+class NodeService:
+    """One node's service. Its methods are called on the reactor's thread."""
+
+    def __init__(
+        self,
+        reactor: ReactorBase,
+        settings: Settings,
+        database: NodeDatabase,
+        key: NodeKey,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.reactor, self.settings, self.database, self.key = reactor, settings, database, key
+        self.deciding = Deciding(settings.key_lifetime)
+        self.writer = Writer(reactor, database, self.deciding.refresh)
+        self.peers = Peers(reactor, settings, database, key, self.writer)
+        self.peers.deposited = self._deposited
+        self.peers.acknowledged = self._acknowledged
+        self.shares = Shares()
+        self.sessions: dict[str, DeviceSession] = {}
+        self._clock = clock
+        self._pieces: dict[tuple[str, str, int], bytes] = {}
+        self._awaited: dict[tuple[str, int], _Awaited] = {}
+        self.link_keys = LinkKeys(reactor, settings, key, self.writer, self.peers.ask)
+        self.peers.link_keys = self.link_keys.answer
+        self.peers.located = partial(bilocation.take, self)
+        self._handlers: dict[type, Callable[[DeviceSession, Any], Deferred[Any]]] = {
+            ShareRequest: self._share,
+            LocatedRequest: partial(bilocation.ask, self),
+            Receipt: self._receipt,
+            T1: self._t1,
+            T3: self._t3,
+            PieceRequest: self._piece,
+            StatusRequest: self._status,
+            RevokeKey: self._revoke_key,
+            Route: self._route,
+            Keep: self._keep,
+            Fetch: self._fetch,
+        }
+
+    @property
+    def now(self) -> int:
+        """POSIX seconds."""
+        return int(self._clock())
+
+    def request(self, session: DeviceSession, said: Message) -> Deferred[Any]:
+        """The answer to a request; None for what has none. Never fails: what is refused is answered with Refused."""
+        handler = self._handlers.get(type(said))
+        if handler is None:
+            answer: Deferred[Any] = maybeDeferred(_refuse, f"{type(said).__name__} is no request")
+        else:
+            answer = maybeDeferred(handler, session, said)
+        return answer.addErrback(self._refused, session, said)
+
+    def _refused(self, failure: Failure, session: DeviceSession, said: Message) -> Deferred[Message]:
+        error = failure.value
+        if not isinstance(error, DsccError):
+            _log.error("a fault of ours", exc_info=error)
+            error = DsccError(Reason.FAILED, "the node failed; its log has more")
+        why = error.why if isinstance(error, Denied) else error.message
+        what = type(said).__name__
+        entry = Entry(self.now, session.device, what, _resource(said), "refused", f"{error.reason.value}: {why}")
+        refused = Refused(error.reason.value, error.message[:512])
+        noted = self.writer.submit(lambda connection: record(connection, entry))
+        return noted.addCallbacks(lambda _: refused, lambda _: refused)
+
+    # Shares. ----------------------------------------------------------------------------------------------------------
+
+    def _share(self, session: DeviceSession, asked: ShareRequest) -> Deferred[Message]:
+        if session.device != named(asked):
+            raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
+
+        def work(connection: Connection) -> Message:
+            now = self.now
+            found = registry.pair(connection, asked.initiator, asked.responder)
+            initiator, responder = [self.at_last_stage(connection, device) for device in found]
+            granted = self.deciding.grant(asked, initiator, responder, now)
+            share, grant = self.shares.release(
+                session.device, asked, granted, self.reactor.seconds(), secrets.token_bytes(ROOT_BYTES)
+            )
+            detail = f"{asked.sid.hex()[:16]}, {asked.purpose}, {asked.algorithm} {asked.bits}"
+            peer = asked.responder if session.device == asked.initiator else asked.initiator
+            record(connection, Entry(now, session.device, "Share", peer, "done", detail))
+            return ShareResponse(
+                asked.sid,
+                asked.initiator,
+                asked.responder,
+                share,
+                grant.policy_version,
+                grant.policy_digest,
+                grant.lifetime,
+                grant.uses,
+            )
+
+        return self.writer.submit(work)
+
+    def at_last_stage(self, connection: Connection, device: registry.Device | None) -> registry.Device:
+        """A device that has come to the end of its workflow. Raises DsccError otherwise, in the same words."""
+        if device is None or device.revoked_at is not None or device.accepted_at is None:
+            raise DsccError(Reason.POLICY_DENIED, "one of the two forms no keys")
+        if device.stage != self.deciding.workflow(connection, device).stages[-1].name:
+            raise DsccError(Reason.POLICY_DENIED, "one of the two forms no keys")
+        return device
+
+    def _receipt(self, session: DeviceSession, said: Receipt) -> Deferred[Message | None]:
+        peer = self.shares.peer_of(said.sid, session.device)
+        if peer is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "a receipt for a session that is not under way")
+        self.shares.done(said.sid, session.device)
+
+        def work(connection: Connection) -> None:
+            values = {"sid": said.sid, "device": session.device, "kid": said.kid, "peer": peer, "at": self.now}
+            connection.execute(_RECEIPT, values | {"agreed": said.agreed})
+
+        return self.writer.submit(work)
+
+    # Steps. -----------------------------------------------------------------------------------------------------------
+
+    @inlineCallbacks
+    def _t1(self, session: DeviceSession, t1: T1) -> Generator[Deferred[Any], Any, Message]:
+        found: Step | Waiting = yield self.writer.submit(
+            lambda connection: steps.allowed(connection, self.key, session.device, t1, self.now)
+        )
+        if isinstance(found, Waiting):
+            returnValue(Refused(Reason.WAITING, found.words))
+        pieces: tuple[tuple[str, bytes], ...] = ()
+        if found.mode is KeyfillMode.MULTIPATH:
+            pieces = yield self._deposit_pieces(session.device, t1.ratchet)
+        keyfill = steps.begin(found, session.chain, t1, secrets.token_bytes(NONCE_BYTES), pieces)
+        session.step = (found, keyfill)
+        returnValue(keyfill.t2)
+
+    def _t3(self, session: DeviceSession, t3: T3) -> Deferred[Message]:
+        if session.step is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "T3 comes after T2")
+        (step, keyfill), session.step = session.step, None
+
+        def work(connection: Connection) -> Message:
+            session.chain, t4 = steps.finish(connection, self.key, step, keyfill, t3, self.now)
+            return t4
+
+        return self.writer.submit(work)
+
+    @inlineCallbacks
+    def _deposit_pieces(
+        self, device: str, ratchet: int
+    ) -> Generator[Deferred[Any], Any, tuple[tuple[str, bytes], ...]]:
+        """Give each linked node a piece of a fresh secret. Raises DsccError if there are fewer than two."""
+        names = sorted(self.peers.linked)
+        if len(names) < 2:
+            raise DsccError(Reason.INSUFFICIENT_PATHS, "multipath takes links to two other nodes at least")
+        randoms = tuple(secrets.token_bytes(NONCE_BYTES) for _ in names[1:])
+        pieces = tuple(zip(names, split(secrets.token_bytes(NONCE_BYTES), randoms), strict=True))
+        asked = [self.peers.ask(name, Deposit(device, self.settings.name, ratchet, piece)) for name, piece in pieces]
+        yield DeferredList(asked, fireOnOneErrback=True, consumeErrors=True)
+        returnValue(pieces)
+
+    def _deposited(self, said: Deposit) -> None:
+        if len(self._pieces) >= _MOST_PIECES:
+            self._pieces.clear()
+        self._pieces[said.device, said.of, said.ratchet] = said.piece
+
+    def _piece(self, session: DeviceSession, asked: PieceRequest) -> Deferred[Message]:
+        piece = self._pieces.pop((session.device, asked.of, asked.ratchet), None)
+        if piece is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "there is no piece of a secret for this step")
+        return _now(Piece(piece))
+
+    # What else a device asks. -----------------------------------------------------------------------------------------
+
+    def _status(self, session: DeviceSession, _: StatusRequest) -> Deferred[Message]:
+        with self.writer.reading() as connection:
+            device = registry.find(connection, session.device)
+            workflow = self.deciding.workflow(connection, device)
+        following = workflows.next_stage(workflow, device.stage)
+        return _now(
+            Status(
+                device.stage,
+                session.chain.ratchet,
+                f"{device.workflow}/{device.workflow_version}",
+                following.name if following else "",
+                self.deciding.version,
+                self.deciding.digest,
+                tuple(sorted(self.settings.nodes.items())),
+                tuple(sorted(self.settings.regions.items())),
+            )
+        )
+
+    @inlineCallbacks
+    def _revoke_key(self, session: DeviceSession, asked: RevokeKey) -> Generator[Deferred[Any], Any, Message]:
+        def work(connection: Connection) -> Any:
+            table = schema.receipts
+            mine = (table.c.kid == asked.kid, table.c.device == session.device, table.c.peer == asked.peer)
+            if connection.execute(select(table.c.kid).where(*mine)).first() is None:
+                raise DsccError(Reason.NOT_AUTHENTIC, "this device has no such key with this peer")
+            subject = f"{asked.kid.hex()} {session.device} {asked.peer}"
+            return revocations.revoke(
+                connection,
+                self.settings.name,
+                revocations.KEY,
+                subject,
+                asked.reason,
+                self.now,
+                session.device,
+            )
+
+        said = yield self.writer.submit(work)
+        self.tell_devices(said.subject.split()[1:], Event("key-revoked", asked.kid.hex(), said.at), but=session)
+        nodes = yield self._known_to_a_quorum(said)
+        returnValue(Acknowledged(nodes, self.settings.quorum))
+
+    def _known_to_a_quorum(self, said: Revocation) -> Deferred[int]:
+        """Tell the other nodes. Fires with how many know of it: a quorum, or as many as have said so in two seconds."""
+        awaited = _Awaited(self.settings.quorum, {self.settings.name}, Deferred())
+        key = (said.origin, said.number)
+        self._awaited[key] = awaited
+
+        def end(found: int | Failure) -> int:
+            self._awaited.pop(key, None)
+            return len(awaited.nodes) if isinstance(found, Failure) else found
+
+        awaited.done.addTimeout(_ACKNOWLEDGED_WITHIN_S, self.reactor)
+        waiting = awaited.done.addBoth(end)
+        self.peers.tell_all()
+        awaited.look()
+        return waiting
+
+    def _acknowledged(self, said: Revocation, node: str) -> None:
+        awaited = self._awaited.get((said.origin, said.number))
+        if awaited is not None:
+            awaited.nodes.add(node)
+            awaited.look()
+
+    @inlineCallbacks
+    def _route(self, session: DeviceSession, asked: Route) -> Generator[Deferred[Any], Any, Message]:
+        def work(connection: Connection) -> None:
+            device = self.at_last_stage(connection, registry.known(connection, session.device))
+            self.deciding.may_route(device, asked.service, self.now)
+            record(connection, Entry(self.now, session.device, "Route", asked.service, "done"))
+
+        yield self.writer.submit(work)
+        address = self.settings.services.get(asked.service)
+        if address is None:
+            raise DsccError(Reason.UNSUPPORTED, f"there is no service {asked.service!r} behind this node")
+        body = yield route(self.reactor, address, session.device, asked.body)
+        returnValue(Routed(body))
+
+    def _keep(self, session: DeviceSession, asked: Keep) -> Deferred[Message]:
+        def work(connection: Connection) -> Message:
+            table = schema.kept
+            mine = table.c.device == session.device
+            registry.served(connection, session.device)
+            connection.execute(delete(table).where(mine, table.c.name == asked.name))
+            if (connection.execute(select(func.count()).select_from(table).where(mine)).scalar() or 0) >= _KEPT_ITEMS:
+                raise DsccError(Reason.BUSY, f"a device has {_KEPT_ITEMS} things kept at most")
+            place = (b"kept", session.device.encode(), asked.name.encode(), asked.kind.encode())
+            values = {"device": session.device, "name": asked.name, "kind": asked.kind, "at": self.now}
+            connection.execute(insert(table).values(values | {"sealed_body": self.key.seal(asked.body, *place)}))
+            record(connection, Entry(self.now, session.device, "Keep", asked.name, "done", asked.kind))
+            return Done()
+
+        return self.writer.submit(work)
+
+    def _fetch(self, session: DeviceSession, asked: Fetch) -> Deferred[Message]:
+        table = schema.kept
+        with self.writer.reading() as connection:
+            registry.served(connection, session.device)
+            mine = (table.c.device == session.device, table.c.name == asked.name)
+            row = connection.execute(select(table).where(*mine)).first()
+        if row is None:
+            raise DsccError(Reason.OUT_OF_ORDER, "nothing is kept under this name")
+        place = (b"kept", session.device.encode(), asked.name.encode(), row.kind.encode())
+        return _now(Kept(row.kind, self.key.open(row.sealed_body, *place)))
+
+    # What is said unasked. --------------------------------------------------------------------------------------------
+
+    def tell_devices(self, names: list[str], event: Event, but: DeviceSession | None = None) -> None:
+        """Tell these devices, as far as they are in a session."""
+        for name in names:
+            session = self.sessions.get(name)
+            if session is not None and session is not but:
+                session.push(event)
+
+
+def _now(answer: Message) -> Deferred[Message]:
+    done: Deferred[Message] = Deferred()
+    done.callback(answer)
+    return done
+
+
+def _refuse(words: str) -> Message:
+    raise DsccError(Reason.OUT_OF_ORDER, words)
+
+
+def _resource(said: Message) -> str:
+    """What a request is about, for the record."""
+    fields = said._asdict()  # type: ignore[attr-defined]
+    if isinstance(said, ShareRequest):
+        return f"{said.initiator}, {said.responder}"
+    return str(next((fields[name] for name in ("stage", "peer", "service", "name", "of") if name in fields), ""))

@@ -1,0 +1,133 @@
+"""The process of a node: it listens, links itself to the others, and notices what other processes write.
+
+Administrators' commands write into the node's store. Every request looks at it, so that they hold at once; what no
+request would notice (a session to close, a revocation to pass on) is looked for as soon as the store has changed.
+"""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import signal
+from typing import Any, Final, cast
+
+import structlog
+from sqlalchemy import func, select
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.task import LoopingCall
+
+from dscc.messages import Event
+from dscc.node import schema
+from dscc.node.database import NodeDatabase
+from dscc.node.listener import NodeFactory
+from dscc.node.sealing import NodeKey
+from dscc.node.service import NodeService
+from dscc.node.settings import Settings
+
+_log: Final = structlog.stdlib.get_logger("dscc.node")
+LOOK_SECONDS: Final = 0.1
+
+
+class Serving:
+    """A node that runs."""
+
+    def __init__(self, reactor: PosixReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
+        self.service = NodeService(reactor, settings, database, key)
+        self._factory = NodeFactory(self.service)
+        self._reactor, self._settings = reactor, settings
+        self._watching = database.open()
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+        self._seen = (-1, 0, 0)
+        self._port: IListeningPort | None = None
+
+    def start(self) -> int:
+        """Listen, and answer the port."""
+        settings = self._settings
+        self._port = self._reactor.listenTCP(settings.port, self._factory, backlog=1024, interface=settings.host)
+        self.service.peers.start()
+        self._looking.start(LOOK_SECONDS, now=True)
+        host: Any = self._port.getHost()
+        return int(host.port)
+
+    def stop(self) -> Deferred[None]:
+        """Listen no more, and close what is open. Fires when it is done."""
+        if self._looking.running:
+            self._looking.stop()
+        self.service.peers.stop()
+        stopped = maybeDeferred(self._port.stopListening) if self._port is not None else maybeDeferred(lambda: None)
+
+        def close(_: object) -> None:
+            for connection in list(self._factory.connections):
+                connection.close()
+            self.service.writer.close()
+            self._watching.close()
+
+        return stopped.addCallback(close)
+
+    def _look(self) -> None:
+        """If anything was written: close the sessions of the revoked, pass revocations on, tell of a new policy."""
+        # The version that this connection sees changes with every commit of another one.
+        changed = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
+        self._watching.rollback()
+        if changed == self._seen[0]:
+            return
+        with self.service.writer.reading() as connection:
+            revocations = connection.execute(select(func.count()).select_from(schema.revocations)).scalar_one()
+        version = self.service.deciding.version
+        before, self._seen = self._seen, (changed, revocations, version)
+        if revocations != before[1]:
+            self._obey()
+        if version != before[2] and before[0] != -1:
+            for session in list(self.service.sessions.values()):
+                session.push(Event("policy", str(version), self.service.now))
+
+    def _obey(self) -> None:
+        """Close the sessions of devices that are revoked, tell their peers, and pass on what others do not know."""
+        service, table = self.service, schema.revocations
+        with service.writer.reading() as connection:
+            rows = connection.execute(select(table)).all()
+            devices = {row.subject for row in rows if row.kind == "device"}
+            peers = select(schema.receipts.c.peer, schema.receipts.c.device).where(schema.receipts.c.peer.in_(devices))
+            told = [(row.peer, row.device) for row in connection.execute(peers.distinct())]
+        for name in devices:
+            service.shares.forget(name)
+            session = service.sessions.get(name)
+            if session is not None:
+                _log.warning("session closed: the device was revoked", device=name)
+                session.close()
+        for revoked, device in told:
+            service.tell_devices([device], Event("device-revoked", revoked, service.now))
+        for row in rows:
+            if row.kind == "key":
+                kid, *pair = row.subject.split()
+                service.tell_devices(pair, Event("key-revoked", kid, row.at))
+        service.peers.tell_all()
+
+
+def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
+    """Run a node until SIGTERM or SIGINT; "dscc-node ready NAME HOST:PORT" is printed when it listens."""
+    from twisted.internet import reactor as default
+
+    reactor = cast(PosixReactorBase, default)
+    serving = Serving(reactor, settings, database, key)
+
+    def begin() -> None:
+        try:
+            port = serving.start()
+        except CannotListenError as error:
+            _log.error("the node cannot listen", reason=str(error))
+            reactor.stop()
+        else:
+            print(f"dscc-node ready {settings.name} {settings.host}:{port}", flush=True)
+
+    def end() -> None:
+        serving.stop().addBoth(lambda _: reactor.stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(end))
+    reactor.callWhenRunning(begin)
+    reactor.run(installSignalHandlers=False)
