@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 HASHES = {"DSCC1-S384": ("sha384", 48), "DSCC1-S512": ("sha512", 64)}
 BASE = "DSCC1-S384"
 NOTHING = bytes(32)
-DIGEST = frozenset({"mac", "nonce", "ek", "ct", "token_id", "approval", "sid", "granted", "kid", "share", "piece"})
-OCTETS = DIGEST | {"policy_digest", "part", "seed", "body", "macs"}
 
 
 def enc(*fields: bytes) -> bytes:
@@ -45,12 +43,11 @@ def expand(suite: str, key: bytes, label: str, context: bytes = b"", size: int =
 
 
 def canonical(message: dict[str, Any], field: str, value: Any) -> bytes:
-    octets = field in OCTETS or (message["message"] == "Seed" and field == "policy")
     if isinstance(value, list):
         return enc(*[canonical(message, field, each) for each in value])
     if isinstance(value, int):
         return value.to_bytes(8, "big")
-    return bytes.fromhex(value) if octets else value.encode()
+    return bytes.fromhex(value) if field in message["octets"] else value.encode()
 
 
 def transcript(message: dict[str, Any], *, core: bool = False) -> bytes:

@@ -243,7 +243,7 @@ async def test_another_user_is_not_served_even_where_modes_are_not_kept(fleet: F
             folder.chmod(0o755)
     program = (
         "import os, socket; os.setuid(12345); s = socket.socket(socket.AF_UNIX); "
-        f"s.connect({str(path)!r}); s.sendall(b'{{\"do\": \"keys\"}}\\n'); print(s.recv(100))"
+        f's.connect({str(path)!r}); s.sendall(b\'{{"do": "keys"}}\\n\'); print(s.recv(100))'
     )
     said = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=False

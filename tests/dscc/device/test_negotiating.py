@@ -238,7 +238,9 @@ async def test_what_begins_and_is_not_confirmed_is_bounded(fleet: Fleet) -> None
     await close(one, other)
 
 
-@pytest.mark.parametrize("config", ["[keys]\nleast_bits = 256\n", '[keys]\npurposes = ["wrap"]\n', "[keys]\npaths = 4\n"])
+@pytest.mark.parametrize(
+    "config", ["[keys]\nleast_bits = 256\n", '[keys]\npurposes = ["wrap"]\n', "[keys]\npaths = 4\n"]
+)
 @asynchronous
 async def test_a_device_holds_to_its_own_limits_as_who_asks_and_as_who_is_asked(fleet: Fleet, config: str) -> None:
     strict, lax = await fleet.device(config=config), await fleet.device()
