@@ -4,6 +4,7 @@
 # make coverage   the same, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
 # make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
 # make lint   style, types, architecture
+# make demo-dscc  three DSCC nodes and four devices on this machine, step by step: from enrolment to revocation
 # make bench-dscc  what a negotiation, a group and a fleet cost, beside TLS (QUICK=1: half a minute)
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
 
@@ -18,7 +19,7 @@ PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.logicalcpu 2>/dev/null |
 PYTEST_ARGS ?= -n $(shell expr $(PROCESSORS) \* 3 / 2) --maxprocesses 8 --dist worksteal
 DATABASES ?= sqlite postgresql
 
-.PHONY: run test coverage mutants lint bench bench-dscc
+.PHONY: run test coverage mutants lint bench bench-dscc demo-dscc
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -75,3 +76,6 @@ bench: $(VENV)/.installed-test
 
 bench-dscc: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests:tests/dscc/node $(BIN)/python -m bench.dscc $(if $(QUICK),--quick)
+
+demo-dscc: $(VENV)/.installed
+	@PYTHONPATH=. $(BIN)/python -m demo.dscc_demo
