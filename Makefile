@@ -3,6 +3,7 @@
 #             (DATABASES=sqlite: only the first, DATABASES=postgresql: only the second)
 # make coverage   the same, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
 # make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
+# make fuzz   parsers and state machines of DSCC against bytes that coverage guides (SECONDS=60 for each; TARGET=machine)
 # make lint   style, types, architecture
 # make demo-dscc  three DSCC nodes and four devices on this machine, step by step: from enrolment to revocation
 # make bench-dscc  what a negotiation, a group and a fleet cost, beside TLS (QUICK=1: half a minute)
@@ -19,7 +20,10 @@ PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.logicalcpu 2>/dev/null |
 PYTEST_ARGS ?= -n $(shell expr $(PROCESSORS) \* 3 / 2) --maxprocesses 8 --dist worksteal
 DATABASES ?= sqlite postgresql
 
-.PHONY: run test coverage mutants lint bench bench-dscc demo-dscc
+SECONDS ?= 60
+TARGET ?= frames message machine seed box
+
+.PHONY: run test coverage mutants fuzz lint bench bench-dscc demo-dscc
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -64,6 +68,13 @@ coverage: $(VENV)/.installed-test
 
 mutants: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests $(BIN)/python -m authorization.mutants $(FILES)
+
+fuzz: $(VENV)/.installed-test
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(PIP) atheris
+	@set -e; for target in $(TARGET); do \
+		echo "fuzzing: $$target"; \
+		PYTHONPATH=.:tests/dscc $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS); \
+	done
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check .

@@ -4,7 +4,7 @@
              them with its own into the seed, and sends it to each under their pair key
     joining  one pair key; the next seed follows from the present one and fresh bytes; it goes to all members in one
              message under a key of the present seed, and to the new one under its pair key
-    leaving  a fresh seed, which follows from nothing before it, to each of those who stay under their pair keys
+    leaving  a fresh seed, which follows from no seed before it, to each of those who stay under their pair keys
 
     GK = XL(seed, "group key", H(group, epoch, roster, policy))
 
@@ -149,10 +149,18 @@ def joined(epoch: Epoch, member: str, policy: bytes, fresh: bytes) -> Epoch:
     return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=seed)
 
 
-def without(epoch: Epoch, leaving: frozenset[str], policy: bytes, fresh: bytes) -> Epoch:
-    """The next epoch without some members: its seed is `fresh` (48 bytes), and follows from nothing that they know."""
+def without(
+    epoch: Epoch, leaving: frozenset[str], policy: bytes, fresh: bytes, hidden: tuple[bytes, ...] = ()
+) -> Epoch:
+    """The next epoch without some members: its seed is of `fresh` (48 bytes), and follows from nothing that they know.
+
+    `hidden` are the leader's pair keys with those who stay, which who leaves does not know either: with them, the seed
+    is secret even if the leader's random source is not.
+    """
     roster = _checked_roster(tuple(member for member in epoch.roster if member not in leaving))
-    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=_checked_fresh(fresh))
+    mixed = epoch.suite.extract(enc(*sorted(hidden)), _checked_fresh(fresh))
+    seed = epoch.suite.expand(mixed, "seed")
+    return epoch._replace(number=epoch.number + 1, roster=roster, policy=policy, seed=seed)
 
 
 def seed_message(epoch: Epoch) -> bytes:

@@ -79,7 +79,8 @@ class Limits(NamedTuple):
     purposes: frozenset[str] = frozenset()
     """Empty: any."""
     require_chain: bool = False
-    """Refuse to go on without the pair chain, once there was one."""
+    """Refuse to go on without the pair chain, from the second agreement on. (After the first one it may be that the
+    other has none: its confirmation was lost. An attacker who cuts it must not part the two for good.)"""
     require_kem: bool = False
 
 
@@ -169,7 +170,10 @@ class _Negotiation:
         )
 
     def on_share(self, node: str, share: ShareResponse) -> None:
-        """A node's share. Raises DsccError (NOT_AUTHENTIC) if it is for others, or of a node that was not chosen."""
+        """A node's share, once; a node says the same if it is asked again.
+
+        Raises DsccError (NOT_AUTHENTIC) if it is for others, of a node that was not chosen, or not the one of before.
+        """
         chosen, d1 = self._chosen, self._d1
         if node not in chosen.nodes or (share.sid, share.initiator, share.responder) != (
             self.sid,
@@ -177,7 +181,8 @@ class _Negotiation:
             d1.responder,
         ):
             raise DsccError(Reason.NOT_AUTHENTIC, f"{node} sent a share for another session")
-        self._shares[node] = share
+        if self._shares.setdefault(node, share) != share:
+            raise DsccError(Reason.NOT_AUTHENTIC, f"{node} sent another share than before")
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -420,7 +425,7 @@ def _check_chosen(d2: D2, limits: Limits, chains: Mapping[int, PairChain]) -> No
         )
     if d2.chain and d2.chain not in chains:
         raise DsccError(Reason.OUT_OF_ORDER, "the peer chose a pair chain that is not here")
-    if not d2.chain and chains and limits.require_chain:
+    if not d2.chain and chains and NO_CHAIN.number not in chains and limits.require_chain:
         raise DsccError(Reason.CHAIN_BROKEN, "the pair chain is lost, and this device insists on it")
 
 
@@ -477,11 +482,11 @@ def _abort_key(agreement: Agreement) -> bytes:
 
 
 def next_chains(chains: Mapping[int, PairChain], agreed: PairChain) -> dict[int, PairChain]:
-    """The pair chains to keep after an agreement: its own, and the one that it came from.
+    """The pair chains to keep after an agreement: its own, and the one that it came from, be that none (number 0).
 
     Raises DsccError (OUT_OF_ORDER) if that is not kept any more: the pair has gone on since the negotiation began.
     """
-    before = chains.get(agreed.number - 1)
-    if before is None and agreed.number > 1:
+    before = NO_CHAIN if agreed.number == 1 else chains.get(agreed.number - 1)
+    if before is None:
         raise DsccError(Reason.OUT_OF_ORDER, "the pair has gone on since this negotiation began")
-    return {chain.number: chain for chain in (before, agreed) if chain is not None}
+    return {before.number: before, agreed.number: agreed}

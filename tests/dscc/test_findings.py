@@ -222,6 +222,24 @@ def test_confirmations_that_were_lost_in_both_directions_leave_a_pair_that_agree
         assert next_chains(mine, one.chain) == next_chains(theirs, other.chain)
 
 
+def test_not_even_the_first_confirmations_that_are_lost_part_a_pair_that_insists_on_its_chain() -> None:
+    """Found by the state machine: both have a first chain that the other one does not know."""
+    limits = Limits(require_chain=True)
+    _, lost = negotiate(three())
+    bob = next_chains({}, lost.chain)
+    _, lost_too = negotiate(three(), chains=(bob, {}), limits=limits)
+    alice = next_chains({}, lost_too.chain)
+    one, other = negotiate(three(), chains=(alice, bob), limits=limits)
+    assert one.key == other.key and not one.chained
+    alice, bob = next_chains(alice, one.chain), next_chains(bob, other.chain)
+    one, other = negotiate(three(), chains=(alice, bob), limits=limits)
+    assert one.chained
+    alice, bob = next_chains(alice, one.chain), next_chains(bob, other.chain)
+    with pytest.raises(DsccError) as error:
+        negotiate(three(), chains=({}, bob), limits=limits)
+    assert reason(error) is Reason.CHAIN_BROKEN
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_device_that_was_restored_far_behind_starts_a_new_chain_in_either_role(swapped: bool) -> None:
     old, new = ({number: PairChain(number, nonce()) for number in pair} for pair in ((2, 3), (5, 6)))

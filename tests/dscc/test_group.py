@@ -7,6 +7,7 @@ import secrets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parties import nonce
 
 from dscc import group
 from dscc.errors import DsccError, Reason
@@ -104,12 +105,16 @@ def test_who_joins_has_no_earlier_key_and_who_leaves_no_later_one() -> None:
 
 def test_without_does_not_follow_from_the_seed_before() -> None:
     """The negative control: were the seed of a leave mixed from the present one, as that of a join is, the one who
-    left would compute it from the fresh bytes alone; here these bytes are the seed, and are sealed for those who stay.
+    left would compute it from the fresh bytes alone; here it follows from bytes that are sealed for those who stay.
     """
     star = Star(("a", "b", "c"))
     seed = fresh()
-    assert group.without(star.epoch, frozenset({"b"}), POLICY, seed).seed == seed
-    assert group.joined(star.epoch, "d", POLICY, seed).seed == group.joined(star.epoch, "d", POLICY, seed).seed != seed
+    other = star.epoch._replace(seed=fresh())
+    gone = frozenset({"b"})
+    assert group.without(star.epoch, gone, POLICY, seed).seed == group.without(other, gone, POLICY, seed).seed
+    assert group.joined(star.epoch, "d", POLICY, seed).seed != group.joined(other, "d", POLICY, seed).seed
+    hidden = (nonce(), nonce())
+    assert group.without(star.epoch, gone, POLICY, seed, hidden).seed != group.without(other, gone, POLICY, seed).seed
 
 
 @settings(max_examples=25, deadline=None)

@@ -150,33 +150,44 @@ def test_who_changes_d1_gets_two_sessions_that_never_meet(change: dict[str, obje
 
 def shared(first: Initiator, second: Responder, nodes: dict[str, ShareNode]) -> None:
     for side, name in ((first, "alice"), (second, "bob")):
-        for node in side.nodes:
-            share = nodes[node].ask(name, side.share_request())
-            assert share is not None
-            side.on_share(node, share)
+        take(side, name, nodes)
+
+
+def take(side: Initiator | Responder, name: str, nodes: dict[str, ShareNode]) -> None:
+    for node in side.nodes:
+        share = nodes[node].ask(name, side.share_request())
+        assert share is not None
+        side.on_share(node, share)
 
 
 def test_a_node_that_gives_each_another_share_is_found_out_and_no_key_is_active() -> None:
     first, second = begun()
     first.on_d2(second.d2)
-    shared(first, second, three())
-    for node in second.nodes:
-        share = ShareNode().ask("bob", second.share_request())
-        assert share is not None
-        second.on_share(node, share)
+    take(first, "alice", three())
+    take(second, "bob", three())
     _, d3 = first.derive()
     with pytest.raises(DsccError) as error:
         second.on_d3(d3)
     assert error.value.reason is Reason.NOT_AUTHENTIC
 
 
+def test_a_node_that_gives_one_another_share_than_before_is_found_out_at_once() -> None:
+    first, second = begun()
+    first.on_d2(second.d2)
+    nodes = three()
+    take(first, "alice", nodes)
+    take(first, "alice", nodes)
+    with pytest.raises(DsccError, match="n1 sent another share than before"):
+        take(first, "alice", three())
+
+
 def test_nodes_that_grant_something_else_to_each_are_found_out() -> None:
     first, second = begun()
     first.on_d2(second.d2)
     nodes = three()
-    shared(first, second, nodes)
+    take(first, "alice", nodes)
     nodes["n2"].lifetime = 60
-    second.on_share("n2", nodes["n2"].ask("bob", second.share_request()) or pytest.fail("no share"))
+    take(second, "bob", nodes)
     _, d3 = first.derive()
     with pytest.raises(DsccError) as error:
         second.on_d3(d3)
