@@ -164,9 +164,9 @@ def copied(folder: Path) -> Path:
 
 
 def trial(tree: Path, mutant: Mutant | None) -> Trial:
-    """Run the matrix on a tree with one check removed, or none: a part in this process first, then all over the wire.
+    """Run the tests on a tree with one check removed, or none, until some find it: the quick ones first.
 
-    What it does not reach (dates that pass, limits of policies, approvals) is left to the tests of the operations.
+    What the matrix does not reach (dates that pass, limits of policies, approvals) is left to the tests of the module.
     """
     file = None if mutant is None else tree / mutant.path
     before = "" if file is None else file.read_text()
@@ -174,43 +174,94 @@ def trial(tree: Path, mutant: Mutant | None) -> Trial:
     try:
         if file is not None and mutant is not None:
             file.write_text(mutant.source)
-        for killer, command in _STEPS.items():
-            if not _passes(tree, command):
-                return Trial(mutant, killer, time.monotonic() - started)
+        for step, command in _steps(mutant):
+            if found := _failure(tree, command):
+                return Trial(mutant, f"{step}: {found}", time.monotonic() - started)
         return Trial(mutant, "", time.monotonic() - started)
     finally:
         if file is not None:
             file.write_text(before)
 
 
-_STEPS: Final = {
-    "in process, quick": ("-m", "authorization.in_process", "--quick"),
-    "over the wire": ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/authorization/test_matrix.py"),
-    "the operations' own tests": (
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/identity/test_directory.py",
-        "tests/engine/test_engine_references.py",
-        "tests/operations",
-        "tests/objects",
-        "tests/policy/test_decision.py",
+_NOTHING_RUN: Final = (4, 5)
+"""What pytest answers if it is called wrongly or finds no test."""
+_PYTEST: Final = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
+_OWN_TESTS: Final = (
+    "tests/identity/test_directory.py",
+    "tests/engine/test_engine_references.py",
+    "tests/operations",
+    "tests/objects",
+    "tests/policy/test_decision.py",
+)
+_BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "kmip_server/execution.py": ("tests/operations/test_approval.py", "tests/operations/test_query.py"),
+    "kmip_server/identity/directory.py": ("tests/identity/test_directory.py",),
+    "kmip_server/objects/changes.py": ("tests/objects/test_changes.py",),
+    "kmip_server/objects/managed_object.py": ("tests/operations/test_activate.py", "tests/operations/test_revoke.py"),
+    "kmip_server/operations/attribute_changes.py": (
+        "tests/operations/test_add_attribute_rules.py",
+        "tests/operations/test_policy_obligations.py",
     ),
+    "kmip_server/operations/batch.py": ("tests/engine/test_engine_references.py",),
+    "kmip_server/operations/call.py": ("tests/operations/test_approval.py", "tests/operations/test_archive.py"),
+    "kmip_server/operations/cryptographic.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/decrypt.py": ("tests/operations/test_encrypt.py",),
+    "kmip_server/operations/get_usage_allocation.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/mac.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/mac_verify.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/obligations.py": ("tests/operations/test_policy_obligations.py",),
+    "kmip_server/operations/obtain_lease.py": ("tests/operations/test_dates.py", "tests/operations/test_revoke.py"),
+    "kmip_server/operations/poll.py": ("tests/engine/test_engine_asynchrony.py",),
+    "kmip_server/operations/release.py": (
+        "tests/operations/test_get.py",
+        "tests/operations/test_export_import.py",
+        "tests/operations/test_policy_obligations.py",
+    ),
+    "kmip_server/operations/re_key_key_pair.py": ("tests/operations/test_re_key.py",),
+    "kmip_server/operations/replacement.py": ("tests/operations/test_re_key.py",),
+    "kmip_server/operations/sign.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/signature_verify.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/usage.py": ("tests/operations/test_usage.py", "tests/operations/test_dates.py"),
+    "kmip_server/operations/wrapping.py": ("tests/operations/test_get_wrapped.py",),
+    "policy/conditions.py": ("tests/policy/test_decision.py",),
+    "policy/decision.py": ("tests/policy/test_decision.py",),
 }
+"""The tests beside a module, if they are not tests/operations/test_<its name>.py."""
 
 
-def _passes(tree: Path, command: tuple[str, ...]) -> bool:
+def beside(path: str) -> tuple[str, ...]:
+    """The tests that are most likely to find what is missing in a module: a few seconds, and not minutes."""
+    return _BESIDE.get(path) or (f"tests/operations/test_{Path(path).stem}.py",)
+
+
+def _steps(mutant: Mutant | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "in process, quick", ("-m", "authorization.in_process", "--quick")
+    if mutant is None:
+        yield "beside", (*_PYTEST, *sorted({file for tests in _BESIDE.values() for file in tests}))
+    else:
+        yield "beside it", (*_PYTEST, *beside(mutant.path))
+    yield "over the wire", (*_PYTEST, "tests/authorization/test_matrix.py")
+    yield "all tests of operations", (*_PYTEST, *_OWN_TESTS)
+
+
+def _failure(tree: Path, command: tuple[str, ...]) -> str:
+    """What failed first, or nothing."""
     environment = os.environ | {"PYTHONPATH": f"{tree}:{tree / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, timeout=_PER_STEP_S
+            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True, timeout=_PER_STEP_S
         )
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return f"no end within {_PER_STEP_S} s"
+    if done.returncode in _NOTHING_RUN:
+        raise RuntimeError(f"no test has run: {done.stdout}{done.stderr}")
+    return _first_failure(done.stdout, done.stderr) if done.returncode else ""
+
+
+def _first_failure(output: str, errors: str) -> str:
+    """The line that names it: of pytest's summary, or the first one of the matrix, or the error that ended it."""
+    lines = output.splitlines() or errors.splitlines()[-1:]
+    return next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[0])
 
 
 def main() -> int:
