@@ -259,9 +259,9 @@ def _failure(tree: Path, command: tuple[str, ...]) -> str:
 
 
 def _first_failure(output: str, errors: str) -> str:
-    """The line that names it: of pytest's summary, or the first one of the matrix, or the error that ended it."""
-    lines = output.splitlines() or errors.splitlines()[-1:]
-    return next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[0])
+    """The line that names it: of pytest's summary, or before that of the matrix, or the error that ended it."""
+    lines = output.splitlines() or errors.splitlines()
+    return next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-2:][0])
 
 
 def main() -> int:

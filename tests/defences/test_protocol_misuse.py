@@ -1,4 +1,7 @@
-"""D-36 to D-44: messages that are wrong as messages, and what an answer may tell."""
+"""D-36 to D-44: messages that are wrong as messages, and what an answer may tell.
+
+D-42 is in test_replayed_credentials.py, faults of our own (D-43) in test_faults_of_ours.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from support.numbers import Operation, Reason, Tag
 from support.requests import Session
 from support.wire import (
     OPERATION_FAILED,
-    SUCCESS,
     batch_item,
     boolean,
     enumeration,
@@ -109,17 +111,6 @@ def test_d41_query_tells_nothing_of_tenants_and_builds(owner: Session, other: Se
         word for word in told if re.search(r"north|south|owner|python|openssl|\d+\.\d+\.\d+", word, re.IGNORECASE)
     ]
     other.do(ask.discover_versions()).expect_success()
-
-
-@pytest.mark.parametrize("kind", [4, 5], ids=["one time password", "hashed password"])
-def test_d42_a_credential_that_could_be_replayed_is_never_satisfied(mine: Session, kind: int) -> None:
-    """Of the kinds of credentials a password alone is checked: docs/decisions/who-is-calling.md, 6."""
-    value = structure(Tag.CREDENTIAL_VALUE, text(Tag.USERNAME, "u"), text(Tag.PASSWORD, "p"))
-    fields = structure(Tag.AUTHENTICATION, structure(Tag.CREDENTIAL, enumeration(Tag.CREDENTIAL_TYPE, kind), value))
-    for _ in range(2):
-        assert mine.do(ask.query(1), fields=(fields,)).status in (SUCCESS, OPERATION_FAILED)
-        answer = mine.do(ask.create_aes(VERSION), fields=(fields,))
-        assert (answer.status, answer.reason) == (OPERATION_FAILED, Reason.AUTHENTICATION_NOT_SUCCESSFUL)
 
 
 def test_d43_no_answer_tells_of_the_inside(mine: Session) -> None:
