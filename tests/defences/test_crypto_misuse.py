@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import pytest
 from support import keys
 from support import requests as ask
@@ -17,13 +20,15 @@ from support.defences import (
     attribute,
     derived,
     key_pair,
+    made,
     refused,
     set_attribute,
     with_data,
 )
 from support.numbers import Operation, Reason, Tag
-from support.requests import Session
-from support.wire import octets, structure
+from support.requests import Request, Session
+from support.server import Client
+from support.wire import enumeration, octets, structure
 
 GCM = ask.parameters(ask.GCM, tag_length=16)
 
@@ -94,13 +99,60 @@ def test_d19_a_wrong_mac_is_never_valid(mine: Session, how: str) -> None:
     assert not answer.ok or answer.get(Tag.VALIDITY_INDICATOR) == 2, answer
 
 
-def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session) -> None:
-    """docs/decisions/cryptography.md, 10. What a stricter policy denies is in test_algorithm_policy.py."""
-    refused(
-        mine,
-        ask.create(VERSION, ask.algorithm(0x02), ask.length(168), ask.usage_mask(12)),
+MD5, TRIPLE_DES, HMAC_MD5, MD5_WITH_RSA = 3, 2, 0x0C, 2
+UNSUPPORTED = Reason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
+BY_MD5 = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.HASHING_ALGORITHM, MD5))
+BY_HMAC_MD5 = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.CRYPTOGRAPHIC_ALGORITHM, HMAC_MD5))
+BY_NAME = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.DIGITAL_SIGNATURE_ALGORITHM, MD5_WITH_RSA))
+LEGACY: dict[str, tuple[Callable[[Kept], Request], Reason]] = {
+    "3DES, to encrypt": (lambda k: ask.encrypt(k.triple_des, bytes(8), IN_CBC, IV[:8]), UNSUPPORTED),
+    "3DES, to decrypt": (lambda k: ask.decrypt(k.triple_des, bytes(8), IN_CBC, IV[:8]), UNSUPPORTED),
+    "MD5 to sign": (lambda k: with_data(Operation.SIGN, BY_MD5)(k.private), UNSUPPORTED),
+    "MD5 to sign, by its name": (lambda k: with_data(Operation.SIGN, BY_NAME)(k.private), UNSUPPORTED),
+    "MD5 to verify": (
+        lambda k: with_data(Operation.SIGNATURE_VERIFY, BY_MD5, octets(Tag.SIGNATURE_DATA, bytes(256)))(k.public),
+        UNSUPPORTED,
+    ),
+    "HMAC-MD5": (lambda k: with_data(Operation.MAC, BY_HMAC_MD5)(k.aes), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS),
+    "HMAC-MD5 to verify": (
+        lambda k: with_data(Operation.MAC_VERIFY, BY_HMAC_MD5, octets(Tag.MAC_DATA, bytes(16)))(k.aes),
+        Reason.BAD_CRYPTOGRAPHIC_PARAMETERS,
+    ),
+    "MD5 of data": (
+        lambda _: Request(Operation.HASH, BY_MD5 + octets(Tag.DATA, b"data")),
+        Reason.CRYPTOGRAPHIC_FAILURE,
+    ),
+    "a new 3DES key": (
+        lambda _: ask.create(VERSION, ask.algorithm(TRIPLE_DES), ask.length(168), ask.usage_mask(12)),
         Reason.INVALID_ATTRIBUTE_VALUE,
-    )
+    ),
+}
+"""Where an operation's table has no Unsupported Cryptographic Parameters, it has another word."""
+
+
+class Kept(NamedTuple):
+    """Keys to be used."""
+
+    aes: str
+    triple_des: str
+    private: str
+    public: str
+
+
+@pytest.fixture(scope="module")
+def kept(client: Client) -> Kept:
+    """What was registered long ago stays, and can be fetched."""
+    with client.session(VERSION) as session:
+        body = structure(Tag.SYMMETRIC_KEY, ask.key_block(bytes(range(24)), TRIPLE_DES, 168))
+        old = made(session, ask.register(VERSION, ask.SYMMETRIC_KEY, body, ask.usage_mask(ask.ENCRYPT | ask.DECRYPT)))
+        return Kept(aes(session, mask=0x3BF), old, *key_pair(session, private=0x3BF, public=0x3BF))
+
+
+@pytest.mark.parametrize("title", LEGACY)
+def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session, kept: Kept, title: str) -> None:
+    """docs/decisions/cryptography.md, 10. What a stricter policy denies is in test_algorithm_policy.py."""
+    asked, reason = LEGACY[title]
+    refused(mine, asked(kept), reason)
 
 
 def test_d21_what_rsa_cannot_decrypt_tells_nothing(mine: Session) -> None:
