@@ -145,11 +145,12 @@ def all_mutants() -> list[Mutant]:
 
 
 class Trial(NamedTuple):
-    """What became of a mutant: what found it ("" if nothing), and after how many seconds."""
+    """What became of a mutant: what found it ("" if nothing), after how many seconds, and what failed first."""
 
     mutant: Mutant | None
     killer: str
     seconds: float
+    failure: str = ""
 
 
 def copied(folder: Path) -> Path:
@@ -163,7 +164,7 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def trial(tree: Path, mutant: Mutant | None) -> Trial:
+def trial(tree: Path, mutant: Mutant | None, *, matrix_only: bool = False) -> Trial:
     """Run the tests on a tree with one check removed, or none, until some find it: the quick ones first.
 
     What the matrix does not reach (dates that pass, limits of policies, approvals) is left to the tests of the module.
@@ -174,9 +175,9 @@ def trial(tree: Path, mutant: Mutant | None) -> Trial:
     try:
         if file is not None and mutant is not None:
             file.write_text(mutant.source)
-        for step, command in _steps(mutant):
+        for step, command in _MATRIX if matrix_only else _steps(mutant):
             if found := _failure(tree, command):
-                return Trial(mutant, f"{step}: {found}", time.monotonic() - started)
+                return Trial(mutant, step, time.monotonic() - started, found)
         return Trial(mutant, "", time.monotonic() - started)
     finally:
         if file is not None:
@@ -192,6 +193,7 @@ _OWN_TESTS: Final = (
     "tests/operations",
     "tests/objects",
     "tests/policy/test_decision.py",
+    "tests/policy/test_operation_policy_rules.py",
 )
 _BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "kmip_server/execution.py": ("tests/operations/test_approval.py", "tests/operations/test_query.py"),
@@ -224,7 +226,7 @@ _BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "kmip_server/operations/usage.py": ("tests/operations/test_usage.py", "tests/operations/test_dates.py"),
     "kmip_server/operations/wrapping.py": ("tests/operations/test_get_wrapped.py",),
     "policy/conditions.py": ("tests/policy/test_decision.py",),
-    "policy/decision.py": ("tests/policy/test_decision.py",),
+    "policy/decision.py": ("tests/policy/test_decision.py", "tests/policy/test_operation_policy_rules.py"),
 }
 """The tests beside a module, if they are not tests/operations/test_<its name>.py."""
 
@@ -234,13 +236,20 @@ def beside(path: str) -> tuple[str, ...]:
     return _BESIDE.get(path) or (f"tests/operations/test_{Path(path).stem}.py",)
 
 
+_MATRIX: Final = (
+    ("in process, quick", ("-m", "authorization.in_process", "--quick")),
+    ("over the wire", (*_PYTEST, "tests/authorization/test_matrix.py")),
+)
+
+
 def _steps(mutant: Mutant | None) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "in process, quick", ("-m", "authorization.in_process", "--quick")
+    in_process, over_the_wire = _MATRIX
+    yield in_process
     if mutant is None:
         yield "beside", (*_PYTEST, *sorted({file for tests in _BESIDE.values() for file in tests}))
     else:
         yield "beside it", (*_PYTEST, *beside(mutant.path))
-    yield "over the wire", (*_PYTEST, "tests/authorization/test_matrix.py")
+    yield over_the_wire
     yield "all tests of operations", (*_PYTEST, *_OWN_TESTS)
 
 
@@ -268,6 +277,7 @@ def main() -> int:
     """Try all mutants, or those of the files whose path has one of the given words in it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only checks of files whose path contains one of these words")
+    parser.add_argument("--matrix", action="store_true", help="only by the matrix, and not by tests beside the checks")
     parser.add_argument("--list", action="store_true", help="only list the checks that are found")
     parser.add_argument("--workers", type=int, default=2, help="how many to try at once (default: 2)")
     given = parser.parse_args()
@@ -286,20 +296,21 @@ def main() -> int:
         def attempt(mutant: Mutant | None) -> Trial:
             tree = trees.get()
             try:
-                return trial(tree, mutant)
+                return trial(tree, mutant, matrix_only=given.matrix)
             finally:
                 trees.put(tree)
 
         console.print("the tree as it is ...")
         unchanged = attempt(None)
         if unchanged.killer:
-            console.print(f"the tree fails as it is ({unchanged.killer}): run tests/authorization first")
+            console.print(f"the tree fails as it is ({unchanged.killer}): {unchanged.failure}", markup=False)
             return 2
         with ThreadPoolExecutor(given.workers) as pool:
             trials = []
             for each in pool.map(attempt, mutants):
                 trials.append(each)
-                console.print(f"{len(trials)} of {len(mutants)}", _place(each), _result(each), highlight=False)
+                said = f"{len(trials)} of {len(mutants)}  {_place(each)}  {_result(each)}  {each.failure}"
+                console.print(said, markup=False, highlight=False, soft_wrap=True)
     return _report(console, trials, time.monotonic() - started)
 
 
