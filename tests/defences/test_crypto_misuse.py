@@ -28,7 +28,7 @@ from support.defences import (
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request, Session
 from support.server import Client
-from support.wire import enumeration, octets, structure
+from support.wire import Result, boolean, enumeration, octets, structure
 
 GCM = ask.parameters(ask.GCM, tag_length=16)
 
@@ -66,20 +66,59 @@ def test_d16_every_wrong_padding_has_one_answer(mine: Session) -> None:
         answer = mine.do(ask.decrypt(key, good, IN_CBC, IV[:-1] + bytes([IV[-1] ^ last])))
         if not answer.ok:
             told.add((answer.reason, answer.message))
+    for data in (b"", good[:-1], good + b"\0"):
+        answer = mine.do(ask.decrypt(key, data, IN_CBC, IV))
+        told.add((answer.reason, answer.message))
     assert [reason for reason, _ in told] == [Reason.CRYPTOGRAPHIC_FAILURE]
 
 
+def with_aad(asked: Request, aad: bytes) -> Request:
+    """The same with Authenticated Encryption Additional Data, which comes before the tag (s6.1.11)."""
+    before, tag, after = asked.payload.partition(Tag.AUTHENTICATED_ENCRYPTION_TAG.to_bytes(3, "big"))
+    added = octets(Tag.AUTHENTICATED_ENCRYPTION_ADDITIONAL_DATA, aad)
+    return Request(asked.operation, before + added + tag + after)
+
+
 def test_d17_nothing_is_decrypted_without_its_whole_tag(mine: Session) -> None:
-    key = aes(mine)
-    made = mine.do(ask.encrypt(key, b"secret", GCM, IV[:12])).expect_success()
-    data, tag = made.get(Tag.DATA), made.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
-    wrong = refused(
-        mine, ask.decrypt(key, data, GCM, IV[:12], tag[:-1] + bytes([tag[-1] ^ 1])), Reason.CRYPTOGRAPHIC_FAILURE
-    )
-    assert wrong.payload is None
+    key, aad = aes(mine), b"about it"
+    encrypted = mine.do(with_aad(ask.encrypt(key, b"secret", GCM, IV[:12]), aad)).expect_success()
+    data, tag = encrypted.get(Tag.DATA), encrypted.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
+
+    def decryption(iv: bytes = IV[:12], aad: bytes = aad, tag: bytes | None = tag) -> Request:
+        return with_aad(ask.decrypt(key, data, GCM, iv, tag), aad)
+
+    for wrong in (
+        decryption(tag=tag[:-1] + bytes([tag[-1] ^ 1])),
+        decryption(aad=b"about It"),
+        decryption(aad=b""),
+        decryption(iv=bytes(12)),
+    ):
+        assert refused(mine, wrong, Reason.CRYPTOGRAPHIC_FAILURE).payload is None
     for size in (0, 1, 4, 8, 11):
-        refused(mine, ask.decrypt(key, data, GCM, IV[:12], tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
-    assert mine.do(ask.decrypt(key, data, GCM, IV[:12], tag)).expect_success().get(Tag.DATA) == b"secret"
+        refused(mine, decryption(tag=tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    for other in (None, tag + b"\0"):
+        refused(mine, decryption(tag=other), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    assert mine.do(decryption()).expect_success().get(Tag.DATA) == b"secret"
+
+
+def test_d17_a_stream_gives_nothing_away_before_its_tag_is_verified(mine: Session) -> None:
+    key, text = aes(mine), bytes(range(64))
+    encrypted = mine.do(ask.encrypt(key, text, GCM, IV[:12])).expect_success()
+    data, tag = encrypted.get(Tag.DATA), encrypted.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
+
+    def parts(tag: bytes) -> Result:
+        """The answer to the last of two parts. The first is answered without data."""
+        begun = boolean(Tag.INIT_INDICATOR, True) + octets(Tag.AUTHENTICATED_ENCRYPTION_TAG, tag)
+        asked = Request(Operation.DECRYPT, ask.decrypt(key, data[:48], GCM, IV[:12]).payload + begun)
+        first = mine.do(asked).expect_success()
+        assert first.get(Tag.DATA) in (None, b"")
+        stream = octets(Tag.CORRELATION_VALUE, first.get(Tag.CORRELATION_VALUE))
+        last = octets(Tag.DATA, data[48:]) + stream + boolean(Tag.FINAL_INDICATOR, True)
+        return mine.do(Request(Operation.DECRYPT, ask.identifier(key) + last))
+
+    wrong = parts(bytes(16))
+    assert (wrong.reason, wrong.payload) == (Reason.CRYPTOGRAPHIC_FAILURE, None)
+    assert parts(tag).expect_success().get(Tag.DATA) == text
 
 
 def test_d18_a_key_takes_an_iv_once(mine: Session) -> None:
