@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parties import token
 
-from dscc.enrolment import Address, EnrolmentCode, EnrolmentNode, StepCode, as_qr, read_address, read_enrolment, read_step
+from dscc.enrolment import (
+    Address,
+    EnrolmentCode,
+    EnrolmentNode,
+    StepCode,
+    as_qr,
+    read_address,
+    read_enrolment,
+    read_step,
+)
 from dscc.errors import DsccError, Reason
 from dscc.registration import Mode
 
