@@ -5,6 +5,7 @@
 # make mutants  one authorization check of the server removed at a time: the tests have to find each (FILES=wrapping)
 # make fuzz   parsers and state machines of DSCC against bytes that coverage guides (SECONDS=60 for each; TARGET=machine)
 # make lint   style, types, architecture
+# make demo-dscc  three DSCC nodes and four devices on this machine, step by step: from enrolment to revocation
 # make bench-dscc  what a negotiation, a group and a fleet cost, beside TLS (QUICK=1: half a minute)
 # make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
 
@@ -22,7 +23,7 @@ DATABASES ?= sqlite postgresql
 SECONDS ?= 60
 TARGET ?= frames message machine seed box
 
-.PHONY: run test coverage mutants fuzz lint bench bench-dscc
+.PHONY: run test coverage mutants fuzz lint bench bench-dscc demo-dscc
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -86,3 +87,6 @@ bench: $(VENV)/.installed-test
 
 bench-dscc: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests:tests/dscc/node $(BIN)/python -m bench.dscc $(if $(QUICK),--quick)
+
+demo-dscc: $(VENV)/.installed
+	@PYTHONPATH=. $(BIN)/python -m demo.dscc_demo

@@ -286,7 +286,7 @@ class Device:
         self._listener = listener
         return address
 
-    def keys(self, peer: str | None = None, purpose: str | None = None) -> list[Key]:
+    def all_keys(self, peer: str | None = None, purpose: str | None = None) -> list[Key]:
         """All keys that there are or were, with this peer, for this purpose; the latest Activation Date first."""
         found = sorted(self.held(peer, purpose), key=lambda held: held.activates_at, reverse=True)
         return [key_of(held) for held in found]

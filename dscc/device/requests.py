@@ -122,7 +122,7 @@ class ListKeys(Request):
     purpose: Name | None = None
 
     async def _do(self, device: Device, tell: Tell) -> dict[str, Any]:
-        return {"keys": [key.shown() for key in device.keys(self.peer, self.purpose)]}
+        return {"keys": [key.shown() for key in device.all_keys(self.peer, self.purpose)]}
 
 
 class UseKey(Request):

@@ -86,11 +86,15 @@ class LocalServer:
 
 
 class LocalClient:
-    """A program's end of the socket, for commands. It blocks; use it from no event loop."""
+    """A program's end of the socket, for commands. It blocks; use it from no event loop. Raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(folder / SOCKET))
+        try:
+            self._socket.connect(str(folder / SOCKET))
+        except OSError:
+            self._socket.close()
+            raise
         self._lines = self._socket.makefile("rb")
 
     def ask(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:

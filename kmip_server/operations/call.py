@@ -234,6 +234,10 @@ class Call:
 
     def value(self, target: ManagedObject) -> ObjectStructure:
         """The object with its key bytes, unsealed. Raises Object Destroyed, Key Value Not Present."""
+        return from_material(target.object_type, self.stored(target))
+
+    def stored(self, target: ManagedObject) -> bytes:
+        """The same as it is stored, and not taken apart."""
         if target.destroyed:
             raise KmipError(
                 ResultReason.OBJECT_DESTROYED,
@@ -244,7 +248,7 @@ class Call:
             raise KmipError(
                 ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
             )
-        return from_material(target.object_type, material)
+        return material
 
     @staticmethod
     def new_identifier() -> str:

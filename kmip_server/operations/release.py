@@ -73,7 +73,7 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     Raises Object Destroyed, Key Value Not Present, Not Extractable, Sensitive, Key Format Type, Key Compression Type
     or Key Wrap Type Not Supported, and what `wrap_block` raises (s6.1.19.1).
     """
-    material = _stored(call, target)
+    material = call.stored(target)
     if target.first(Tag.EXTRACTABLE) is False:
         raise KmipError(
             ResultReason.NOT_EXTRACTABLE, "the object's Extractable (420122) attribute is False (KMIP 2.1 s4.23)"
@@ -109,21 +109,6 @@ def release(call: Call, target: ManagedObject, request: ReleaseRequest) -> Item:
     if specification is not None:
         block = wrap_block(call, target, block, specification)
     return Item(tag, Type.STRUCTURE, replace(value, key_block=block).encode(call.version))
-
-
-def _stored(call: Call, target: ManagedObject) -> bytes:
-    """The object as Call.value has it, and not taken apart."""
-    if target.destroyed:
-        raise KmipError(
-            ResultReason.OBJECT_DESTROYED,
-            "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
-        )
-    material = call.unit.material(target.row) if target.row is not None else None
-    if material is None:
-        raise KmipError(
-            ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
-        )
-    return material
 
 
 def _is_wrapped(target: ManagedObject, material: bytes) -> bool:

@@ -145,11 +145,12 @@ def all_mutants() -> list[Mutant]:
 
 
 class Trial(NamedTuple):
-    """What became of a mutant: what found it ("" if nothing), and after how many seconds."""
+    """What became of a mutant: what found it ("" if nothing), after how many seconds, and what failed first."""
 
     mutant: Mutant | None
     killer: str
     seconds: float
+    failure: str = ""
 
 
 def copied(folder: Path) -> Path:
@@ -163,10 +164,10 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def trial(tree: Path, mutant: Mutant | None) -> Trial:
-    """Run the matrix on a tree with one check removed, or none: a part in this process first, then all over the wire.
+def trial(tree: Path, mutant: Mutant | None, *, matrix_only: bool = False) -> Trial:
+    """Run the tests on a tree with one check removed, or none, until some find it: the quick ones first.
 
-    What it does not reach (dates that pass, limits of policies, approvals) is left to the tests of the operations.
+    What the matrix does not reach (dates that pass, limits of policies, approvals) is left to the tests of the module.
     """
     file = None if mutant is None else tree / mutant.path
     before = "" if file is None else file.read_text()
@@ -174,49 +175,109 @@ def trial(tree: Path, mutant: Mutant | None) -> Trial:
     try:
         if file is not None and mutant is not None:
             file.write_text(mutant.source)
-        for killer, command in _STEPS.items():
-            if not _passes(tree, command):
-                return Trial(mutant, killer, time.monotonic() - started)
+        for step, command in _MATRIX if matrix_only else _steps(mutant):
+            if found := _failure(tree, command):
+                return Trial(mutant, step, time.monotonic() - started, found)
         return Trial(mutant, "", time.monotonic() - started)
     finally:
         if file is not None:
             file.write_text(before)
 
 
-_STEPS: Final = {
-    "in process, quick": ("-m", "authorization.in_process", "--quick"),
-    "over the wire": ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/authorization/test_matrix.py"),
-    "the operations' own tests": (
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/identity/test_directory.py",
-        "tests/engine/test_engine_references.py",
-        "tests/operations",
-        "tests/objects",
-        "tests/policy/test_decision.py",
+_NOTHING_RUN: Final = (4, 5)
+"""What pytest answers if it is called wrongly or finds no test."""
+_PYTEST: Final = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
+_OWN_TESTS: Final = (
+    "tests/identity/test_directory.py",
+    "tests/engine/test_engine_references.py",
+    "tests/operations",
+    "tests/objects",
+    "tests/policy/test_decision.py",
+    "tests/policy/test_operation_policy_rules.py",
+)
+_BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "kmip_server/execution.py": ("tests/operations/test_approval.py", "tests/operations/test_query.py"),
+    "kmip_server/identity/directory.py": ("tests/identity/test_directory.py",),
+    "kmip_server/objects/changes.py": ("tests/objects/test_changes.py",),
+    "kmip_server/objects/managed_object.py": ("tests/operations/test_activate.py", "tests/operations/test_revoke.py"),
+    "kmip_server/operations/attribute_changes.py": (
+        "tests/operations/test_add_attribute_rules.py",
+        "tests/operations/test_policy_obligations.py",
     ),
+    "kmip_server/operations/batch.py": ("tests/engine/test_engine_references.py",),
+    "kmip_server/operations/call.py": ("tests/operations/test_approval.py", "tests/operations/test_archive.py"),
+    "kmip_server/operations/cryptographic.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/decrypt.py": ("tests/operations/test_encrypt.py",),
+    "kmip_server/operations/get_usage_allocation.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/mac.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/mac_verify.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/obligations.py": ("tests/operations/test_policy_obligations.py",),
+    "kmip_server/operations/obtain_lease.py": ("tests/operations/test_dates.py", "tests/operations/test_revoke.py"),
+    "kmip_server/operations/poll.py": ("tests/engine/test_engine_asynchrony.py",),
+    "kmip_server/operations/release.py": (
+        "tests/operations/test_get.py",
+        "tests/operations/test_export_import.py",
+        "tests/operations/test_policy_obligations.py",
+    ),
+    "kmip_server/operations/re_key_key_pair.py": ("tests/operations/test_re_key.py",),
+    "kmip_server/operations/replacement.py": ("tests/operations/test_re_key.py",),
+    "kmip_server/operations/sign.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/signature_verify.py": ("tests/operations/test_usage.py",),
+    "kmip_server/operations/usage.py": ("tests/operations/test_usage.py", "tests/operations/test_dates.py"),
+    "kmip_server/operations/wrapping.py": ("tests/operations/test_get_wrapped.py",),
+    "policy/conditions.py": ("tests/policy/test_decision.py",),
+    "policy/decision.py": ("tests/policy/test_decision.py", "tests/policy/test_operation_policy_rules.py"),
 }
+"""The tests beside a module, if they are not tests/operations/test_<its name>.py."""
 
 
-def _passes(tree: Path, command: tuple[str, ...]) -> bool:
+def beside(path: str) -> tuple[str, ...]:
+    """The tests that are most likely to find what is missing in a module: a few seconds, and not minutes."""
+    return _BESIDE.get(path) or (f"tests/operations/test_{Path(path).stem}.py",)
+
+
+_MATRIX: Final = (
+    ("in process, quick", ("-m", "authorization.in_process", "--quick")),
+    ("over the wire", (*_PYTEST, "tests/authorization/test_matrix.py")),
+)
+
+
+def _steps(mutant: Mutant | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    in_process, over_the_wire = _MATRIX
+    yield in_process
+    if mutant is None:
+        yield "beside", (*_PYTEST, *sorted({file for tests in _BESIDE.values() for file in tests}))
+    else:
+        yield "beside it", (*_PYTEST, *beside(mutant.path))
+    yield over_the_wire
+    yield "all tests of operations", (*_PYTEST, *_OWN_TESTS)
+
+
+def _failure(tree: Path, command: tuple[str, ...]) -> str:
+    """What failed first, or nothing."""
     environment = os.environ | {"PYTHONPATH": f"{tree}:{tree / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, timeout=_PER_STEP_S
+            [sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True, timeout=_PER_STEP_S
         )
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return f"no end within {_PER_STEP_S} s"
+    if done.returncode in _NOTHING_RUN:
+        raise RuntimeError(f"no test has run: {done.stdout}{done.stderr}")
+    return _first_failure(done.stdout, done.stderr) if done.returncode else ""
+
+
+def _first_failure(output: str, errors: str) -> str:
+    """The line that names it: of pytest's summary, or before that of the matrix, or the error that ended it."""
+    lines = output.splitlines() or errors.splitlines()
+    return next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-2:][0])
 
 
 def main() -> int:
     """Try all mutants, or those of the files whose path has one of the given words in it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only checks of files whose path contains one of these words")
+    parser.add_argument("--matrix", action="store_true", help="only by the matrix, and not by tests beside the checks")
     parser.add_argument("--list", action="store_true", help="only list the checks that are found")
     parser.add_argument("--workers", type=int, default=2, help="how many to try at once (default: 2)")
     given = parser.parse_args()
@@ -235,20 +296,21 @@ def main() -> int:
         def attempt(mutant: Mutant | None) -> Trial:
             tree = trees.get()
             try:
-                return trial(tree, mutant)
+                return trial(tree, mutant, matrix_only=given.matrix)
             finally:
                 trees.put(tree)
 
         console.print("the tree as it is ...")
         unchanged = attempt(None)
         if unchanged.killer:
-            console.print(f"the tree fails as it is ({unchanged.killer}): run tests/authorization first")
+            console.print(f"the tree fails as it is ({unchanged.killer}): {unchanged.failure}", markup=False)
             return 2
         with ThreadPoolExecutor(given.workers) as pool:
             trials = []
             for each in pool.map(attempt, mutants):
                 trials.append(each)
-                console.print(f"{len(trials)} of {len(mutants)}", _place(each), _result(each), highlight=False)
+                said = f"{len(trials)} of {len(mutants)}  {_place(each)}  {_result(each)}  {each.failure}"
+                console.print(said, markup=False, highlight=False, soft_wrap=True)
     return _report(console, trials, time.monotonic() - started)
 
 

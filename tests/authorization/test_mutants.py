@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from authorization.mutants import all_mutants, copied
+from authorization.mutants import ROOT, all_mutants, beside, copied
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,11 @@ def test_a_check_that_is_removed_is_missed(tmp_path: Path) -> None:
     failed = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     assert failed.returncode == 1
     assert "expected OBJECT_ARCHIVED" in failed.stdout
+
+
+def test_each_module_has_tests_beside_it() -> None:
+    for mutant in all_mutants():
+        assert [file for file in beside(mutant.path) if not (ROOT / file).is_file()] == [], mutant.path
 
 
 def test_the_checks_are_found_by_rule() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import pytest
 from support import keys
 from support import requests as ask
@@ -17,13 +20,15 @@ from support.defences import (
     attribute,
     derived,
     key_pair,
+    made,
     refused,
     set_attribute,
     with_data,
 )
 from support.numbers import Operation, Reason, Tag
-from support.requests import Session
-from support.wire import octets, structure
+from support.requests import Request, Session
+from support.server import Client
+from support.wire import Result, boolean, enumeration, octets, structure
 
 GCM = ask.parameters(ask.GCM, tag_length=16)
 
@@ -61,20 +66,59 @@ def test_d16_every_wrong_padding_has_one_answer(mine: Session) -> None:
         answer = mine.do(ask.decrypt(key, good, IN_CBC, IV[:-1] + bytes([IV[-1] ^ last])))
         if not answer.ok:
             told.add((answer.reason, answer.message))
+    for data in (b"", good[:-1], good + b"\0"):
+        answer = mine.do(ask.decrypt(key, data, IN_CBC, IV))
+        told.add((answer.reason, answer.message))
     assert [reason for reason, _ in told] == [Reason.CRYPTOGRAPHIC_FAILURE]
 
 
+def with_aad(asked: Request, aad: bytes) -> Request:
+    """The same with Authenticated Encryption Additional Data, which comes before the tag (s6.1.11)."""
+    before, tag, after = asked.payload.partition(Tag.AUTHENTICATED_ENCRYPTION_TAG.to_bytes(3, "big"))
+    added = octets(Tag.AUTHENTICATED_ENCRYPTION_ADDITIONAL_DATA, aad)
+    return Request(asked.operation, before + added + tag + after)
+
+
 def test_d17_nothing_is_decrypted_without_its_whole_tag(mine: Session) -> None:
-    key = aes(mine)
-    made = mine.do(ask.encrypt(key, b"secret", GCM, IV[:12])).expect_success()
-    data, tag = made.get(Tag.DATA), made.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
-    wrong = refused(
-        mine, ask.decrypt(key, data, GCM, IV[:12], tag[:-1] + bytes([tag[-1] ^ 1])), Reason.CRYPTOGRAPHIC_FAILURE
-    )
-    assert wrong.payload is None
+    key, aad = aes(mine), b"about it"
+    encrypted = mine.do(with_aad(ask.encrypt(key, b"secret", GCM, IV[:12]), aad)).expect_success()
+    data, tag = encrypted.get(Tag.DATA), encrypted.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
+
+    def decryption(iv: bytes = IV[:12], aad: bytes = aad, tag: bytes | None = tag) -> Request:
+        return with_aad(ask.decrypt(key, data, GCM, iv, tag), aad)
+
+    for wrong in (
+        decryption(tag=tag[:-1] + bytes([tag[-1] ^ 1])),
+        decryption(aad=b"about It"),
+        decryption(aad=b""),
+        decryption(iv=bytes(12)),
+    ):
+        assert refused(mine, wrong, Reason.CRYPTOGRAPHIC_FAILURE).payload is None
     for size in (0, 1, 4, 8, 11):
-        refused(mine, ask.decrypt(key, data, GCM, IV[:12], tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
-    assert mine.do(ask.decrypt(key, data, GCM, IV[:12], tag)).expect_success().get(Tag.DATA) == b"secret"
+        refused(mine, decryption(tag=tag[:size]), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    for other in (None, tag + b"\0"):
+        refused(mine, decryption(tag=other), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS)
+    assert mine.do(decryption()).expect_success().get(Tag.DATA) == b"secret"
+
+
+def test_d17_a_stream_gives_nothing_away_before_its_tag_is_verified(mine: Session) -> None:
+    key, text = aes(mine), bytes(range(64))
+    encrypted = mine.do(ask.encrypt(key, text, GCM, IV[:12])).expect_success()
+    data, tag = encrypted.get(Tag.DATA), encrypted.get(Tag.AUTHENTICATED_ENCRYPTION_TAG)
+
+    def parts(tag: bytes) -> Result:
+        """The answer to the last of two parts. The first is answered without data."""
+        begun = boolean(Tag.INIT_INDICATOR, True) + octets(Tag.AUTHENTICATED_ENCRYPTION_TAG, tag)
+        asked = Request(Operation.DECRYPT, ask.decrypt(key, data[:48], GCM, IV[:12]).payload + begun)
+        first = mine.do(asked).expect_success()
+        assert first.get(Tag.DATA) in (None, b"")
+        stream = octets(Tag.CORRELATION_VALUE, first.get(Tag.CORRELATION_VALUE))
+        last = octets(Tag.DATA, data[48:]) + stream + boolean(Tag.FINAL_INDICATOR, True)
+        return mine.do(Request(Operation.DECRYPT, ask.identifier(key) + last))
+
+    wrong = parts(bytes(16))
+    assert (wrong.reason, wrong.payload) == (Reason.CRYPTOGRAPHIC_FAILURE, None)
+    assert parts(tag).expect_success().get(Tag.DATA) == text
 
 
 def test_d18_a_key_takes_an_iv_once(mine: Session) -> None:
@@ -94,13 +138,60 @@ def test_d19_a_wrong_mac_is_never_valid(mine: Session, how: str) -> None:
     assert not answer.ok or answer.get(Tag.VALIDITY_INDICATOR) == 2, answer
 
 
-def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session) -> None:
-    """docs/decisions/cryptography.md, 10. What a stricter policy denies is in test_algorithm_policy.py."""
-    refused(
-        mine,
-        ask.create(VERSION, ask.algorithm(0x02), ask.length(168), ask.usage_mask(12)),
+MD5, TRIPLE_DES, HMAC_MD5, MD5_WITH_RSA = 3, 2, 0x0C, 2
+UNSUPPORTED = Reason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
+BY_MD5 = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.HASHING_ALGORITHM, MD5))
+BY_HMAC_MD5 = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.CRYPTOGRAPHIC_ALGORITHM, HMAC_MD5))
+BY_NAME = structure(Tag.CRYPTOGRAPHIC_PARAMETERS, enumeration(Tag.DIGITAL_SIGNATURE_ALGORITHM, MD5_WITH_RSA))
+LEGACY: dict[str, tuple[Callable[[Kept], Request], Reason]] = {
+    "3DES, to encrypt": (lambda k: ask.encrypt(k.triple_des, bytes(8), IN_CBC, IV[:8]), UNSUPPORTED),
+    "3DES, to decrypt": (lambda k: ask.decrypt(k.triple_des, bytes(8), IN_CBC, IV[:8]), UNSUPPORTED),
+    "MD5 to sign": (lambda k: with_data(Operation.SIGN, BY_MD5)(k.private), UNSUPPORTED),
+    "MD5 to sign, by its name": (lambda k: with_data(Operation.SIGN, BY_NAME)(k.private), UNSUPPORTED),
+    "MD5 to verify": (
+        lambda k: with_data(Operation.SIGNATURE_VERIFY, BY_MD5, octets(Tag.SIGNATURE_DATA, bytes(256)))(k.public),
+        UNSUPPORTED,
+    ),
+    "HMAC-MD5": (lambda k: with_data(Operation.MAC, BY_HMAC_MD5)(k.aes), Reason.BAD_CRYPTOGRAPHIC_PARAMETERS),
+    "HMAC-MD5 to verify": (
+        lambda k: with_data(Operation.MAC_VERIFY, BY_HMAC_MD5, octets(Tag.MAC_DATA, bytes(16)))(k.aes),
+        Reason.BAD_CRYPTOGRAPHIC_PARAMETERS,
+    ),
+    "MD5 of data": (
+        lambda _: Request(Operation.HASH, BY_MD5 + octets(Tag.DATA, b"data")),
+        Reason.CRYPTOGRAPHIC_FAILURE,
+    ),
+    "a new 3DES key": (
+        lambda _: ask.create(VERSION, ask.algorithm(TRIPLE_DES), ask.length(168), ask.usage_mask(12)),
         Reason.INVALID_ATTRIBUTE_VALUE,
-    )
+    ),
+}
+"""Where an operation's table has no Unsupported Cryptographic Parameters, it has another word."""
+
+
+class Kept(NamedTuple):
+    """Keys to be used."""
+
+    aes: str
+    triple_des: str
+    private: str
+    public: str
+
+
+@pytest.fixture(scope="module")
+def kept(client: Client) -> Kept:
+    """What was registered long ago stays, and can be fetched."""
+    with client.session(VERSION) as session:
+        body = structure(Tag.SYMMETRIC_KEY, ask.key_block(bytes(range(24)), TRIPLE_DES, 168))
+        old = made(session, ask.register(VERSION, ask.SYMMETRIC_KEY, body, ask.usage_mask(ask.ENCRYPT | ask.DECRYPT)))
+        return Kept(aes(session, mask=0x3BF), old, *key_pair(session, private=0x3BF, public=0x3BF))
+
+
+@pytest.mark.parametrize("title", LEGACY)
+def test_d20_a_legacy_algorithm_is_neither_made_nor_used(mine: Session, kept: Kept, title: str) -> None:
+    """docs/decisions/cryptography.md, 10. What a stricter policy denies is in test_algorithm_policy.py."""
+    asked, reason = LEGACY[title]
+    refused(mine, asked(kept), reason)
 
 
 def test_d21_what_rsa_cannot_decrypt_tells_nothing(mine: Session) -> None:

@@ -1,8 +1,6 @@
-"""D-01 to D-13: what one client can do about another's objects, in its tenant and in another one."""
+"""D-01 to D-12: what one client can do about another's objects, in its tenant and in another one."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from support import keys
@@ -25,8 +23,7 @@ from support.defences import (
 )
 from support.numbers import Operation, Reason, Tag
 from support.requests import Request, Session
-from support.server import RunningServer
-from support.wire import PeerClosedError, boolean, credential, enumeration, octets, text
+from support.wire import boolean, credential, enumeration, octets, text
 
 LOOKING_AND_CHANGING = (
     Operation.GET,
@@ -193,20 +190,6 @@ def test_d11_no_work_of_others_is_polled_canceled_or_continued(owner: Session, o
     stream = owner.do(Request(Operation.ENCRYPT, begin)).expect_success().get(Tag.CORRELATION_VALUE)
     go_on = ask.identifier(aes(other)) + octets(Tag.DATA, bytes(16)) + octets(Tag.CORRELATION_VALUE, stream)
     refused(other, Request(Operation.ENCRYPT, go_on), Reason.INVALID_CORRELATION_VALUE)
-
-
-def test_d13_a_revoked_certificate_is_not_served_on_an_open_connection_either(fresh_server: RunningServer) -> None:
-    """Expired, foreign and servers' certificates: tests/listeners/test_tls_rules.py and tests/identity/test_pki.py."""
-    client = fresh_server.add_client("lost")
-    with client.session(VERSION) as session:
-        key = session.create_aes()
-        session.do(ask.get(key)).expect_success()
-        fresh_server.revoke_client("lost")
-        time.sleep(1)  # what the server promises (tests/faults/test_revocation.py)
-        with pytest.raises((OSError, PeerClosedError)):
-            session.do(ask.get(key))
-    with pytest.raises((OSError, PeerClosedError)), client.session(VERSION) as session:
-        session.do(ask.discover_versions())
 
 
 def test_d04_the_attributes_of_the_unauthorised_are_not_deleted_and_adjusted(owner: Session, other: Session) -> None:

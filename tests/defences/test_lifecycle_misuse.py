@@ -1,13 +1,15 @@
-"""D-25 to D-35: keys used, changed and replaced at the wrong time of their life, or to loosen their protection."""
+"""D-25 to D-35: keys used, changed and replaced at the wrong time of their life, or to loosen their protection.
+
+D-32 is in test_read_only_attributes.py, two who replace one key at the same moment (D-35) in test_at_once.py.
+"""
 
 from __future__ import annotations
 
 import time
 
-import pytest
 from support import keys
 from support import requests as ask
-from support.attributes import NEVER_CHANGED, deactivation, process_start, protect_stop
+from support.attributes import deactivation, process_start, protect_stop
 from support.defences import (
     ABOUT_AN_OBJECT,
     HMAC,
@@ -15,11 +17,9 @@ from support.defences import (
     IV,
     MAC_GENERATE,
     VERSION,
-    adjust_attribute,
     aes,
     attribute,
     attributes_of,
-    delete_attribute,
     derived,
     imported,
     key_pair,
@@ -137,21 +137,6 @@ def test_d31_a_date_that_does_what_activate_and_revoke_do_needs_their_permission
     refused(owner, ask.modify_attribute(VERSION, past, ask.activation_date(2)), WRONG)
     owner.do(ask.revoke(past)).expect_success()
     refused(owner, set_attribute(past, deactivation(int(time.time()) + 9)), WRONG)
-
-
-@pytest.mark.parametrize("given", NEVER_CHANGED, ids=lambda given: given.name)
-def test_d32_what_the_server_says_no_client_changes(mine: Session, given: ask.Attribute) -> None:
-    """The words are docs/decisions/result-reasons.md, 1."""
-    key = aes(mine, active=False)
-    tag, before = int.from_bytes(given.item[:3], "big"), attributes_of(mine, key)
-    refused(mine, ask.add_attribute(VERSION, key, given), Reason.READ_ONLY_ATTRIBUTE)
-    refused(mine, set_attribute(key, given), Reason.READ_ONLY_ATTRIBUTE)
-    if attribute(mine, key, tag) is not None:
-        refused(mine, ask.modify_attribute(VERSION, key, given), Reason.ATTRIBUTE_READ_ONLY)
-        refused(mine, delete_attribute(key, tag), Reason.ATTRIBUTE_READ_ONLY)
-    if given.item[3] not in (5, 7):  # an enumeration and text are nothing to be adjusted
-        refused(mine, adjust_attribute(key, tag), Reason.READ_ONLY_ATTRIBUTE)
-    assert attributes_of(mine, key) == before
 
 
 def test_d33_sensitive_and_extractable_are_tightened_only(mine: Session) -> None:

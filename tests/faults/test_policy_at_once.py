@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from support import requests as ask
+from support.certificates import Authority, Issued
+from support.requests import Session
 from support.server import Client, MakeServer, RunningServer
-from support.wire import PeerClosedError
+from support.wire import Connection, Credentials, PeerClosedError
 
-from kmip_server.storage.accounts import changing, revoke_client
+from kmip_server.identity.certificate import fingerprint_of
+from kmip_server.storage.accounts import add_client, changing, revoke_client
 from kmip_server.storage.database import Database
 from policy.documents import read_document
 from policy.store import put_in_force
 
 VERSION = (2, 1)
-WORKERS, SESSIONS, CHANGES = 4, 6, 200
+WORKERS, SESSIONS, CONNECTIONS, CHANGES = 4, 6, 4, 200
 ANSWERED_WITHIN_S = 30
 DENIED = """
 [[rules]]
@@ -116,34 +122,49 @@ def test_every_worker_s_next_request_is_decided_by_the_policy_in_force(server: R
 
 
 @pytest.mark.slow
-def test_every_worker_refuses_a_client_that_another_process_revoked(server: RunningServer) -> None:
-    """The same race for revocation: each client is revoked while all its sessions ask."""
-    database = Database(server.url)
-    for number in range(5):
-        client, ended = server.add_client(f"victim-{number}"), Event()
-        with client.session(VERSION) as session:
-            key = session.create_aes()
-        with ThreadPoolExecutor(SESSIONS) as pool:
-            running = [pool.submit(_ask_until_closed, client, key, ended) for _ in range(SESSIONS)]
-            time.sleep(0.2)
-            revoke_client(database, client.name, int(time.time()), by="root")
+def test_every_worker_s_next_request_is_refused_of_a_client_that_another_process_revoked(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    """The same race for revocations: each certificate is revoked while all its connections ask."""
+    database, authority = Database(server.url), Authority.of_server(server.data, tmp_path)
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for number in range(CHANGES):
+            context = _enter(database, authority.issue("victim"), authority)
+            asked: list[list[Asked]] = [[] for _ in range(CONNECTIONS)]
+            running = [pool.submit(_ask_until_refused, server, context, one) for one in asked]
+            while not all(asked) and not any(future.done() for future in running):
+                time.sleep(0.001)
+            revoke_client(database, "victim", int(time.time()), by="root")
             done = time.monotonic()
-            time.sleep(0.2)
-            ended.set()
-            asked = [one for future in running for one in future.result()]
-        assert any(one.allowed for one in asked)
-        assert [one for one in asked if one.sent > done and one.allowed] == []
+            for future in running:
+                future.result()
+            assert [one for each in asked for one in each if one.sent > done and one.allowed] == [], number
     database.close()
 
 
-def _ask_until_closed(client: Client, key: str, ended: Event) -> list[Asked]:
-    asked = []
-    with client.session(VERSION) as session:
-        while not ended.is_set():
+def _enter(database: Database, issued: Issued, authority: Authority) -> ssl.SSLContext:
+    """Enter a certificate of a client, as `client add` does."""
+    certificate, now = issued.certificate, int(time.time())
+    add_client(
+        database,
+        name="victim",
+        fingerprint=fingerprint_of(certificate.public_bytes(Encoding.DER)),
+        serial=f"{certificate.serial_number:x}",
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+        now=now,
+        by="root",
+    )
+    return Credentials(issued.cert_file, issued.key_file, authority.file).context()
+
+
+def _ask_until_refused(server: RunningServer, context: ssl.SSLContext, asked: list[Asked]) -> None:
+    with Connection(server.kmip, context) as connection:
+        session, deadline = Session(connection, VERSION), time.monotonic() + ANSWERED_WITHIN_S
+        while not asked or asked[-1].allowed:
             sent = time.monotonic()
+            assert sent < deadline
             try:
-                allowed = session.do(ask.get(key)).ok
+                allowed = session.do(ask.locate(VERSION)).ok
             except (OSError, PeerClosedError):
-                break
+                allowed = False
             asked.append(Asked(sent, time.monotonic(), allowed))
-    return asked

@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from edge_pki import Authority, Issued
+from support.certificates import Authority, Issued
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.threads import blockingCallFromThread

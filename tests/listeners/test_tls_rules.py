@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from edge_pki import DAY, PASSPHRASE, Authority, Issued, rsa_key
 from edge_support import RunningEdge, World, eventually, exchange, is_closed, message, receive
+from support.certificates import DAY, PASSPHRASE, Authority, Issued, rsa_key
 
 from kmip_server.listeners.tls import ServerTls, TlsError
 

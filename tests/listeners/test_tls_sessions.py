@@ -7,9 +7,9 @@ import time
 from datetime import timedelta
 
 import pytest
-from edge_pki import Authority
 from edge_support import RunningEdge, World, eventually, exchange, is_closed, message
 from OpenSSL import SSL
+from support.certificates import Authority
 
 from kmip_server.listeners import openssl
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from edge_pki import Authority
 from edge_support import TIMEOUT, client_context, eventually, exchange, is_closed, message, receive, rest_of
+from support.certificates import Authority
 
 PROGRAM = Path(__file__).with_name("serving_program.py")
 

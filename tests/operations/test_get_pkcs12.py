@@ -123,6 +123,18 @@ def test_a_chain_that_is_circular_is_refused(engine: EngineHarness) -> None:
     assert client.do(get_as(made, PKCS12)).reason == Reason.INVALID_FIELD
 
 
+@pytest.mark.parametrize("gone", ["password", "certificate"])
+def test_a_container_is_not_made_of_what_is_destroyed(engine: EngineHarness, gone: str) -> None:
+    client = engine.client()
+    secret = client.do(ask.register_secret(client.version, b"a password")).unique_identifier
+    leaf = certified(client, LEAF)
+    half = public(client, ask.link(leaf, PKCS12_CERTIFICATE))
+    made = private(client, ask.link(secret, PKCS12_PASSWORD), ask.link(half, PUBLIC_KEY_LINK))
+    client.do(get_as(made, PKCS12)).expect_success()
+    client.do(ask.destroy(secret if gone == "password" else leaf)).expect_success()
+    assert client.do(get_as(made, PKCS12)).reason == Reason.OBJECT_DESTROYED
+
+
 def test_a_sensitive_key_leaves_in_no_container(engine: EngineHarness) -> None:
     client = engine.client()
     made = private(client, password(client), keys.sensitive(True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "node"))
 
 # After the line above: the network is that of the nodes' own tests.
-from fleet import POLICY, Fleet  # noqa: E402
-from network import network  # noqa: E402
-
-_folders = count(1)
+from fleet import POLICY, Fleet
+from network import network
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ class Passing(NamedTuple):
 
 
 class Proxy:
-    """Passes frames on. `judge` says of each "pass", "lose" (it never arrives) or "cut" (the connection ends before)."""
+    """Passes frames on. `judge` says of each: "pass", "lose" (it never arrives), or "cut" (the connection ends)."""
 
     def __init__(self, target: Address) -> None:
         self.target = target

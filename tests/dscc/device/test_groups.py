@@ -56,8 +56,8 @@ async def test_a_group_has_one_key_for_as_many_handshakes_as_there_are_other_mem
     key = await devices[0].groups.form(GROUP, others, lambda who, what: told.append((who, what)))
     assert agree(devices, 1) == key.key
     assert key.key.hex() not in repr(key) and str(key.key) not in repr(key)
-    assert sum("pair key" in what for _, what in told) == 3 == len(devices[0].keys())
-    assert [len(device.keys()) for device in devices[1:]] == [1, 1, 1]
+    assert sum("pair key" in what for _, what in told) == 3 == len(devices[0].all_keys())
+    assert [len(device.all_keys()) for device in devices[1:]] == [1, 1, 1]
     again = await devices[2].close(), Device.open(devices[2].folder)
     devices[2] = again[1]
     assert agree(devices, 1) == key.key
@@ -75,7 +75,7 @@ async def test_who_joins_has_no_earlier_key_and_who_leaves_no_later_one(fleet: F
     devices.append(new)
     second = agree(devices, 2)
     # The others were told in one message, without a handshake.
-    assert [len(device.keys()) for device in devices] == [3, 1, 1, 1]
+    assert [len(device.all_keys()) for device in devices] == [3, 1, 1, 1]
     left = devices.pop(1)
     old = left.state.groups[GROUP]
     await left.groups.leave(GROUP, places[devices[0].name])
@@ -140,7 +140,7 @@ async def test_the_next_one_takes_over_when_the_leader_is_lost(fleet: Fleet) -> 
         await rest[1].groups.take_over(GROUP, nobody)
     await rest[0].groups.take_over(GROUP, nobody)
     assert agree(rest, 2) != before
-    assert [len(device.keys(rest[0].name)) for device in rest[1:]] == [1, 1]
+    assert [len(device.all_keys(rest[0].name)) for device in rest[1:]] == [1, 1]
     # And the one before leads no more.
     back = Device.open(lost.folder)
     with pytest.raises(DsccError):

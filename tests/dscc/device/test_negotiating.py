@@ -23,7 +23,7 @@ async def close(*devices: Device) -> None:
 
 def same(one: Device, other: Device, key: Key) -> Key:
     """The key as both have it: the other one's."""
-    theirs = next(each for each in other.keys(one.name) if each.kid == key.kid)
+    theirs = next(each for each in other.all_keys(one.name) if each.kid == key.kid)
     assert theirs.key == key.key and len(key.key) == key.bits // 8
     assert (theirs.purpose, theirs.bits, theirs.nodes, theirs.trust) == (key.purpose, key.bits, key.nodes, key.trust)
     return theirs
@@ -57,7 +57,7 @@ async def test_keys_are_there_after_a_restart_and_the_pair_chain_goes_on(fleet: 
     one, other, address = await fleet.pair()
     key = await one.negotiate(other.name, address)
     one = await reopened(one)
-    assert same(one, other, key) and one.keys() == [key]
+    assert same(one, other, key) and one.all_keys() == [key]
     assert (await one.negotiate(other.name, address)).trust == "3 paths, pair chain"
     await close(one, other)
 
@@ -73,7 +73,7 @@ async def test_a_message_that_is_lost_costs_a_try_and_no_more(fleet: Fleet, lost
     proxy.judge = cut_once(lost)
     key = await one.negotiate(other.name, through)
     assert same(one, other, key).state is KeyState.ACTIVE
-    assert [each.state for each in one.keys()] == [each.state for each in other.keys()] == [KeyState.ACTIVE] * 2
+    assert [each.state for each in one.all_keys()] == [each.state for each in other.all_keys()] == [KeyState.ACTIVE] * 2
     assert key.trust == "3 paths, pair chain" and first.kid != key.kid
     await proxy.close()
     await close(one, other)
@@ -99,15 +99,15 @@ async def test_who_crashes_before_d4_comes_has_a_key_that_is_not_used_and_confir
     through = await proxy.start()
     proxy.judge = lambda passing: "lose" if isinstance(passing.said, D4) else "pass"
     asking = asyncio.ensure_future(one.negotiate(other.name, through))
-    await until(lambda: other.keys(one.name))
+    await until(lambda: other.all_keys(one.name))
     asking.cancel()
     one = await reopened(one)
-    assert [key.state for key in one.keys()] == [KeyState.PRE_ACTIVE]
+    assert [key.state for key in one.all_keys()] == [KeyState.PRE_ACTIVE]
     assert one.key_to_protect(other.name) is None and one.keys_to_process(other.name) == []
     proxy.judge = lambda _: "pass"
     second = await one.negotiate(other.name, through)
-    assert [key.state for key in one.keys()] == [KeyState.ACTIVE] * 2
-    for key in one.keys():
+    assert [key.state for key in one.all_keys()] == [KeyState.ACTIVE] * 2
+    for key in one.all_keys():
         same(one, other, key)
     assert second.trust == "3 paths, pair chain"
     await proxy.close()
@@ -121,7 +121,7 @@ async def test_the_peer_answers_d3_again_after_its_own_crash(fleet: Fleet) -> No
     through = await proxy.start()
     proxy.judge = lambda passing: "cut" if isinstance(passing.said, D4) else "pass"
     asking = asyncio.ensure_future(one.negotiate(other.name, through))
-    await until(lambda: other.keys(one.name))
+    await until(lambda: other.all_keys(one.name))
     other = await reopened(other)
     await other.listen(address.host, address.port)
     proxy.judge = lambda _: "pass"
@@ -143,13 +143,13 @@ async def test_who_gives_up_destroys_the_key_and_the_peer_learns_of_it_at_the_ne
     proxy.judge = lambda passing: "cut" if isinstance(passing.said, D4 | Abort) else "pass"
     with pytest.raises(DsccError):
         await one.negotiate(other.name, through)
-    assert [key.state for key in other.keys()] == [KeyState.ACTIVE] * 2
-    destroyed = next(key for key in one.keys() if key.kid != first.kid)
+    assert [key.state for key in other.all_keys()] == [KeyState.ACTIVE] * 2
+    destroyed = next(key for key in one.all_keys() if key.kid != first.kid)
     assert destroyed.state is KeyState.DESTROYED and destroyed.key == b""
     one = await reopened(one)
     proxy.judge = lambda _: "pass"
     third = await one.negotiate(other.name, through)
-    assert {key.kid: key.state for key in other.keys()} == {
+    assert {key.kid: key.state for key in other.all_keys()} == {
         first.kid: KeyState.ACTIVE,
         destroyed.kid: KeyState.DESTROYED,
         third.kid: KeyState.ACTIVE,
@@ -170,7 +170,7 @@ async def test_a_forged_abort_destroys_nothing(fleet: Fleet) -> None:
         with pytest.raises(DsccError) as error:
             await connection.exchange(Abort(sid, "failed", mac), 5)
         assert error.value.reason is Reason.NOT_AUTHENTIC
-    assert [key.state for key in other.keys()] == [KeyState.ACTIVE]
+    assert [key.state for key in other.all_keys()] == [KeyState.ACTIVE]
     connection.abort()
     await close(one, other)
 
@@ -198,7 +198,7 @@ async def test_many_at_once_with_many_peers(fleet: Fleet) -> None:
     for one in devices:
         for other in devices:
             if one is not other:
-                assert {key.key for key in one.keys(other.name)} == {key.key for key in other.keys(one.name)}
+                assert {key.key for key in one.all_keys(other.name)} == {key.key for key in other.all_keys(one.name)}
                 assert one.state.chains(other.name) == other.state.chains(one.name)
     await close(*devices)
 
@@ -249,7 +249,7 @@ async def test_a_device_holds_to_its_own_limits_as_who_asks_and_as_who_is_asked(
         with pytest.raises(DsccError) as error:
             await one.negotiate(other.name, places[other.name], bits=128)
         assert error.value.reason in (Reason.POLICY_DENIED, Reason.INSUFFICIENT_PATHS)
-    assert not strict.keys() and not lax.keys()
+    assert not strict.all_keys() and not lax.all_keys()
     await close(strict, lax)
 
 
@@ -291,7 +291,7 @@ async def test_what_the_policy_denies_is_no_key_and_both_are_told(fleet: Fleet) 
     with pytest.raises(DsccError) as error:
         await one.negotiate(other.name, address)
     assert error.value.reason is Reason.POLICY_DENIED
-    assert not one.keys() and not other.keys()
+    assert not one.all_keys() and not other.all_keys()
     await close(one, other)
 
 
@@ -358,7 +358,7 @@ async def test_each_reaches_other_nodes_and_they_agree_on_those_that_both_reach(
     proxy.judge = lambda passing: "pass" if passing.outward else "lose"
     key = await one.negotiate(other.name, address)
     assert key.nodes == ("n2", "n3") and same(one, other, key)
-    assert [each.state for each in one.keys()] == [KeyState.ACTIVE]
+    assert [each.state for each in one.all_keys()] == [KeyState.ACTIVE]
     await proxy.close()
     await close(one, other)
 
@@ -371,7 +371,7 @@ async def test_a_device_that_was_revoked_is_shut_out_at_once(own_fleet: Fleet) -
     await asyncio.to_thread(own_fleet.nodes.nodes["n1"].run, "device", "revoke", other.name)
     await until(lambda: other.name in one.state.revoked)
     assert one.key_to_protect(other.name) is None and one.keys_to_process(other.name) == []
-    assert [each.state for each in one.keys()] == [KeyState.DEACTIVATED]
+    assert [each.state for each in one.all_keys()] == [KeyState.DEACTIVATED]
     place = await one.listen()
     for asking in (one.negotiate(other.name, address), other.negotiate(one.name, place)):
         with pytest.raises(DsccError) as error:
@@ -379,7 +379,7 @@ async def test_a_device_that_was_revoked_is_shut_out_at_once(own_fleet: Fleet) -
         assert error.value.reason in (Reason.REVOKED, Reason.INSUFFICIENT_PATHS, Reason.POLICY_DENIED)
     one = await reopened(one)
     assert other.name in one.state.revoked and one.keys_to_process(other.name) == []
-    assert key.kid in {each.kid for each in one.keys()}
+    assert key.kid in {each.kid for each in one.all_keys()}
     await close(one, other)
 
 
@@ -390,8 +390,8 @@ async def test_a_key_that_was_revoked_is_used_no_more_on_either_side(fleet: Flee
     key, kept = await one.negotiate(other.name, address), await one.negotiate(other.name, address)
     known = await one.revoke_key(key.kid)
     assert known.nodes >= known.needed == 2
-    assert next(each for each in one.keys() if each.kid == key.kid).key == b""
-    await until(lambda: KeyState.DEACTIVATED in {each.state for each in other.keys()})
+    assert next(each for each in one.all_keys() if each.kid == key.kid).key == b""
+    await until(lambda: KeyState.DEACTIVATED in {each.state for each in other.all_keys()})
     assert [each.kid for each in other.keys_to_process(one.name)] == [kept.kid]
     with pytest.raises(DsccError, match="no key"):
         await one.revoke_key("00" * 16)

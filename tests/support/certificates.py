@@ -1,4 +1,4 @@
-"""Certificates for the listeners' tests: good ones, and each kind of bad one."""
+"""Certificates for tests of who is let in: good ones, and each kind of bad one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from kmip_server.identity.pki import load_credentials
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = timedelta(days=1)
@@ -43,10 +46,17 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 class Authority:
     """A certificate authority that writes what it issues to a folder."""
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", root: Issued | None = None) -> None:
         self.folder = folder
-        self.root = self._issue(name, None, None)
+        self.root = root or self._issue(name, None, None)
         self.file = self.root.cert_file
+
+    @classmethod
+    def of_server(cls, data: Path, folder: Path) -> Self:
+        """The authority that `init` made for a server with its data there."""
+        files = data / "pki" / "ca-cert.pem", data / "pki" / "ca-key.pem"
+        loaded = load_credentials(*files)
+        return cls(folder, root=Issued(loaded.certificate, loaded.key, *files))
 
     def issue(
         self,

@@ -1,0 +1,1 @@
+"""Stories that run: `make demo-dscc`."""
