@@ -1,7 +1,7 @@
-"""A second implementation of the protocol's computations, written from `docs/dscc-protocol.md` alone.
+"""A second implementation of the protocol's computations, as `docs/dscc-protocol.md` has them.
 
-It imports nothing of `dscc`: hashes, HMAC and AES-GCM are all it has. It computes what the vectors say from their
-inputs; where the two differ, the document or the code is wrong.
+It imports nothing of `dscc`, and shares no code with it: hashes, HMAC and AES-GCM are all it has. It computes what the
+vectors say from their inputs. It is by the same people, who may have misread themselves twice.
 """
 
 from __future__ import annotations
