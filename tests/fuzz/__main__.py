@@ -24,6 +24,7 @@ def main() -> None:
     with atheris.instrument_imports(include=["dscc"]):
         sys.path.insert(0, str(HERE))
         import targets
+
         from dscc.errors import DsccError
     wanted = {target.__name__: target for target in targets.TARGETS}
     if len(sys.argv) < 2 or sys.argv[1] not in wanted:
