@@ -21,7 +21,7 @@ PYTEST_ARGS ?= -n $(shell expr $(PROCESSORS) \* 3 / 2) --maxprocesses 8 --dist w
 DATABASES ?= sqlite postgresql
 
 SECONDS ?= 60
-TARGET ?= frames message machine seed box
+TARGET ?= frames message machine seed box codes
 
 .PHONY: run test coverage mutants fuzz lint bench bench-dscc demo-dscc
 .DEFAULT_GOAL := run

@@ -79,7 +79,7 @@ class Limits(NamedTuple):
     purposes: frozenset[str] = frozenset()
     """Empty: any."""
     require_chain: bool = False
-    """Refuse to go on without the pair chain, from the second agreement on. (After the first one it may be that the
+    """Refuse to go on without the pair chain, once there were two agreements. (After the first one it may be that the
     other has none: its confirmation was lost. An attacker who cuts it must not part the two for good.)"""
     require_kem: bool = False
 

@@ -35,7 +35,7 @@ DEFAULT: Final = """\
 # groups = true               # whether it takes part in groups
 # kem = false                 # add ML-KEM to the keys that it asks for
 # require_kem = false         # and take no key without
-# require_chain = false       # take no key that does not rest on the pair chain, once there was one
+# require_chain = false       # once two keys were agreed on, take none that does not rest on the pair chain
 
 [stages]
 # mode = "kem"                # plain, oob, kem, kem+oob, multipath

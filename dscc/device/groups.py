@@ -159,7 +159,8 @@ class Groups:
     # The leader. ------------------------------------------------------------------------------------------------------
 
     async def _without(self, name: str, record: GroupRecord, leaving: frozenset[str], tell: Tell) -> None:
-        epoch = group.without(record.epoch, leaving, record.epoch.policy, secrets.token_bytes(ROOT_BYTES))
+        hidden = tuple(held.agreement.key for held in self._pairs(name) if held.peer not in leaving)
+        epoch = group.without(record.epoch, leaving, record.epoch.policy, secrets.token_bytes(ROOT_BYTES), hidden)
         self._state.put_group(name, GroupRecord(epoch, _others(epoch, self._state.name), False))
         self._state.forget_replaced()
         gone = [held.agreement.kid for held in self._pairs(name) if held.peer in leaving]

@@ -12,7 +12,7 @@ from world import GRANT
 
 from dscc import group
 from dscc.errors import DsccError
-from dscc.messages import Confirm, ShareResponse
+from dscc.messages import Confirm, ShareRequest, ShareResponse
 from dscc.node.shares import Shares
 from dscc.pairwise import Initiator, Limits, Responder
 from dscc.primitives import S384
@@ -41,6 +41,17 @@ def test_who_took_a_devices_keys_can_be_anybody_to_that_device() -> None:
     # With the keys of neither, the same is refused.
     with pytest.raises(DsccError):
         services["n1"].release("eve", alice.share_request(), GRANT, 0.0, nonce() + bytes(16))
+
+
+def test_a_registered_device_that_sees_session_identifiers_can_spoil_agreements() -> None:
+    """It asks for something else under the same identifier: the node then gives the share to nobody any more."""
+    shares, sid = Shares(), bytes(48)
+    honest = ShareRequest(sid, "alice", "bob", "initiator", "tunnel", "AES", 256, 0)
+    first, _ = shares.release("alice", honest, GRANT, 0.0, bytes(48))
+    with pytest.raises(DsccError):
+        shares.release("eve", honest._replace(initiator="eve"), GRANT, 0.0, nonce() + bytes(16))
+    second, _ = shares.release("bob", honest._replace(role="responder"), GRANT, 0.0, nonce() + bytes(16))
+    assert first != second
 
 
 def test_a_clone_has_a_session_before_it_is_noticed() -> None:

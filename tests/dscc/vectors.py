@@ -1,8 +1,8 @@
 """Test vectors of the protocol, from fixed entropy: `python tests/dscc/vectors.py` writes docs/dscc-vectors.json.
 
 Everything that is random elsewhere is the SHA-512 of its name here. What ML-KEM gives is taken as given: the library
-that makes it takes no entropy. All byte strings are in hexadecimal; messages are given as fields, as CBOR, and as the
-digest (SHA-256) of their canonical encoding.
+that makes it takes no entropy. All byte strings are in hexadecimal; messages are given as fields (`octets` names
+those that are byte strings), as CBOR, and as the digest (SHA-256) of their canonical encoding.
 """
 
 from __future__ import annotations
@@ -49,10 +49,15 @@ def said(message: Any) -> Vector:
         "message": kind.__name__,
         "number": _NUMBERS[kind],
         "fields": {name: plain(value) for name, value in zip(kind._fields, message, strict=True)},
+        "octets": [name for name, check in _BY_NUMBER[_NUMBERS[kind]].fields if _is_octets(check.what)],
         "cbor": encode(message).hex(),
         "transcript_sha256": sha256(transcript(message)).hexdigest(),
         "core_sha256": sha256(core(message)).hexdigest(),
     }
+
+
+def _is_octets(what: str) -> bool:
+    return " bytes" in what and "text" not in what
 
 
 def encodings() -> list[Vector]:
@@ -94,7 +99,7 @@ def _sample(name: str, what: str) -> Any:
     if what.startswith("at most"):
         if "a name and a value" in what:
             return ((name, "one"), ("other", "two"))
-        return (entropy(name, 32), entropy(name, 48)) if "bytes" in what and "text" not in what else ("a", "bc")
+        return (entropy(name, 32), entropy(name, 48)) if _is_octets(what) else ("a", "bc")
     most = max(int(word) for word in what.split() if word.isdigit())
     return entropy(name, min(most, 48))
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from parties import NODES, TUNNEL, chains, nonce, token
 
 from dscc import group
+from dscc.enrolment import ENROL, STEP, read_enrolment, read_step
 from dscc.errors import DsccError
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import D1, D2, D3, D4, M1, M2, M3, M4, R1, R2, R3, R4, T1, T2, T3, T4, ShareResponse, Subset
@@ -75,7 +76,16 @@ def box(data: bytes) -> None:
     group.rekeying_box(_epoch()).open(data)
 
 
-TARGETS: Final = (frames, message, machine, seed, box)
+def codes(data: bytes) -> None:
+    """What somebody scanned or typed in: a code to enrol by, or one for a step."""
+    text = data.decode("latin-1")
+    for read, prefix in ((read_enrolment, ENROL), (read_step, STEP)):
+        for each in (text, f"{prefix}?{text}"):
+            with suppress(DsccError):
+                assert read(read(each).text()) == read(each)
+
+
+TARGETS: Final = (frames, message, machine, seed, box, codes)
 
 
 @cache

@@ -261,6 +261,8 @@ async def test_who_insists_on_ml_kem_or_on_the_pair_chain_takes_no_key_without(f
     with pytest.raises(DsccError, match="ML-KEM"):
         await other.negotiate(strict.name, place)
     assert (await strict.negotiate(other.name, back)).trust == "3 paths, ML-KEM"
+    # The first one may have been confirmed to one side only: the chain is insisted on once there were two.
+    assert (await strict.negotiate(other.name, back)).trust == "3 paths, ML-KEM + pair chain"
     other.forget_pair(strict.name)
     with pytest.raises(DsccError) as error:
         await strict.negotiate(other.name, back)
