@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from fleet import Fleet, Proxy, asynchronous, cut_once, until
+from fleet import Fleet, Passing, Proxy, asynchronous, cut_once, until
 
 from dscc.device import Device, Key
 from dscc.device.framed import connect
@@ -156,6 +156,49 @@ async def test_who_gives_up_destroys_the_key_and_the_peer_learns_of_it_at_the_ne
     }
     assert third.trust == "3 paths, pair chain"
     same(one, other, third)
+    await proxy.close()
+    await close(one, other)
+
+
+@asynchronous
+async def test_a_forged_refusal_of_d3_leaves_no_key_that_one_of_the_two_goes_on_using(fleet: Fleet) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    confirmed = []
+
+    def judge(passing: Passing) -> str | Refused:
+        if isinstance(passing.said, D4):
+            confirmed.append(passing)
+            return "cut"
+        return Refused("expired", "no") if isinstance(passing.said, D3) and confirmed else "pass"
+
+    proxy.judge = judge
+    with pytest.raises(DsccError):
+        await one.negotiate(other.name, through)
+    assert {key.state for key in (*one.all_keys(), *other.all_keys())} == {KeyState.DESTROYED}
+    proxy.judge = lambda _: "pass"
+    assert (await one.negotiate(other.name, through)).trust == "3 paths, pure"
+    await proxy.close()
+    await close(one, other)
+
+
+@asynchronous
+async def test_what_was_left_open_is_settled_without_a_new_key(fleet: Fleet) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    proxy.judge = lambda passing: "lose" if isinstance(passing.said, D4) else "pass"
+    asking = asyncio.ensure_future(one.negotiate(other.name, through))
+    await until(lambda: other.all_keys(one.name))
+    asking.cancel()
+    one = await reopened(one)
+    await one.settle()
+    assert [key.state for key in one.all_keys()] == [KeyState.PRE_ACTIVE]
+    proxy.judge = lambda _: "pass"
+    await one.settle()
+    same(one, other, one.all_keys()[0])
+    assert [key.state for key in one.all_keys()] == [KeyState.ACTIVE]
     await proxy.close()
     await close(one, other)
 
