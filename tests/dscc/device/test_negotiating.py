@@ -12,8 +12,9 @@ from dscc.device import Device, Key
 from dscc.device.framed import connect
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, D2, D3, D4, Abort, Refused
+from dscc.messages import D1, D2, D3, D4, Abort, Event, Refused
 from dscc.pairwise import KeyState
+from dscc.wire import FrameKind, FrameReader, decode, write_frame
 
 
 async def close(*devices: Device) -> None:
@@ -358,11 +359,14 @@ async def test_a_device_answers_no_other_message_and_says_so(fleet: Fleet) -> No
     with pytest.raises(DsccError) as error:
         await connection.exchange(Refused("failed", ""), 5)
     assert error.value.reason is Reason.UNSUPPORTED
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(b"\xff" * 100)
-    assert (await reader.read())[4] == 1
+    for wrong in (b"\xff" * 100, write_frame(FrameKind.RECORD, bytes(40))):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(wrong)
+        (frame,) = FrameReader().feed(await reader.read())
+        assert isinstance(decode(frame.body), Refused)
+        writer.close()
+    connection.abort()
     await one.negotiate(other.name, address)
-    writer.close()
     await close(one, other)
 
 
@@ -423,6 +427,27 @@ async def test_a_device_that_was_revoked_is_shut_out_at_once(own_fleet: Fleet) -
     one = await reopened(one)
     assert other.name in one.state.revoked and one.keys_to_process(other.name) == []
     assert key.kid in {each.kid for each in one.all_keys()}
+    await close(one, other)
+
+
+@pytest.mark.parametrize("at", [D3, D4])
+@asynchronous
+async def test_a_peer_that_is_revoked_while_a_key_is_agreed_gets_none(fleet: Fleet, at: type) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    deaf, gone = (other, one) if at is D3 else (one, other)
+
+    def judge(passing: Passing) -> str:
+        if isinstance(passing.said, at):
+            deaf._on_event("n1", Event("device-revoked", gone.name, 1))
+        return "pass"
+
+    proxy.judge = judge
+    with pytest.raises(DsccError):
+        await one.negotiate(other.name, through)
+    assert not [key for key in deaf.all_keys() if key.state in (KeyState.ACTIVE, KeyState.PRE_ACTIVE)]
+    await proxy.close()
     await close(one, other)
 
 
