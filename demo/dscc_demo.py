@@ -246,7 +246,7 @@ class Story:
 
     async def search(self) -> None:
         step("9. No node knows a key: their stores and logs are searched for all that anna has")
-        mine = self.devices["anna"].keys()
+        mine = self.devices["anna"].all_keys()
         secrets = [held.key for held in mine if held.key]
         files = [file for node in self.nodes.values() for file in node.folder.iterdir() if file.is_file()]
         stored = b"".join(file.read_bytes() for file in files)

@@ -12,7 +12,6 @@ from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
 from kmip_server.identity.directory import DirectorySource
-from kmip_server.notifying.deliverer import DeliverySettings
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
 from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
@@ -20,6 +19,7 @@ from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.store import Store
 from kmip_server.ttlv.item import Limits
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS
+from notifying.deliverer import DeliverySettings
 
 
 def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey, *, trace: bool = False) -> Service:

@@ -35,7 +35,6 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
-from kmip_server.notifying.deliverer import Deliverer, DeliverySettings
 from kmip_server.repeated import RepeatedRequests
 from kmip_server.responses import all_failed, refusal
 from kmip_server.stateless import STATELESS, Remembered
@@ -53,6 +52,7 @@ from kmip_server.storage.port import (
 from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
+from notifying.deliverer import Deliverer, DeliverySettings
 from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
@@ -164,7 +164,12 @@ class Service:
         )
         self._asynchrony.start()
         self._deliverer = Deliverer(
-            reactor, lanes, lambda: self._directories.current.ruling.policy, delivery, self._now
+            reactor,
+            partial(in_storage, lanes),
+            lambda: self._directories.current.ruling.policy,
+            delivery,
+            self._now,
+            unavailable=(StorageUnavailable,),
         )
         self._deliverer.start()
         self._scheduler = Scheduler(reactor, automation, self._in_thread, self._now, period_seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, delete, insert, select, update
 
 from policy import store
 from policy.notifications import Event, Waiting, by_event, messages, new_row
@@ -69,3 +69,32 @@ def retry(connection: Connection, message_id: str, now: int) -> bool:
     values: dict[str, Any] = {"attempts": 0, "next_attempt_at": now}
     waiting = (outbox.c.message_id == message_id, outbox.c.delivered_at.is_(None))
     return bool(connection.execute(update(outbox).where(*waiting).values(values)).rowcount)
+
+
+class OutboxIn:
+    """The outbox in a transaction of SQLAlchemy's, as a deliverer works on it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def due_messages(self, now: int, limit: int) -> list[Waiting]:
+        """Messages whose next attempt is due, the most urgent first, so many of them."""
+        due = select(outbox).where(outbox.c.next_attempt_at <= now)
+        found = self._connection.execute(due.order_by(outbox.c.next_attempt_at, outbox.c.message_id).limit(limit))
+        return [Waiting(**row._mapping) for row in found]
+
+    def claim_message(self, message: Waiting, until: int) -> bool:
+        """Have a message to deliver until then (POSIX seconds); False if another process has it already."""
+        this = (outbox.c.message_id == message.message_id, outbox.c.next_attempt_at == message.next_attempt_at)
+        claim = update(outbox).where(*this).values(next_attempt_at=until, attempts=outbox.c.attempts + 1)
+        return self._connection.execute(claim).rowcount == 1
+
+    def settle_message(self, message: Waiting) -> None:
+        """Store when a message was delivered, or is tried again, or that it is given up; with the last error."""
+        this = (outbox.c.message_id == message.message_id, outbox.c.delivered_at.is_(None))
+        values = {name: getattr(message, name) for name in ("next_attempt_at", "delivered_at", "last_error")}
+        self._connection.execute(update(outbox).where(*this).values(values))
+
+    def forget_messages(self, before: int) -> None:
+        """Forget the messages from before a time that are delivered or given up."""
+        self._connection.execute(delete(outbox).where(outbox.c.next_attempt_at.is_(None), outbox.c.at < before))

@@ -47,7 +47,9 @@ class Agent:
         await self._server.start()
         await device.connect()
         self._tasks = [asyncio.create_task(self._keep(keep)) for keep in device.config.keep if keep.address]
-        self._tasks += [asyncio.create_task(self._tidy()), asyncio.create_task(self._synchronise_groups())]
+        self._tasks += [
+            asyncio.create_task(each) for each in (device.settle(), self._tidy(), self._synchronise_groups())
+        ]
 
     async def stop(self) -> None:
         """Keep keys no more, and close the device."""

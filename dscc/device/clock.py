@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Protocol
 
 
@@ -13,8 +14,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """POSIX seconds."""
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Wait so long from now on, be it awaited at once or later."""
 
 
 class SystemClock:
@@ -24,9 +25,9 @@ class SystemClock:
         """POSIX seconds."""
         return time.time()
 
-    async def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> Awaitable[None]:
         """Wait."""
-        await asyncio.sleep(seconds)
+        return asyncio.sleep(seconds)
 
 
 class ManualClock:
@@ -40,11 +41,11 @@ class ManualClock:
         """POSIX seconds."""
         return self._now
 
-    async def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> Awaitable[None]:
         """Wait until the clock has been moved that far."""
         woken = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now + seconds, woken))
-        await woken
+        return woken
 
     def move(self, seconds: float) -> None:
         """Let time pass: who has slept long enough wakes."""

@@ -270,6 +270,11 @@ class Device:
         self.on_change()
         return key_of(held)
 
+    async def settle(self) -> None:
+        """Finish what a crash has left open with peers that are reached: their keys are Active, or given up."""
+        await self._initiating.settle_all()
+        self.on_change()
+
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> Address:
         """Answer peers; port 0 picks a free one. Raises DsccError."""
         if self._listener is not None:

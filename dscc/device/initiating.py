@@ -77,7 +77,7 @@ class Initiating:
         async with self._locks[peer]:
             self._resources.check_peer(peer)
             state.put_peer(peer, address)
-            await self.settle(peer, address)
+            await self._settle(peer, address)
             for _ in range(_GLARES):
                 await self._wait_for_turn(peer)
                 outgoing = self._outgoing[peer] = _Outgoing(wanted.purpose)
@@ -93,8 +93,17 @@ class Initiating:
                     del self._outgoing[peer]
             raise DsccError(Reason.GLARE, f"{peer} is asking at the same time, again and again")
 
-    async def settle(self, peer: str, address: Address) -> None:
-        """Finish what was left open with a peer: confirm keys that were derived before a crash, or give them up."""
+    async def settle_all(self) -> None:
+        """Finish what was left open with anybody, as far as it is known where they listen, and they are reached."""
+        state = self._resources.state
+        peers = {state.held[kid].peer for kid in state.pre_active} | {peer for peer, _ in state.aborts.values()}
+        for peer in sorted(peers & set(state.peers)):
+            with suppress(DsccError):
+                async with self._locks[peer]:
+                    await self._settle(peer, state.peers[peer])
+
+    async def _settle(self, peer: str, address: Address) -> None:
+        """Confirm keys of a peer that were derived before a crash, or give them up; tell it of those given up."""
         state = self._resources.state
         for held in [state.held[kid] for kid in state.pre_active if state.held[kid].peer == peer]:
             try:

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, insert, update
 
 from dscc.errors import DsccError, Reason
+from dscc.node import telling
 from dscc.node.audit import Entry, record
 from dscc.node.database import NodeError
 from dscc.node.registry import Device
@@ -46,6 +47,8 @@ def ask(connection: Connection, wanted: ApprovalRequest) -> None:
     connection.execute(insert(policy_store.approvals).values(values))
     said = f"{needs_in_words(wanted.needs)}, under {wanted.approval_id}"
     record(connection, Entry(wanted.requested_at, wanted.subject, "Approval Requested", wanted.resource, "done", said))
+    by = telling.device(wanted.subject)
+    telling.announce(connection, "approval-requested", wanted.requested_at, by, wanted.resource, _ACTION, said)
 
 
 def granted(connection: Connection, wanted: ApprovalRequest) -> tuple[str, ...] | None:
@@ -81,4 +84,7 @@ def vote(connection: Connection, device: str, user: str, now: int, *, approves: 
     connection.execute(insert(policy_store.approval_votes).values(values))
     outcome = "approved" if approves else "refused"
     record(connection, Entry(now, user, "Approval", request.resource, outcome, request.approval_id))
-    return standing(request._replace(votes=(*request.votes, Vote(user, approves, now))), roles, now)
+    after = standing(request._replace(votes=(*request.votes, Vote(user, approves, now))), roles, now)
+    if after is not Standing.OPEN:
+        telling.announce(connection, f"approval-{after.value}", now, telling.user(user), request.resource, _ACTION)
+    return after

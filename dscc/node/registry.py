@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dscc.errors import DsccError, Reason
 from dscc.messages import R1, R3, R4
-from dscc.node import schema
+from dscc.node import schema, telling
 from dscc.node.audit import Entry, record
 from dscc.node.database import NodeError
 from dscc.node.sealing import NodeKey
@@ -203,8 +203,9 @@ def move(
     author: str,
     approvals: Sequence[str] = (),
     detail: str = "",
+    channels: frozenset[str] = frozenset(),
 ) -> None:
-    """Put a device at a stage, with its transition and its record."""
+    """Put a device at a stage, with its transition and its record; these channels are told of it in any case."""
     revoked = {"revoked_at": now} if stage == workflows.REVOKED else {}
     connection.execute(
         update(schema.devices)
@@ -212,6 +213,9 @@ def move(
         .values({"stage": stage, "since": now, **revoked})
     )
     note_transition(connection, device.name, device.stage, stage, now, author, approvals, detail)
+    said = f"{device.stage} -> {stage}" + (f"; {detail}" if detail else "")
+    by = telling.device(author) if author == device.name else telling.user(author)
+    telling.announce(connection, "device-stage-changed", now, by, device.name, "DSCC_ADVANCE_STAGE", said, channels)
 
 
 def note_transition(

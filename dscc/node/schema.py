@@ -6,11 +6,13 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
 
+from policy import outbox as policy_outbox
 from policy import store as policy_store
 
 metadata = MetaData()
-for _table in policy_store.metadata.sorted_tables:
-    _table.to_metadata(metadata)
+for _kept in (policy_store.metadata, policy_outbox.metadata):
+    for _table in _kept.sorted_tables:
+        _table.to_metadata(metadata)
 
 VERSION: Final = 1
 

@@ -20,7 +20,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
 
 from dscc.messages import Event
-from dscc.node import schema
+from dscc.node import schema, telling
 from dscc.node.database import NodeDatabase
 from dscc.node.listener import NodeFactory
 from dscc.node.sealing import NodeKey
@@ -35,7 +35,10 @@ class Serving:
     """A node that runs."""
 
     def __init__(self, reactor: PosixReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
-        self.service = NodeService(reactor, settings, database, key)
+        service = self.service = NodeService(reactor, settings, database, key)
+        self._deliverer = telling.deliverer(
+            reactor, service.writer, lambda: service.deciding.policy, database.path.parent, lambda: service.now
+        )
         self._factory = NodeFactory(self.service)
         self._reactor, self._settings = reactor, settings
         self._watching = database.open()
@@ -49,6 +52,7 @@ class Serving:
         settings = self._settings
         self._port = self._reactor.listenTCP(settings.port, self._factory, backlog=1024, interface=settings.host)
         self.service.peers.start()
+        self._deliverer.start()
         self._looking.start(LOOK_SECONDS, now=True)
         host: Any = self._port.getHost()
         return int(host.port)
@@ -58,7 +62,10 @@ class Serving:
         if self._looking.running:
             self._looking.stop()
         self.service.peers.stop()
-        stopped = maybeDeferred(self._port.stopListening) if self._port is not None else maybeDeferred(lambda: None)
+        stopped = self._deliverer.stop()
+        if self._port is not None:
+            port = self._port
+            stopped.addCallback(lambda _: maybeDeferred(port.stopListening))
 
         def close(_: object) -> None:
             for connection in list(self._factory.connections):

@@ -124,5 +124,5 @@ def finish(
     registry.drop_code(connection, device.name, step.stage.name)
     approvals.use_up(connection, asked)
     detail = f"keyfill: {step.mode}" + (f"; {_RE_RATCHET}" if step.same_stage else "")
-    registry.move(connection, device, step.stage.name, now, device.name, step.approved_by, detail)
+    registry.move(connection, device, step.stage.name, now, device.name, step.approved_by, detail, step.stage.notify)
     return chain, t4

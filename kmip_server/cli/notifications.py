@@ -64,10 +64,10 @@ def test(
 
     Example: kmip-server notifications test /var/lib/kmip ops-mail
     """
-    from kmip_server.notifying.sending import send
-    from kmip_server.notifying.transport import Delivery, NotDeliveredError, read_secrets
     from kmip_server.opening import delivery_settings
     from kmip_server.storage.identifiers import new_identifier
+    from notifying.sending import send
+    from notifying.transport import Delivery, NotDeliveredError, read_secrets
     from policy import store
     from policy.decision import Subject
     from policy.model import Who

@@ -155,7 +155,7 @@ class Trial(NamedTuple):
 
 def copied(folder: Path) -> Path:
     """A copy of what is tested."""
-    for part in ("kmip_server", "policy", "tests", "setup.cfg", "config"):
+    for part in ("kmip_server", "dscc", "notifying", "policy", "console", "tests", "setup.cfg", "config"):
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))

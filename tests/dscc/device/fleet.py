@@ -14,7 +14,7 @@ from network import Network
 from dscc.device import Device
 from dscc.enrolment import Address, EnrolmentCode, read_enrolment
 from dscc.registration import Mode
-from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, write_frame
+from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, write_frame
 
 NAMES = tuple(f"d{number:03}" for number in range(300))
 POLICY = f"""
@@ -129,11 +129,14 @@ class Passing(NamedTuple):
 
 
 class Proxy:
-    """Passes frames on. `judge` says of each: "pass", "lose" (it never arrives), or "cut" (the connection ends)."""
+    """Passes frames on. `judge` says of each: "pass", "lose" (it never arrives), or "cut" (the connection ends).
+
+    It may also give a message, which its sender gets as the answer.
+    """
 
     def __init__(self, target: Address) -> None:
         self.target = target
-        self.judge: Callable[[Passing], str] = lambda _: "pass"
+        self.judge: Callable[[Passing], str | Message] = lambda _: "pass"
         self.seen: list[Passing] = []
         self.connections = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -160,7 +163,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        passing = [self._pass(reader, outward, True), self._pass(inward, writer, False)]
+        passing = [self._pass(reader, outward, True, writer), self._pass(inward, writer, False, outward)]
         ends = [asyncio.ensure_future(each) for each in passing]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -173,7 +176,9 @@ class Proxy:
             outward.transport.abort()
             self._tasks.discard(task)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, outward: bool) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, outward: bool, back: asyncio.StreamWriter
+    ) -> None:
         frames, number = FrameReader(), 0
         while data := await reader.read(65_536):
             for frame in frames.feed(data):
@@ -183,7 +188,9 @@ class Proxy:
                 verdict = self.judge(passing)
                 if verdict == "cut":
                     return
-                if verdict == "pass":
+                if isinstance(verdict, tuple):
+                    back.write(write_frame(FrameKind.MESSAGE, encode(verdict)))
+                elif verdict == "pass":
                     writer.write(write_frame(frame.kind, frame.body))
 
 

@@ -6,14 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from fleet import Fleet, Proxy, asynchronous, cut_once, until
+from fleet import Fleet, Passing, Proxy, asynchronous, cut_once, until
 
 from dscc.device import Device, Key
 from dscc.device.framed import connect
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, D2, D3, D4, Abort, Refused
+from dscc.messages import D1, D2, D3, D4, Abort, Event, Refused
 from dscc.pairwise import KeyState
+from dscc.wire import FrameKind, FrameReader, decode, write_frame
 
 
 async def close(*devices: Device) -> None:
@@ -156,6 +157,49 @@ async def test_who_gives_up_destroys_the_key_and_the_peer_learns_of_it_at_the_ne
     }
     assert third.trust == "3 paths, pair chain"
     same(one, other, third)
+    await proxy.close()
+    await close(one, other)
+
+
+@asynchronous
+async def test_a_forged_refusal_of_d3_leaves_no_key_that_one_of_the_two_goes_on_using(fleet: Fleet) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    confirmed = []
+
+    def judge(passing: Passing) -> str | Refused:
+        if isinstance(passing.said, D4):
+            confirmed.append(passing)
+            return "cut"
+        return Refused("expired", "no") if isinstance(passing.said, D3) and confirmed else "pass"
+
+    proxy.judge = judge
+    with pytest.raises(DsccError):
+        await one.negotiate(other.name, through)
+    assert {key.state for key in (*one.all_keys(), *other.all_keys())} == {KeyState.DESTROYED}
+    proxy.judge = lambda _: "pass"
+    assert (await one.negotiate(other.name, through)).trust == "3 paths, pure"
+    await proxy.close()
+    await close(one, other)
+
+
+@asynchronous
+async def test_what_was_left_open_is_settled_without_a_new_key(fleet: Fleet) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    proxy.judge = lambda passing: "lose" if isinstance(passing.said, D4) else "pass"
+    asking = asyncio.ensure_future(one.negotiate(other.name, through))
+    await until(lambda: other.all_keys(one.name))
+    asking.cancel()
+    one = await reopened(one)
+    await one.settle()
+    assert [key.state for key in one.all_keys()] == [KeyState.PRE_ACTIVE]
+    proxy.judge = lambda _: "pass"
+    await one.settle()
+    same(one, other, one.all_keys()[0])
+    assert [key.state for key in one.all_keys()] == [KeyState.ACTIVE]
     await proxy.close()
     await close(one, other)
 
@@ -317,11 +361,14 @@ async def test_a_device_answers_no_other_message_and_says_so(fleet: Fleet) -> No
     with pytest.raises(DsccError) as error:
         await connection.exchange(Refused("failed", ""), 5)
     assert error.value.reason is Reason.UNSUPPORTED
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(b"\xff" * 100)
-    assert (await reader.read())[4] == 1
+    for wrong in (b"\xff" * 100, write_frame(FrameKind.RECORD, bytes(40))):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(wrong)
+        (frame,) = FrameReader().feed(await reader.read())
+        assert isinstance(decode(frame.body), Refused)
+        writer.close()
+    connection.abort()
     await one.negotiate(other.name, address)
-    writer.close()
     await close(one, other)
 
 
@@ -382,6 +429,27 @@ async def test_a_device_that_was_revoked_is_shut_out_at_once(own_fleet: Fleet) -
     one = await reopened(one)
     assert other.name in one.state.revoked and one.keys_to_process(other.name) == []
     assert key.kid in {each.kid for each in one.all_keys()}
+    await close(one, other)
+
+
+@pytest.mark.parametrize("at", [D3, D4])
+@asynchronous
+async def test_a_peer_that_is_revoked_while_a_key_is_agreed_gets_none(fleet: Fleet, at: type) -> None:
+    one, other, address = await fleet.pair()
+    proxy = Proxy(address)
+    through = await proxy.start()
+    deaf, gone = (other, one) if at is D3 else (one, other)
+
+    def judge(passing: Passing) -> str:
+        if isinstance(passing.said, at):
+            deaf._on_event("n1", Event("device-revoked", gone.name, 1))
+        return "pass"
+
+    proxy.judge = judge
+    with pytest.raises(DsccError):
+        await one.negotiate(other.name, through)
+    assert not [key for key in deaf.all_keys() if key.state in (KeyState.ACTIVE, KeyState.PRE_ACTIVE)]
+    await proxy.close()
     await close(one, other)
 
 

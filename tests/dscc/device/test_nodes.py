@@ -16,7 +16,7 @@ from dscc.device.vault import FolderError
 from dscc.enrolment import Address, read_step
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode
-from dscc.messages import M1, M2, M3, M4, R1, R2, R3, R4
+from dscc.messages import M1, M2, M3, M4, R1, R2, R3, R4, Refused
 from dscc.registration import Mode
 from dscc.wire import FrameKind
 
@@ -246,11 +246,13 @@ async def test_a_crash_between_t3_and_t4_leaves_two_slots_and_the_next_session_t
         await asyncio.gather(asking, return_exceptions=True)
         device = await reopened(device)
         assert device.state.nodes["n1"].following is not None
-        # A node that cannot be reached, and a forged refusal, drop nothing.
-        with pytest.raises(DsccError):
-            await device.node_status("n1")
-        assert device.state.nodes["n1"].following is not None and device.state.nodes["n1"].present is not None
-        device = await reopened(device)
+        # A node that cannot be reached, and refusals that are forged, drop nothing.
+        for forged in ("cut", Refused("chain-broken", "that is not the stage"), Refused("revoked", "go away")):
+            proxies["n1"].judge = lambda _, forged=forged: forged  # type: ignore[misc]
+            with pytest.raises(DsccError):
+                await device.node_status("n1")
+            device = await reopened(device)
+            assert device.state.nodes["n1"].following is not None and device.state.nodes["n1"].present is not None
         proxies["n1"].judge = lambda _: "pass"
         assert (await device.node_status("n1")).stage == ("bootstrap" if outward else "quarantine")
         assert device.state.nodes["n1"].following is None

@@ -68,7 +68,7 @@ CASES = {
     "devices' own message": (
         write_frame(
             FrameKind.MESSAGE,
-            encode(D1((), "a", "b", "t", "AES", 256, 0, 0, "", (), bytes(32), b"", 0, b"")),
+            encode(D1((), "a", "b", "t", "AES", 256, 0, "", 0, (), bytes(32), b"", 0, b"")),
         ),
         Reason.OUT_OF_ORDER,
     ),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from kmip_server.notifying.transport import Delivery, NotDeliveredError
+from notifying.transport import Delivery, NotDeliveredError
 from policy.channels import place
 
 

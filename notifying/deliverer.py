@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 from twisted.internet.base import ReactorBase
@@ -21,11 +21,8 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from kmip_server.asynchrony import in_storage
-from kmip_server.notifying.sending import send
-from kmip_server.notifying.transport import Delivery, NotDeliveredError, read_secrets
-from kmip_server.storage.lane import Lanes
-from kmip_server.storage.port import StorageUnavailable, Unit
+from notifying.sending import send
+from notifying.transport import Delivery, NotDeliveredError, read_secrets
 from policy.model import Policy
 from policy.notifications import Waiting
 
@@ -50,19 +47,45 @@ class DeliverySettings(NamedTuple):
     kept: int = 30 * 86_400
 
 
+class Outbox(Protocol):
+    """The outbox, in a transaction of whoever keeps it."""
+
+    def due_messages(self, now: int, limit: int) -> list[Waiting]:
+        """Messages whose next attempt is due, the most urgent first, so many of them."""
+
+    def claim_message(self, message: Waiting, until: int) -> bool:
+        """Have a message to deliver until then (POSIX seconds); False if another process has it already."""
+
+    def settle_message(self, message: Waiting) -> None:
+        """Store when a message was delivered, or is tried again, or that it is given up; with the last error."""
+
+    def forget_messages(self, before: int) -> None:
+        """Forget the messages from before a time that are delivered or given up."""
+
+
+class Transaction(Protocol):
+    """Carries out work on the outbox in one transaction. Fires with its answer after the commit."""
+
+    def __call__(self, work: Callable[[Outbox], Any], *, writes: bool) -> Deferred[Any]:
+        """See above."""
+
+
 class Deliverer:
     """Empties the outbox. All methods run in the reactor's thread; sending runs in threads of its own."""
 
     def __init__(
         self,
         reactor: ReactorBase,
-        lanes: Lanes,
+        transaction: Transaction,
         policy: Callable[[], Policy],
         settings: DeliverySettings,
         now: Callable[[], int],
+        unavailable: tuple[type[Exception], ...] = (),
     ) -> None:
+        """`unavailable` are the exceptions that say that the outbox cannot be reached now."""
         self._reactor = reactor
-        self._lanes = lanes
+        self._transaction = transaction
+        self._unavailable = unavailable
         self._policy = policy
         self._settings = settings
         self._now = now
@@ -86,25 +109,25 @@ class Deliverer:
     def _look(self) -> Deferred[None]:
         now = self._now()
 
-        def due(unit: Unit) -> bool:
+        def due(unit: Outbox) -> bool:
             return bool(unit.due_messages(now, 1))
 
         def claim(anything: bool) -> Deferred[list[Waiting]]:
             until = now + int(self._settings.timeout * _STEPS * _AT_ONCE) + 1
             busy = frozenset(self._under_way)
 
-            def take(unit: Unit) -> list[Waiting]:
+            def take(unit: Outbox) -> list[Waiting]:
                 found = [each for each in unit.due_messages(now, _AT_ONCE) if each.channel not in busy]
                 return [each._replace(attempts=each.attempts + 1) for each in found if unit.claim_message(each, until)]
 
-            return in_storage(self._lanes, take, writes=True) if anything else succeed([])
+            return self._transaction(take, writes=True) if anything else succeed([])
 
         if now - self._forgotten_at >= _FORGET_EVERY:
             self._forgotten_at = now
             before = now - self._settings.kept
-            in_storage(self._lanes, lambda unit: unit.forget_messages(before), writes=True).addErrback(_report)
+            self._transaction(lambda unit: unit.forget_messages(before), writes=True).addErrback(self._report)
         return (
-            in_storage(self._lanes, due, writes=False).addCallback(claim).addCallbacks(self._begin).addErrback(_report)
+            self._transaction(due, writes=False).addCallback(claim).addCallbacks(self._begin).addErrback(self._report)
         )
 
     def _begin(self, claimed: Sequence[Waiting]) -> None:
@@ -113,7 +136,7 @@ class Deliverer:
             self._under_way[channel] = done
             arguments = (channel, list(together), self._policy(), done)
             # A thread that hangs on its receiver keeps no process from ending.
-            threading.Thread(target=self._send, args=arguments, name="kmip notification", daemon=True).start()
+            threading.Thread(target=self._send, args=arguments, name="notification", daemon=True).start()
 
     def _send(self, channel: str, messages: list[Waiting], policy: Policy, done: Deferred[None]) -> None:
         """In a thread: send the messages of one channel, in their order."""
@@ -145,7 +168,7 @@ class Deliverer:
         return message._replace(next_attempt_at=self._now() + max(1, round(pause)), last_error=why)
 
     def _settle(self, channel: str, settled: list[Waiting], done: Deferred[None]) -> None:
-        def write(unit: Unit) -> None:
+        def write(unit: Outbox) -> None:
             for message in settled:
                 unit.settle_message(message)
 
@@ -153,12 +176,11 @@ class Deliverer:
             del self._under_way[channel]
             done.callback(None)
 
-        in_storage(self._lanes, write, writes=True).addErrback(_report).addBoth(ended)
+        self._transaction(write, writes=True).addErrback(self._report).addBoth(ended)
 
-
-def _report(failure: Failure) -> None:
-    """It is tried again at the next look."""
-    if isinstance(failure.value, StorageUnavailable):
-        _log.warning("notifications wait for the storage", reason=str(failure.value))
-    else:
-        _log.error("notifications were not delivered", exc_info=failure.value)
+    def _report(self, failure: Failure) -> None:
+        """It is tried again at the next look."""
+        if isinstance(failure.value, self._unavailable):
+            _log.warning("notifications wait for the storage", reason=str(failure.value))
+        else:
+            _log.error("notifications were not delivered", exc_info=failure.value)

@@ -8,7 +8,7 @@ import http.client
 from typing import Final
 from urllib.parse import urlsplit
 
-from kmip_server.notifying.transport import Delivery, NotDeliveredError
+from notifying.transport import Delivery, NotDeliveredError
 from policy.channels import place
 
 _TAKEN: Final = range(200, 300)

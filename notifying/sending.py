@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from kmip_server.notifying import email, syslog, webhook
-from kmip_server.notifying.transport import Delivery, NotDeliveredError
+from notifying import email, syslog, webhook
+from notifying.transport import Delivery, NotDeliveredError
 from policy.model import ChannelKind
 
 _SEND: Final[Mapping[ChannelKind, Callable[[Delivery], str]]] = {

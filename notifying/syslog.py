@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Final
 
-from kmip_server.notifying.transport import Delivery
+from notifying.transport import Delivery
 from policy.channels import Place, place
 
 _PRIORITY: Final = 10 * 8 + 5
