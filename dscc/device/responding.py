@@ -158,7 +158,7 @@ class Responding:
         received = pending.shares.received
         self._drop(pending)
         reply(d4)
-        receipts(resources.links, held, received)
+        receipts(resources.links, held, received, initiator=False)
         self._on_key(held)
 
     def _answered(self, d3: D3) -> Message:
