@@ -108,6 +108,8 @@ def test_python_does_not_erase_a_key_that_is_gone() -> None:
         keys = [bytes(b ^ 0x5A for b in bytes.fromhex(word)) for word in holder.stdout.readline().split()]
         assert holder.stdout.readline() == "gone\n"
         memory = _memory_of(holder.pid)
+    except PermissionError:
+        pytest.skip("this machine lets no process read another one's memory")
     finally:
         holder.communicate("")
     assert len(keys) == 20 and any(key[32:] in memory for key in keys)

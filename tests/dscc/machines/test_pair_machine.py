@@ -170,7 +170,14 @@ def test_two_devices_agree_or_end_cleanly_whatever_happens() -> None:
 
 
 def _fails(*errors: type[Exception]) -> None:
-    quick = settings(SETTINGS, max_examples=300, phases=[Phase.generate], database=None, derandomize=True)
+    quick = settings(
+        SETTINGS,
+        max_examples=2000,
+        stateful_step_count=8,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+    )
     with pytest.raises(errors):
         run_state_machine_as_test(Pair, settings=quick)
 
