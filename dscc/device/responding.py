@@ -151,7 +151,6 @@ class Responding:
             return
         agreement, d4 = answer
         peer, resources = pending.d1.initiator, self._resources
-        resources.check_peer(peer)
         now = int(resources.clock.now())
         held = Held(agreement, peer, KeyState.ACTIVE, now, pending.base, d3, d4)
         resources.state.put_active(held)
