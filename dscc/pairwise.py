@@ -25,6 +25,7 @@ from enum import StrEnum
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
+from dscc import paths
 from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated, KemKey, encapsulate
 from dscc.messages import D1, D2, D3, D4, Abort, ShareRequest, ShareResponse, Subset
@@ -338,7 +339,7 @@ class Responder(_Negotiation):
             self._encapsulated = hardened.secret
         chosen = D2(
             choose_suite(d1.suites, suites).name,
-            tuple(node for node in dict.fromkeys(d1.nodes) if node in nodes),
+            paths.chosen(d1.nodes, nodes),
             nonce,
             b"" if hardened is None else hardened.ciphertext,
             index,
@@ -417,8 +418,8 @@ def _check_wanted(d1: D1, limits: Limits) -> None:
 
 
 def _check_chosen(d2: D2, limits: Limits, chains: Mapping[int, PairChain]) -> None:
-    if len(set(d2.nodes)) != len(d2.nodes):
-        raise DsccError(Reason.MALFORMED, "a node is chosen once")
+    if not paths.are_disjoint(d2.nodes):
+        raise DsccError(Reason.MALFORMED, "a node is in one path, and once")
     if len(d2.nodes) < limits.paths:
         raise DsccError(
             Reason.INSUFFICIENT_PATHS, f"{len(d2.nodes)} nodes in common; at least {limits.paths} are needed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,12 +33,6 @@ def main() -> None:
     given = parser.parse_args()
     devices = 200 if given.quick else given.devices
     console = Console(stderr=True)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    most = (hard - 200) // 3
-    if devices > most:
-        console.print(f"this machine lets a process have {hard} files open: {most} devices instead of {devices}")
-        devices = most
     with console.status("pairs and TLS handshakes, in turns"):
         pairs, handshakes = _in_turns(100 if given.quick else 500)
     with console.status("groups"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import NamedTuple
 
 from network import Network
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from bench import machine
 from dscc.messages import (
@@ -47,7 +51,9 @@ subjects = ["anyone"]
 actions = ["DSCC_NEGOTIATE", "DSCC_TUNNEL"]
 resource = { object_types = ["PAIR"] }
 """
-AT_ONCE = 200
+AT_ONCE = 100
+IN_A_PROCESS = 5000
+PAIRS = 16
 
 
 class FleetCost(NamedTuple):
@@ -134,31 +140,92 @@ class Device:
         self.wires[node] = wire
 
 
+class Slice(NamedTuple):
+    """A part of the fleet, which a process of its own holds: a process has so many files open and no more."""
+
+    names: tuple[str, ...]
+    ports: dict[str, int]
+    tokens: dict[str, dict[str, Token]]
+
+
+def hold(part: Slice, report: Connection) -> None:
+    """In a process: enrol and open sessions, tell of each step, and hold them until told to end."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(_hold(part, report))
+
+
+async def _hold(part: Slice, report: Connection) -> None:
+    fleet = [Device(name) for name in part.names]
+    await _all([partial(d.enrol, n, part.ports[n], part.tokens[n][d.name]) for d in fleet for n in part.ports])
+    report.send("enrolled")
+    await asyncio.to_thread(report.recv)
+    await _all([partial(d.meet, n, part.ports[n]) for d in fleet for n in part.ports])
+    report.send("open")
+    await asyncio.to_thread(report.recv)
+    for device in fleet:
+        for wire in device.wires.values():
+            wire.writer.close()
+
+
 async def measure(made: Network, devices: int, seconds: float, progress: Progress) -> FleetCost:
     """Enrol, open the sessions, negotiate for a while, revoke."""
     ports = {name: node.port for name, node in made.nodes.items()}
     pids = {name: node.process.pid for name, node in made.nodes.items() if node.process is not None}
-    fleet = [Device(f"device-{number:05d}") for number in range(devices)]
-    tokens = {name: _tokens(node.folder, fleet) for name, node in made.nodes.items()}
+    names = [f"device-{number:05d}" for number in range(devices)]
+    tokens = {name: _tokens(node.folder, names) for name, node in made.nodes.items()}
+    holders = [
+        _holder(Slice(tuple(names[at : at + IN_A_PROCESS]), ports, tokens)) for at in range(0, devices, IN_A_PROCESS)
+    ]
+    task = progress.add_task("enrolling", total=None)
     began = time.monotonic()
-    task = progress.add_task("enrolling", total=devices * len(ports))
-    await _all([partial(d.enrol, n, ports[n], tokens[n][d.name]) for d in fleet for n in ports], progress, task)
+    await _told(holders, "enrolled")
     enrolled = devices * len(ports) / (time.monotonic() - began)
     before = {name: machine.resident_mib(pid) * 1024 for name, pid in pids.items()}
-    task = progress.add_task("opening sessions", total=devices * len(ports))
-    await _all([partial(d.meet, n, ports[n]) for d in fleet for n in ports], progress, task)
+    progress.update(task, description="opening sessions")
+    for _, pipe in holders:
+        pipe.send("open")
+    await _told(holders, "open")
     taken = {name: (machine.resident_mib(pid) * 1024 - before[name]) / devices for name, pid in pids.items()}
+    progress.update(task, description="negotiating")
+    found = await _keys(made, ports, seconds, list(pids.values()))
+    progress.remove_task(task)
+    for process, pipe in holders:
+        pipe.send("end")
+        process.join()
+    return FleetCost(devices, enrolled, taken, *found)
+
+
+def _holder(part: Slice) -> tuple[SpawnProcess, Connection]:
+    here, there = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=hold, args=(part, there), daemon=True)
+    process.start()
+    return process, here
+
+
+async def _told(holders: list[tuple[SpawnProcess, Connection]], what: str) -> None:
+    for process, pipe in holders:
+        while not await asyncio.to_thread(pipe.poll, 1):
+            if not process.is_alive():
+                raise RuntimeError("a process of the fleet has ended")
+        if pipe.recv() != what:
+            raise RuntimeError("a process of the fleet said something else")
+
+
+async def _keys(made: Network, ports: dict[str, int], seconds: float, pids: list[int]) -> tuple[float, ...]:
+    """Devices of this process negotiate beside the idle ones: keys a second, times, and what the nodes spend."""
+    names = [f"busy-{number:02d}" for number in range(2 * PAIRS)]
+    tokens = {name: _tokens(node.folder, names) for name, node in made.nodes.items()}
+    fleet = [Device(name) for name in names]
+    await _all([partial(d.enrol, n, ports[n], tokens[n][d.name]) for d in fleet for n in ports])
+    await _all([partial(d.meet, n, ports[n]) for d in fleet for n in ports])
     wire = fleet[0].wires["n1"]
     round_trip = await _median(wire, StatusRequest(), 50)
     committed = await _median(wire, Keep("bench", "bench", bytes(64)), 50)
-    spent = machine.processor_seconds(list(pids.values()))
-    times = await _negotiate(fleet, seconds)
-    spent = machine.processor_seconds(list(pids.values())) - spent
-    times.sort()
-    return FleetCost(
-        devices,
-        enrolled,
-        taken,
+    spent = machine.processor_seconds(pids)
+    times = sorted(await _negotiate(fleet, seconds))
+    spent = machine.processor_seconds(pids) - spent
+    return (
         len(times) / seconds,
         times[len(times) // 2] * 1e3,
         times[int(len(times) * 0.99)] * 1e3,
@@ -169,22 +236,21 @@ async def measure(made: Network, devices: int, seconds: float, progress: Progres
     )
 
 
-def _tokens(folder: Path, fleet: list[Device]) -> dict[str, Token]:
+def _tokens(folder: Path, names: list[str]) -> dict[str, Token]:
     node = open_node(folder)
     with node.database.writing() as connection:
         return {
-            device.name: registry.mint_token(connection, node.key, device.name, Mode.QKEY, node.now, 86_400, "bench")
-            for device in fleet
+            name: registry.mint_token(connection, node.key, name, Mode.QKEY, node.now, 86_400, "bench")
+            for name in names
         }
 
 
-async def _all(jobs: list[Callable[[], Awaitable[None]]], progress: Progress, task: TaskID) -> None:
+async def _all(jobs: list[Callable[[], Awaitable[None]]]) -> None:
     waiting = iter(jobs)
 
     async def worker() -> None:
         for job in waiting:
             await job()
-            progress.advance(task)
 
     await asyncio.gather(*[worker() for _ in range(AT_ONCE)])
 
@@ -200,7 +266,7 @@ async def _median(wire: Wire, said: Message, times: int) -> float:
 
 async def _negotiate(fleet: list[Device], seconds: float) -> list[float]:
     """Pairs of devices agree on keys, 16 at a time, each pair again and again; seconds that each took."""
-    pairs = [(fleet[2 * number], fleet[2 * number + 1]) for number in range(min(16, len(fleet) // 2))]
+    pairs = list(zip(fleet[::2], fleet[1::2], strict=True))
     until, times = time.monotonic() + seconds, []
 
     async def worker(one: Device, other: Device) -> None:

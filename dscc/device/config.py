@@ -33,6 +33,7 @@ DEFAULT: Final = """\
 # least_bits = 128
 # purposes = ["tunnel"]       # empty: any
 # groups = true               # whether it takes part in groups
+# located = ["n1+n2"]         # pairs of linked nodes: this device asks the first one, a peer the second one
 # kem = false                 # add ML-KEM to the keys that it asks for
 # require_kem = false         # and take no key without
 # require_chain = false       # once two keys were agreed on, take none that does not rest on the pair chain
@@ -67,6 +68,7 @@ class Keys(_Section):
 
     paths: Annotated[int, Field(ge=1, le=16)] = 2
     offer: Annotated[int, Field(ge=1, le=16)] = 5
+    located: tuple[Annotated[str, Field(pattern=r"^[^+]+\+[^+]+$", max_length=64)], ...] = ()
     least_bits: Annotated[int, Field(ge=128, le=4096)] = 128
     purposes: frozenset[Name] = frozenset()
     groups: bool = True

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from dscc import paths
 from dscc.device import registering
 from dscc.device.advancing import Advance, take_step
 from dscc.device.clock import Clock, SystemClock
@@ -316,12 +317,17 @@ class Device:
         self._state.move([held.agreement.kid], _ENDS.get(reason, KeyState.DEACTIVATED))
         said = RevokeKey(held.agreement.kid, held.peer, reason)
         answers = await asyncio.gather(
-            *[self._links[node].request(Acknowledged, said) for node in held.agreement.nodes], return_exceptions=True
+            *[self._links[node].request(Acknowledged, said) for node in self._asked(held)], return_exceptions=True
         )
         known = [answer for answer in answers if isinstance(answer, Acknowledged)]
         if not known:
             raise next(answer for answer in answers if isinstance(answer, BaseException))
         return max(known)
+
+    def _asked(self, held: Held) -> list[str]:
+        """The nodes of a key that this device asks."""
+        initiator = held.agreement.initiator == self.name
+        return [paths.near(path, initiator=initiator) for path in held.agreement.nodes]
 
     def forget_pair(self, peer: str) -> None:
         """Begin a new pair chain with a peer: after either of the two lost or restored its state."""

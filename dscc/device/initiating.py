@@ -170,7 +170,7 @@ class Initiating:
         except DsccError as error:
             await self._give_up(peer, address, first.sid, held, error, received)
             raise
-        receipts(resources.links, held, received)
+        receipts(resources.links, held, received, initiator=True)
         return state.held[held.agreement.kid]
 
     async def _shares(self, first: Initiator) -> set[str]:
@@ -212,7 +212,7 @@ class Initiating:
         if held is not None and held.agreement.kid in state.held:
             state.give_up(held, error.reason)
             said = state.aborts[sid][1]
-        no_key(self._resources.links, sid, received)
+        no_key(self._resources.links, sid, received, initiator=True)
         with suppress(DsccError):
             await self._direct.exchange(peer, address, said, _ANSWER_SECONDS)
             if sid in state.aborts:

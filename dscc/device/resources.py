@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from dscc import paths
 from dscc.device.clock import Clock
 from dscc.device.config import Config
 from dscc.device.link import NodeLink
@@ -35,23 +36,25 @@ class Resources(NamedTuple):
             raise DsccError(Reason.REVOKED, f"{peer} was revoked")
 
     def nearest(self, count: int) -> tuple[str, ...]:
-        """The nodes to ask: those that are up, of the own region, and quick, come first."""
+        """The paths to offer: nodes that are up, of the own region, and quick, come first; then pairs of nodes."""
 
         def distance(node: str) -> tuple[bool, bool, float, str]:
             link, region = self.links[node], self.state.nodes[node].region
             return link.is_down, region != self.config.region, link.latency or float("inf"), node
 
-        return tuple(sorted(self.registered, key=distance)[:count])
+        located = [path for path in self.config.keys.located if paths.near(path, initiator=True) in self.registered]
+        return (*sorted(self.registered, key=distance)[:count], *located)
 
 
-def receipts(links: Mapping[str, NodeLink], held: Held, received: Iterable[str]) -> None:
+def receipts(links: Mapping[str, NodeLink], held: Held, received: Iterable[str], *, initiator: bool) -> None:
     """Tell the nodes that gave a share what became of it."""
     used = Receipt(held.agreement.sid, held.agreement.kid, 1)
-    for node in received:
-        links[node].tell(used if node in held.agreement.nodes else Receipt(held.agreement.sid, _NO_KID, 0))
+    for path in received:
+        said = used if path in held.agreement.nodes else Receipt(held.agreement.sid, _NO_KID, 0)
+        links[paths.near(path, initiator=initiator)].tell(said)
 
 
-def no_key(links: Mapping[str, NodeLink], sid: bytes, received: Iterable[str]) -> None:
+def no_key(links: Mapping[str, NodeLink], sid: bytes, received: Iterable[str], *, initiator: bool) -> None:
     """Tell the nodes that gave a share that there will be no key."""
-    for node in received:
-        links[node].tell(Receipt(sid, _NO_KID, 0))
+    for path in received:
+        links[paths.near(path, initiator=initiator)].tell(Receipt(sid, _NO_KID, 0))

@@ -151,14 +151,13 @@ class Responding:
             return
         agreement, d4 = answer
         peer, resources = pending.d1.initiator, self._resources
-        resources.check_peer(peer)
         now = int(resources.clock.now())
         held = Held(agreement, peer, KeyState.ACTIVE, now, pending.base, d3, d4)
         resources.state.put_active(held)
         received = pending.shares.received
         self._drop(pending)
         reply(d4)
-        receipts(resources.links, held, received)
+        receipts(resources.links, held, received, initiator=False)
         self._on_key(held)
 
     def _answered(self, d3: D3) -> Message:

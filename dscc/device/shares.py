@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from dscc import paths
 from dscc.device.framed import RefusedByPeer, refusal
 from dscc.device.link import NodeLink
 from dscc.errors import DsccError, Reason
-from dscc.messages import Refused, ShareResponse
-from dscc.pairwise import Initiator, Responder
+from dscc.messages import LocatedRequest, Refused, ShareResponse
+from dscc.pairwise import Initiator, Responder, Role
 from dscc.wire import Message, encode, expect
 
 SHARE_SECONDS: Final = 5.0
 """How long a device waits for the shares that it needs."""
 GRACE_SECONDS: Final = 0.5
 """How long it waits for the others once it has enough."""
+_AGAIN_SECONDS: Final = 0.05
 _FINAL: Final = frozenset({Reason.POLICY_DENIED, Reason.REVOKED})
 """What one node says for all: the policy is against this key."""
 
@@ -43,12 +45,21 @@ class Shares:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(SHARE_SECONDS, self._finish, None)
         self._graced = False
-        body = encode(negotiation.share_request())
-        for node in negotiation.nodes:
-            if node in links:
-                links[node].ask(body, partial(self._on_answer, node), again=True)
-            else:
-                self._on_answer(node, DsccError(Reason.FAILED, f"the device is not registered at {node}"))
+        self._links = links
+        self._body = encode(negotiation.share_request())
+        for path in negotiation.nodes:
+            self._ask(path)
+
+    def _ask(self, path: str) -> None:
+        initiator = self._negotiation.role is Role.INITIATOR
+        node, other = paths.near(path, initiator=initiator), paths.far(path, initiator=initiator)
+        if self.is_done:
+            return
+        if node in self._links:
+            body = encode(LocatedRequest(other, self._body)) if other else self._body
+            self._links[node].ask(body, partial(self._on_answer, path), again=True)
+        else:
+            self._on_answer(path, DsccError(Reason.FAILED, f"the device is not registered at {node}"))
 
     def stop(self) -> None:
         """Wait no longer, and call nobody."""
@@ -62,6 +73,11 @@ class Shares:
         try:
             self._take(node, heard)
         except DsccError as error:
+            if error.reason is Reason.WAITING:
+                # The other device's node has not told its own one yet.
+                self._waiting.add(node)
+                self._loop.call_later(_AGAIN_SECONDS, self._ask, node)
+                return
             if error.reason in _FINAL:
                 self._finish(RefusedByPeer(error.reason, error.message))
                 return

@@ -42,6 +42,34 @@ def record(connection: Connection, *entries: Entry) -> None:
     connection.info[_HEAD] = connection.get_transaction(), (sequence, before)
 
 
+class Refusals:
+    """Puts on record what is refused before it is known who asks: so many a minute, lest somebody fill the disk.
+
+    What is left out is counted, and said in the next record.
+    """
+
+    MOST = 120
+    _MINUTE = 60
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._recorded = 0
+        self._left_out = 0
+
+    def entry(self, now: int, peer: str, what: str, reason: str) -> Entry | None:
+        """The entry for one refusal; None if there were too many in this minute."""
+        minute = now // self._MINUTE
+        if minute != self._minute:
+            self._minute, self._recorded = minute, 0
+        if self._recorded >= self.MOST:
+            self._left_out += 1
+            return None
+        self._recorded += 1
+        before, self._left_out = self._left_out, 0
+        said = reason + (f"; {before} more were not put on record before" if before else "")
+        return Entry(now, peer or "unknown", what, "", "refused", said)
+
+
 def forget(connection: Connection) -> None:
     """What was put on record since a savepoint was taken back."""
     connection.info.pop(_HEAD, None)

@@ -43,6 +43,7 @@ class NodeConnection(Protocol):
         self._reader = FrameReader()
         self._deadline: IDelayedCall | None = None
         self._busy = False
+        self._refused = False
         self._under_way = 0
         self._peer = ""
         self._registration: NodeRegistration | None = None
@@ -57,6 +58,8 @@ class NodeConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take what arrives. Nothing gets out of here but a refusal."""
+        if self._refused:
+            return
         try:
             for frame in self._reader.feed(data):
                 self._on_frame(frame)
@@ -258,7 +261,8 @@ class NodeConnection(Protocol):
 
         def done(result: Any) -> None:
             self._busy = False
-            answer(result)
+            if not self._refused:
+                answer(result)
 
         waited.addCallback(done).addErrback(self._failed)
 
@@ -271,7 +275,14 @@ class NodeConnection(Protocol):
 
     def _refuse(self, error: DsccError) -> None:
         """Say why, as far as that is the peer's business, and close. In a session nothing more is said."""
+        if self._refused:
+            return
+        self._refused = True
         _log.warning("refused", peer=self._peer, reason=error.reason.value, detail=error.message)
+        noted = self._service.note_refusal(self._peer, "Session" if self._session else "Handshake", error)
+        noted.addCallback(lambda _: self._end(error))
+
+    def _end(self, error: DsccError) -> None:
         if self._session is None:
             self._say(Refused(error.reason.value, error.message[:512]))
         self.close()

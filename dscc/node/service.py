@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue, succeed
 from twisted.python.failure import Failure
 
 from dscc.errors import DsccError, Reason
@@ -47,7 +47,7 @@ from dscc.messages import (
     StatusRequest,
 )
 from dscc.node import bilocation, registry, revocations, schema, steps
-from dscc.node.audit import Entry, record
+from dscc.node.audit import Entry, Refusals, record
 from dscc.node.database import NodeDatabase
 from dscc.node.deciding import Deciding, Denied
 from dscc.node.link_keys import LinkKeys
@@ -113,6 +113,7 @@ class NodeService:
         self.shares = Shares()
         self.sessions: dict[str, DeviceSession] = {}
         self._clock = clock
+        self._refusals = Refusals()
         self._pieces: dict[tuple[str, str, int], bytes] = {}
         self._awaited: dict[tuple[str, int], _Awaited] = {}
         self.link_keys = LinkKeys(reactor, settings, key, self.writer, self.peers.ask)
@@ -157,6 +158,14 @@ class NodeService:
         refused = Refused(error.reason.value, error.message[:512])
         noted = self.writer.submit(lambda connection: record(connection, entry))
         return noted.addCallbacks(lambda _: refused, lambda _: refused)
+
+    def note_refusal(self, peer: str, what: str, error: DsccError) -> Deferred[None]:
+        """Put on record that a connection was refused, as far as there are not too many. Fires when that is done."""
+        entry = self._refusals.entry(self.now, peer, what, f"{error.reason.value}: {error.message}")
+        if entry is None:
+            return succeed(None)
+        noted = self.writer.submit(lambda connection: record(connection, entry))
+        return noted.addErrback(lambda failure: _log.error("a refusal is not on record", reason=str(failure.value)))
 
     # Shares. ----------------------------------------------------------------------------------------------------------
 
@@ -258,7 +267,7 @@ class NodeService:
         piece = self._pieces.pop((session.device, asked.of, asked.ratchet), None)
         if piece is None:
             raise DsccError(Reason.OUT_OF_ORDER, "there is no piece of a secret for this step")
-        return _now(Piece(piece))
+        return succeed(Piece(piece))
 
     # What else a device asks. -----------------------------------------------------------------------------------------
 
@@ -267,7 +276,7 @@ class NodeService:
             device = registry.find(connection, session.device)
             workflow = self.deciding.workflow(connection, device)
         following = workflows.next_stage(workflow, device.stage)
-        return _now(
+        return succeed(
             Status(
                 device.stage,
                 session.chain.ratchet,
@@ -364,7 +373,7 @@ class NodeService:
         if row is None:
             raise DsccError(Reason.OUT_OF_ORDER, "nothing is kept under this name")
         place = (b"kept", session.device.encode(), asked.name.encode(), row.kind.encode())
-        return _now(Kept(row.kind, self.key.open(row.sealed_body, *place)))
+        return succeed(Kept(row.kind, self.key.open(row.sealed_body, *place)))
 
     # What is said unasked. --------------------------------------------------------------------------------------------
 
@@ -374,12 +383,6 @@ class NodeService:
             session = self.sessions.get(name)
             if session is not None and session is not but:
                 session.push(event)
-
-
-def _now(answer: Message) -> Deferred[Message]:
-    done: Deferred[Message] = Deferred()
-    done.callback(answer)
-    return done
 
 
 def _refuse(words: str) -> Message:

@@ -8,6 +8,7 @@ request would notice (a session to close, a revocation to pass on) is looked for
 
 from __future__ import annotations
 
+import resource
 import signal
 from typing import Any, Final, cast
 
@@ -119,6 +120,9 @@ def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
     """Run a node until SIGTERM or SIGINT; "dscc-node ready NAME HOST:PORT" is printed when it listens."""
     from twisted.internet import reactor as default
 
+    # Each device holds a connection; the system gives fewer unless it is asked.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     reactor = cast(PosixReactorBase, default)
     serving = Serving(reactor, settings, database, key)
 

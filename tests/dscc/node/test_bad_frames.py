@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import struct
@@ -16,6 +17,7 @@ from network import Network, PlainDevice, Wire
 from dscc import messages
 from dscc.errors import Reason
 from dscc.messages import D1, M1, M3, R1, R3, Refused, StatusRequest
+from dscc.node.audit import Refusals
 from dscc.session import DeviceHandshake
 from dscc.wire import FRAME_BYTES, FrameKind, FrameReader, decode, encode, write_frame
 
@@ -29,11 +31,12 @@ def witness(nodes: Network) -> Iterator[PlainDevice]:
     device.close()
 
 
-def sent(nodes: Network, data: bytes) -> list[Refused]:
-    """What the node answers to these bytes until it closes, or has nothing more to say."""
+def sent(nodes: Network, data: bytes, *, answered: bool = False) -> list[Refused]:
+    """What the node answers to these bytes until it closes; if it will not, this end does."""
     with socket.create_connection(("127.0.0.1", nodes.nodes["n1"].port), timeout=15) as plain:
         plain.sendall(data)
-        plain.shutdown(socket.SHUT_WR)
+        if not answered:
+            plain.shutdown(socket.SHUT_WR)
         reader, said = FrameReader(), []
         while received := plain.recv(65536):
             said += [decode(frame.body) for frame in reader.feed(received)]
@@ -92,10 +95,26 @@ def test_what_is_wrong_is_told_and_the_connection_ends(nodes: Network, witness: 
     if reason is None:
         assert sent(nodes, data) == []
     else:
-        (answer,) = sent(nodes, data)
+        (answer,) = sent(nodes, data, answered=True)
         assert isinstance(answer, Refused) and answer.reason == reason
         assert "Traceback" not in answer.words and "/" not in answer.words
+        assert any(reason in row["detail"] for row in refusals(nodes))
     assert witness.status("n1").stage == "bootstrap"
+
+
+def refusals(nodes: Network) -> list[dict[str, str]]:
+    """What is on record of refused handshakes and sessions."""
+    rows = json.loads(nodes.nodes["n1"].run("audit", "--json"))
+    return [row for row in rows if row["action"] in ("Handshake", "Session", "Registration")]
+
+
+def test_refusals_are_on_record_so_many_a_minute_and_the_rest_is_counted() -> None:
+    kept = Refusals()
+    entries = [kept.entry(60, "", "Handshake", "malformed: x") for _ in range(Refusals.MOST + 30)]
+    assert sum(entry is not None for entry in entries) == Refusals.MOST
+    later = kept.entry(120, "meter", "Session", "not-authentic: y")
+    assert later is not None and later.detail.endswith("30 more were not put on record before")
+    assert kept.entry(121, "", "Session", "z").detail == "z"  # type: ignore[union-attr]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from network import Network, PlainDevice, RunningNode, network
+from network import Network, PlainDevice, RunningNode, command, network
 from support.kme import Authority, Kme
 
-from dscc.errors import Reason
+from dscc.device import Device
+from dscc.errors import DsccError, Reason
 from dscc.links.chain import MAX_CHAIN_ONLY
 from dscc.links.etsi_client import Credentials
 from dscc.links.satellite import Orbit, Pass, SimSatellite
@@ -143,3 +145,41 @@ def draw_from(node: RunningNode, other: str, port: int, credentials: Credentials
     settings.write_text(settings.read_text() + "\n" + "\n".join(lines) + "\n")
     node.start()
     node.wait_linked(before + 1)
+
+
+def test_devices_agree_over_a_path_of_two_nodes(tmp_path: Path) -> None:
+    """alice is registered at n1 and n3, bob at n2 and n3: one path is a node, the other one a pair of linked nodes."""
+
+    async def story(made: Network) -> None:
+        devices = []
+        for name, nodes in (("alice", ("n1", "n3")), ("bob", ("n2", "n3"))):
+            codes = [made.nodes[node].run("device", "add", name, "--mode", "qkey").strip() for node in nodes]
+            device = await Device.enrol(tmp_path / name, command("code", "join", *codes).strip())
+            for _ in range(2):
+                await device.advance()
+            await device.close()
+            (tmp_path / name / "device.toml").write_text('[keys]\nlocated = ["n1+n2"]\n')
+            devices.append(Device.open(tmp_path / name))
+        alice, bob = devices
+        try:
+            place = await bob.listen()
+            for _ in range(3):
+                key = await alice.negotiate("bob", place)
+                assert key.nodes == ("n1+n2", "n3")
+                assert key.key in {each.key for each in bob.all_keys("alice")}
+            # Backwards there is no pair of nodes that both can ask: too few paths.
+            back = await alice.listen()
+            with pytest.raises(DsccError) as error:
+                await bob.negotiate("alice", back)
+            assert error.value.reason is Reason.INSUFFICIENT_PATHS
+            known = await alice.revoke_key(key.kid)
+            assert known.nodes >= known.needed
+        finally:
+            await alice.close()
+            await bob.close()
+
+    with network(tmp_path / "nodes") as made:
+        made.wait_linked()
+        asyncio.run(story(made))
+        usage = made.nodes["n2"].run("usage", "--json")
+        assert '"device": "bob"' in usage and '"keys": 3' in usage
