@@ -147,8 +147,13 @@ class Peers:
         for name in list(self._links):
             self.tell(name)
 
+    def pass_on(self, said: Revocation) -> None:
+        """Tell every linked node of one revocation, at once."""
+        for name in list(self._links):
+            self._tell(name, said)
+
     def tell(self, name: str) -> None:
-        """Tell one node."""
+        """Tell one node of all that it does not know of."""
         with self.writer.reading() as connection:
             unknown = revocations.unknown_to(connection, name)
         for said in unknown:
@@ -167,9 +172,8 @@ class Peers:
             node = self.settings.name
 
             def take(connection: Connection) -> Message:
-                if revocations.take(connection, node, said):
+                if revocations.take(connection, node, said, told_by=name):
                     _log.warning("revocation", of=said.kind, subject=said.subject, origin=said.origin)
-                revocations.acknowledge(connection, said, name)
                 return Done()
 
             return self.writer.submit(take)
