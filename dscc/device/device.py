@@ -51,6 +51,7 @@ from dscc.messages import (
     StatusRequest,
 )
 from dscc.pairwise import KeyState, Wanted
+from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0
 _ENDS: Final = {"key compromise": KeyState.COMPROMISED}
@@ -110,7 +111,8 @@ class Device:
             state.close()
             raise
         device = cls(folder, state, config, clock or SystemClock())
-        device.short_strings = short_strings
+        if read.mode is Mode.OTA_TOFU:
+            device.short_strings = short_strings
         return device
 
     @classmethod
