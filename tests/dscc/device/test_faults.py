@@ -39,9 +39,10 @@ class Two:
             self.other = Device.open(self.other.folder)
             await self.other.listen(*self.address)
 
-    async def lose(self, kinds: tuple[type, ...], crash: str) -> None:
-        """Ask for a key; when a message of one of these types comes by, it and all later ones are lost, and who crashes
-        does.
+    async def lose(self, kinds: tuple[type, ...], crash: str, *, for_long: bool) -> None:
+        """Ask for a key; when a message of one of these types comes by, it is lost, and who crashes does.
+
+        `for_long`: so are all later ones, until who asks has given up.
         """
         cut = asyncio.Event()
 
@@ -56,8 +57,11 @@ class Two:
         if crash in ("who asks", "both"):
             asking.cancel()
         await self.crash(crash)
+        if for_long:
+            await asyncio.gather(asking, return_exceptions=True)
         self.proxy.judge = lambda _: "pass"
-        await asyncio.gather(asking, return_exceptions=True)
+        end = (await asyncio.gather(asking, return_exceptions=True))[0]
+        assert not isinstance(end, Exception) or isinstance(end, DsccError), end
         self.check()
 
     async def agree(self) -> None:
@@ -81,7 +85,8 @@ class Two:
         """One identifier has one key, and a key that one encrypts with the other one can decrypt with."""
         for device in (self.one, self.other):
             for key in device.all_keys():
-                assert self.seen.setdefault(key.kid, key.key) == key.key or key.state is KeyState.DESTROYED
+                assert bool(key.key) == (key.state is not KeyState.DESTROYED)
+                assert not key.key or self.seen.setdefault(key.kid, key.key) == key.key
         protect = self.one.key_to_protect(self.other.name)
         assert protect is None or protect.kid in {key.kid for key in self.other.keys_to_process(self.one.name)}
 
@@ -98,8 +103,8 @@ async def test_a_fault_at_every_message_with_every_crash(fleet: Fleet, monkeypat
     both = await two(fleet)
     await both.one.connect(), await both.other.connect()
     await both.agree()
-    for kind, crash in itertools.product((D1, D2, D3, D4), CRASHES):
-        await both.lose((kind,), crash)
+    for kind, crash, for_long in itertools.product((D1, D2, D3, D4), CRASHES, (False, True)):
+        await both.lose((kind,), crash, for_long=for_long)
         await both.agree()
     await both.proxy.close()
     await both.one.close(), await both.other.close()
@@ -114,7 +119,7 @@ async def test_faults_one_upon_another(fleet: Fleet, monkeypatch: pytest.MonkeyP
     for _ in range(12):
         for _ in range(chosen.randrange(1, 4)):
             kinds = chosen.choice(((D1,), (D2,), (D3,), (D4,), (D4, Abort), (D4, Done)))
-            await both.lose(kinds, chosen.choice(CRASHES))
+            await both.lose(kinds, chosen.choice(CRASHES), for_long=chosen.random() < 0.5)
         await both.agree()
     await both.proxy.close()
     await both.one.close(), await both.other.close()
