@@ -35,7 +35,7 @@ def ask(service: NodeService, session: DeviceSession, said: LocatedRequest) -> G
         raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
     if said.other not in service.settings.peers:
         raise DsccError(Reason.UNSUPPORTED, f"there is no link to {said.other}")
-    if asked.role == Role.RESPONDER or service.shares.peer_of(asked.sid, session.device) is not None:
+    if asked.role == Role.RESPONDER or service.shares.is_held(asked.sid, session.device):
         answer = yield service.writer.submit(lambda connection: _again(service, connection, session.device, asked))
         returnValue(answer)
     granted: Grant = yield service.writer.submit(

@@ -2,11 +2,15 @@
 
 The first of the two who asks makes the share, the second gets the same one, if both want the same. Whoever asks again
 in the same role gets it again, until it is erased. A crash of the node loses them, and none is ever used twice.
+
+What was made with another node, which knows it, is held apart from what is this node's own. Were it one place, a node
+that tells of every session that it hears of would choose the shares of all others, and know the keys of all devices.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from enum import Enum
 from typing import Final, NamedTuple
 
 from dscc.errors import DsccError, Reason
@@ -36,11 +40,18 @@ class _Held(NamedTuple):
     expires_at: float
 
 
+class _Of(Enum):
+    """Whose a share is."""
+
+    THIS_NODE = "this node's own"
+    TWO_NODES = "made with another node"
+
+
 class Shares:
     """The shares of one node. Times are seconds of any clock that only goes on."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._held: OrderedDict[tuple[_Of, bytes], _Held] = OrderedDict()
 
     def release(self, device: str, asked: ShareRequest, grant: Grant, now: float, fresh: bytes) -> tuple[bytes, Grant]:
         """The share of a session for a device that may have it: `fresh`, 48 random bytes, if it is the first to ask.
@@ -53,16 +64,16 @@ class Shares:
         if device != named(asked) or asked.initiator == asked.responder:
             raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
         self._expire(now)
-        what = _what(asked)
-        held = self._held.get(asked.sid)
+        what, place = _what(asked), (_Of.THIS_NODE, asked.sid)
+        held = self._held.get(place)
         if held is None:
             if len(self._held) >= MOST_SHARES:
                 raise DsccError(Reason.BUSY, "too many sessions are under way")
             held = _Held(what, fresh, grant, frozenset(), now + SHARE_SECONDS)
         elif held.what != what:
-            del self._held[asked.sid]
+            del self._held[place]
             raise DsccError(Reason.SID_MISMATCH, "the two do not want the same under this session identifier")
-        self._held[asked.sid] = held._replace(roles=held.roles | {asked.role})
+        self._held[place] = held._replace(roles=held.roles | {asked.role})
         return held.share, held.grant
 
     def hold(self, asked: ShareRequest, grant: Grant, now: float, share: bytes) -> None:
@@ -71,46 +82,55 @@ class Shares:
         Raises DsccError: SID_MISMATCH if one is held for this session already, BUSY if there are too many.
         """
         self._expire(now)
-        if asked.sid in self._held:
+        place = (_Of.TWO_NODES, asked.sid)
+        if place in self._held:
             raise DsccError(Reason.SID_MISMATCH, "there is a share for this session already")
         if len(self._held) >= MOST_SHARES:
             raise DsccError(Reason.BUSY, "too many sessions are under way")
-        self._held[asked.sid] = _Held(_what(asked), share, grant, frozenset(), now + SHARE_SECONDS)
+        self._held[place] = _Held(_what(asked), share, grant, frozenset(), now + SHARE_SECONDS)
 
     def held(self, device: str, asked: ShareRequest, now: float) -> tuple[bytes, Grant]:
         """A share that is held. Raises DsccError: NOT_AUTHENTIC as `release`, WAITING if it is not there yet."""
         self._expire(now)
-        found = self._held.get(asked.sid)
+        place = (_Of.TWO_NODES, asked.sid)
+        found = self._held.get(place)
         if found is None:
             raise DsccError(Reason.WAITING, "the other device's node has not told of this session yet; ask again")
         if device != named(asked) or found.what != _what(asked):
             raise DsccError(Reason.NOT_AUTHENTIC, "that is not what the session is for")
-        self._held[asked.sid] = found._replace(roles=found.roles | {asked.role})
+        self._held[place] = found._replace(roles=found.roles | {asked.role})
         return found.share, found.grant
 
     def done(self, sid: bytes, device: str) -> None:
         """A device has what it needs. The share is erased when both have said so."""
-        held = self._held.get(sid)
-        if held is None or device not in held.what[:2]:
-            return
-        role = Role.INITIATOR if device == held.what[0] else Role.RESPONDER
-        ended = held.roles - {role} if role in held.roles else held.roles
-        if ended:
-            self._held[sid] = held._replace(roles=ended)
-        else:
-            del self._held[sid]
+        for of in _Of:
+            held = self._held.get((of, sid))
+            if held is None or device not in held.what[:2]:
+                continue
+            role = Role.INITIATOR if device == held.what[0] else Role.RESPONDER
+            ended = held.roles - {role} if role in held.roles else held.roles
+            if ended:
+                self._held[of, sid] = held._replace(roles=ended)
+            else:
+                del self._held[of, sid]
 
     def peer_of(self, sid: bytes, device: str) -> str | None:
         """With whom a device is in a session; None if it is in none of this identifier."""
-        held = self._held.get(sid)
-        if held is None or device not in held.what[:2]:
-            return None
-        return held.what[1] if device == held.what[0] else held.what[0]
+        for of in _Of:
+            held = self._held.get((of, sid))
+            if held is not None and device in held.what[:2]:
+                return held.what[1] if device == held.what[0] else held.what[0]
+        return None
+
+    def is_held(self, sid: bytes, device: str) -> bool:
+        """Whether a share that was made with another node is held for this device."""
+        held = self._held.get((_Of.TWO_NODES, sid))
+        return held is not None and device in held.what[:2]
 
     def forget(self, device: str) -> None:
         """Erase every share of a device that was revoked."""
-        for sid in [sid for sid, held in self._held.items() if device in held.what[:2]]:
-            del self._held[sid]
+        for place in [place for place, held in self._held.items() if device in held.what[:2]]:
+            del self._held[place]
 
     def mismatched(self, now: float) -> list[tuple[str, str]]:
         """Initiators and responders of sessions about to expire that one of the two alone has asked for."""
@@ -121,10 +141,10 @@ class Shares:
 
     def _expire(self, now: float) -> None:
         while self._held:
-            sid, held = next(iter(self._held.items()))
+            place, held = next(iter(self._held.items()))
             if held.expires_at > now:
                 return
-            del self._held[sid]
+            del self._held[place]
 
 
 def _what(asked: ShareRequest) -> tuple[str, str, str, str, int]:

@@ -188,6 +188,28 @@ def test_without_confirmation_they_would_end_with_different_keys(monkeypatch: py
         plays(behave)
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before the devices ask", "after the first one has asked"])
+def test_a_node_does_not_choose_the_share_of_another_one(first: bool) -> None:
+    """It may tell another node of a share that both give together. That is not the other node's own, nor in its way.
+
+    Otherwise one evil node would know all shares: it hears the session identifier from the devices themselves.
+    """
+    chosen, fresh, honest = bytes(48), secrets.token_bytes(48), Shares()
+    asked = ShareRequest(secrets.token_bytes(48), "alice", "bob", "initiator", "tunnel", "AES", 256, 0)
+    if first:
+        honest.hold(asked, GRANT, 0.0, chosen)
+    assert honest.release("alice", asked, GRANT, 0.0, fresh) == (fresh, GRANT)
+    if not first:
+        honest.hold(asked, GRANT, 0.0, chosen)
+    theirs = asked._replace(role="responder")
+    assert honest.release("bob", theirs, GRANT, 0.0, secrets.token_bytes(48)) == (fresh, GRANT)
+    # Who asks for a share that two nodes give together gets that one, and knows that they are one path.
+    assert honest.held("bob", theirs, 0.0) == (chosen, GRANT)
+    for device in ("alice", "bob", "alice", "bob"):
+        honest.done(asked.sid, device)
+    assert len(honest) == 0 and honest.peer_of(asked.sid, "alice") is None
+
+
 # In sessions and steps.
 
 
