@@ -51,6 +51,7 @@ from dscc.messages import (
     StatusRequest,
 )
 from dscc.pairwise import KeyState, Wanted
+from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0
 _ENDS: Final = {"key compromise": KeyState.COMPROMISED}
@@ -110,7 +111,8 @@ class Device:
             state.close()
             raise
         device = cls(folder, state, config, clock or SystemClock())
-        device.short_strings = short_strings
+        if read.mode is Mode.OTA_TOFU:
+            device.short_strings = short_strings
         return device
 
     @classmethod
@@ -168,7 +170,8 @@ class Device:
         """Have sessions with all nodes that are reached, and keep them: what nodes say of their own accord is heard."""
         for link in self._links.values():
             link.keep_open()
-        await asyncio.gather(*[link.ready() for link in self._links.values()], return_exceptions=True)
+        # The answer has the node's region, too.
+        await asyncio.gather(*map(self.node_status, self._links), return_exceptions=True)
 
     async def node_status(self, node: str) -> Status:
         """How the device stands with a node. Raises DsccError."""

@@ -92,7 +92,7 @@ class Journal:
         self._broken = False
 
     def close(self) -> None:
-        """Leave nothing that was replaced behind."""
+        """Leave nothing that was replaced behind. It may be closed twice."""
         if not self._broken:
             self.compact()
         self._release()

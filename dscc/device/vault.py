@@ -70,7 +70,9 @@ class FolderLock:
 
     def release(self) -> None:
         """Let another process have it."""
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
 
 
 def create_folder(folder: Path) -> None:

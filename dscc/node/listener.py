@@ -21,7 +21,7 @@ from dscc.hardening import encapsulate
 from dscc.messages import M1, M3, R1, R3, R4, Refused
 from dscc.node import registry
 from dscc.node.audit import Entry, record
-from dscc.node.peers import Link
+from dscc.node.peers import Link, keep_alive
 from dscc.node.registry import LINK
 from dscc.node.service import DeviceSession, NodeService
 from dscc.primitives import NONCE_BYTES
@@ -54,6 +54,7 @@ class NodeConnection(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Give it so long to say who it is."""
+        keep_alive(self.transport)
         self._deadline = self._service.reactor.callLater(HANDSHAKE_SECONDS, self.close)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name

@@ -13,9 +13,11 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet import tcp
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -35,7 +37,15 @@ from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, ex
 _log: Final = structlog.stdlib.get_logger("dscc.node")
 _STAGE: Final = "link"
 _MOST_UNDER_WAY: Final = 1024
+_HANDSHAKE_SECONDS: Final = 10
 CODE_BYTES: Final = 32
+
+
+def keep_alive(transport: object) -> None:
+    """Have the system find out when the other end of a connection is gone without a word."""
+    if isinstance(transport, tcp.Connection):
+        transport.setTcpKeepAlive(True)
+        transport.setTcpNoDelay(True)
 
 
 def link_chain(code: bytes, one: str, other: str) -> Chain:
@@ -97,7 +107,7 @@ class Peers:
     def __init__(
         self, reactor: ReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey, writer: Writer
     ) -> None:
-        self._reactor = reactor
+        self.reactor = reactor
         self.settings, self.database, self.key, self.writer = settings, database, key, writer
         self.deposited: Callable[[Deposit], None] = lambda _: None
         """Is told of each piece for a device."""
@@ -147,8 +157,13 @@ class Peers:
         for name in list(self._links):
             self.tell(name)
 
+    def pass_on(self, said: Revocation) -> None:
+        """Tell every linked node of one revocation, at once."""
+        for name in list(self._links):
+            self._tell(name, said)
+
     def tell(self, name: str) -> None:
-        """Tell one node."""
+        """Tell one node of all that it does not know of."""
         with self.writer.reading() as connection:
             unknown = revocations.unknown_to(connection, name)
         for said in unknown:
@@ -167,9 +182,8 @@ class Peers:
             node = self.settings.name
 
             def take(connection: Connection) -> Message:
-                if revocations.take(connection, node, said):
+                if revocations.take(connection, node, said, told_by=name):
                     _log.warning("revocation", of=said.kind, subject=said.subject, origin=said.origin)
-                revocations.acknowledge(connection, said, name)
                 return Done()
 
             return self.writer.submit(take)
@@ -196,9 +210,9 @@ class Peers:
             _log.warning("a revocation was not passed on yet", node=name, reason=error.message)
 
     def _service(self, name: str, peer: Peer) -> ClientService:
-        endpoint = HostnameEndpoint(self._reactor, peer.host, peer.port)
+        endpoint = HostnameEndpoint(self.reactor, peer.host, peer.port)
         factory = Factory.forProtocol(lambda: LinkClient(self, name))
-        return ClientService(endpoint, factory, retryPolicy=backoffPolicy(0.2, 10), clock=self._reactor)
+        return ClientService(endpoint, factory, retryPolicy=backoffPolicy(0.2, 10), clock=self.reactor)
 
 
 def _nothing(_: str, __: Message) -> Deferred[Message]:
@@ -219,10 +233,13 @@ class LinkClient(Protocol):
         self._peers, self._name = peers, name
         self._reader = FrameReader()
         self._link: Link | None = None
+        self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Begin the handshake."""
+        """Begin the handshake, and give it so long."""
         peers = self._peers
+        keep_alive(self.transport)
+        self._deadline = peers.reactor.callLater(_HANDSHAKE_SECONDS, self._lose)
         with peers.database.reading() as connection:
             chain = registry.load_chain(connection, peers.key, registry.LINK + self._name)
         me = registry.LINK + peers.settings.name
@@ -240,6 +257,8 @@ class LinkClient(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """It is connected again by the service."""
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
         self._peers.closed(self._name, self._link)
 
     def _on_frame(self, frame: Frame) -> None:
@@ -263,6 +282,8 @@ class LinkClient(Protocol):
             save.addErrback(lambda _: self._lose())
             return
         session = self._handshake.on_m4(expect(M4, said))
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
         self._link = Link(session, self._write, lambda asked: self._peers.answer(self._name, asked), first=1)
         self._peers.opened(self._name, self._link)
 

@@ -14,7 +14,8 @@ from policy import workflows
 
 DEVICE: Final = "device"
 KEY: Final = "key"
-_THIS_KEY: Final = ("kind", "subject", "reason", "author", "at")
+_ADDING: Final = upsert(schema.revocations).on_conflict_do_nothing()
+_KNOWING: Final = upsert(schema.acknowledgements).on_conflict_do_nothing()
 
 
 class Standing(NamedTuple):
@@ -35,15 +36,11 @@ def revoke(
     return said
 
 
-def take(connection: Connection, node: str, said: Revocation) -> bool:
+def take(connection: Connection, node: str, said: Revocation, told_by: str = "") -> bool:
     """Note a revocation, this node's own or another's, and obey it; whether it is a new one."""
-    values = said._asdict()
-    adding = upsert(schema.revocations).values(values).on_conflict_do_nothing()
-    if connection.execute(adding).rowcount != 1:
+    acknowledge(connection, said, *({node, said.origin, told_by} - {""}))
+    if connection.execute(_ADDING, said._asdict()).rowcount != 1:
         return False
-    acknowledge(connection, said, node)
-    if said.origin != node:
-        acknowledge(connection, said, said.origin)
     if said.kind == DEVICE:
         device = registry.known(connection, said.subject)
         if device is not None and device.revoked_at is None:
@@ -53,10 +50,10 @@ def take(connection: Connection, node: str, said: Revocation) -> bool:
     return True
 
 
-def acknowledge(connection: Connection, said: Revocation, node: str) -> None:
-    """Note that a node knows of a revocation."""
-    values = {"origin": said.origin, "number": said.number, "node": node, "at": said.at}
-    connection.execute(upsert(schema.acknowledgements).values(values).on_conflict_do_nothing())
+def acknowledge(connection: Connection, said: Revocation, *nodes: str) -> None:
+    """Note that nodes know of a revocation."""
+    rows = [{"origin": said.origin, "number": said.number, "node": node, "at": said.at} for node in nodes]
+    connection.execute(_KNOWING, rows)
 
 
 def acknowledged(connection: Connection, said: Revocation) -> frozenset[str]:

@@ -324,7 +324,7 @@ class NodeService:
 
         awaited.done.addTimeout(_ACKNOWLEDGED_WITHIN_S, self.reactor)
         waiting = awaited.done.addBoth(end)
-        self.peers.tell_all()
+        self.peers.pass_on(said)
         awaited.look()
         return waiting
 

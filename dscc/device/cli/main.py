@@ -62,7 +62,10 @@ def enrol(
         print_json({"device": name, "stages": stages, "short_strings": short})
         return
     print(f"{name} is registered at {len(stages)} nodes")
-    print_table(("Node", "Stage", "Short string"), [(node, stages[node], short.get(node, "")) for node in stages])
+    print_table(("Node", "Stage"), list(stages.items()))
+    if short:
+        print("administrators compare these with the nodes' (dscc-node device accept):")
+        print_table(("Node", "Short string"), list(short.items()))
 
 
 @app.command()
