@@ -9,7 +9,7 @@ from network import Network, Wire
 from twisted.internet.defer import Deferred
 
 from dscc.errors import DsccError, Reason
-from dscc.messages import R1, Deposit, Done, Refused, Revocation
+from dscc.messages import R1, R2, Deposit, Done, Refused, Revocation
 from dscc.node import revocations
 from dscc.node.database import NodeDatabase
 from dscc.node.peers import Peers
