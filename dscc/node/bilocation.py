@@ -35,8 +35,10 @@ def ask(service: NodeService, session: DeviceSession, said: LocatedRequest) -> G
         raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
     if said.other not in service.settings.peers:
         raise DsccError(Reason.UNSUPPORTED, f"there is no link to {said.other}")
-    if asked.role == Role.RESPONDER or service.shares.is_held(asked.sid, session.device):
-        answer = yield service.writer.submit(lambda connection: _again(service, connection, session.device, asked))
+    if asked.role == Role.RESPONDER or service.shares.is_held(asked.sid, session.device, said.other):
+        answer = yield service.writer.submit(
+            lambda connection: _again(service, connection, session.device, asked, said.other)
+        )
         returnValue(answer)
     granted: Grant = yield service.writer.submit(
         lambda connection: _granted(service, connection, asked, here=asked.initiator)
@@ -44,7 +46,7 @@ def ask(service: NodeService, session: DeviceSession, said: LocatedRequest) -> G
     made: LinkKey = yield service.link_keys.make(said.other)
     yield service.peers.ask(said.other, _located(asked, made.number, granted))
     answer = yield service.writer.submit(
-        lambda connection: _first(service, connection, session.device, asked, granted, made.secret)
+        lambda connection: _first(service, connection, session.device, asked, granted, made.secret, said.other)
     )
     returnValue(answer)
 
@@ -60,7 +62,7 @@ def take(service: NodeService, node: str, said: Located) -> Deferred[Message]:
         mine = _granted(service, connection, asked, here=said.responder)
         if _shorter(mine.lifetime, theirs.lifetime) or _shorter(mine.uses, theirs.uses):
             raise DsccError(Reason.CONTEXT_MISMATCH, "this node grants less")
-        service.shares.hold(asked, theirs, service.reactor.seconds(), _share(asked, theirs, made.secret))
+        service.shares.hold(asked, theirs, service.reactor.seconds(), _share(asked, theirs, made.secret), node)
         return Done()
 
     return service.writer.submit(work)
@@ -75,18 +77,18 @@ def _granted(service: NodeService, connection: Connection, asked: ShareRequest, 
 
 
 def _first(
-    service: NodeService, connection: Connection, device: str, asked: ShareRequest, grant: Grant, key: bytes
+    service: NodeService, connection: Connection, device: str, asked: ShareRequest, grant: Grant, key: bytes, other: str
 ) -> ShareResponse:
     """The first device's share. It may have been revoked while the nodes spoke."""
     service.at_last_stage(connection, registry.known(connection, device))
-    service.shares.hold(asked, grant, service.reactor.seconds(), _share(asked, grant, key))
-    return _again(service, connection, device, asked)
+    service.shares.hold(asked, grant, service.reactor.seconds(), _share(asked, grant, key), other)
+    return _again(service, connection, device, asked, other)
 
 
-def _again(service: NodeService, connection: Connection, device: str, asked: ShareRequest) -> ShareResponse:
+def _again(service: NodeService, connection: Connection, device: str, asked: ShareRequest, other: str) -> ShareResponse:
     """A share that is held already."""
     service.at_last_stage(connection, registry.known(connection, device))
-    share, grant = service.shares.held(device, asked, service.reactor.seconds())
+    share, grant = service.shares.held(device, asked, service.reactor.seconds(), other)
     peer = asked.responder if device == asked.initiator else asked.initiator
     detail = f"{asked.sid.hex()[:16]}, {asked.purpose}, {asked.algorithm} {asked.bits}, with another node"
     record(connection, Entry(service.now, device, "Share", peer, "done", detail))

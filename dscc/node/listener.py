@@ -141,6 +141,8 @@ class NodeConnection(Protocol):
         service, now = self._service, self._service.now
         if r1.node != service.settings.name:
             raise DsccError(Reason.NOT_AUTHENTIC, "that is for another node")
+        if r1.device.startswith(LINK):
+            raise DsccError(Reason.MALFORMED, "that is no name of a device")
         self._peer = r1.device
 
         def work(connection: Connection) -> Any:

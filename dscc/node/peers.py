@@ -186,8 +186,10 @@ class Peers:
                     _log.warning("revocation", of=said.kind, subject=said.subject, origin=said.origin)
                 return Done()
 
-            return self.writer.submit(take)
+            return self.writer.submit(take).addErrback(_refusal)
         if isinstance(said, Deposit):
+            if said.of != name:
+                return succeed(Refused(Reason.NOT_AUTHENTIC.value, "a node gives pieces for its own steps only"))
             self.deposited(said)
             return succeed(Done())
         if isinstance(said, (L1, L3, LinkKeyRequest)):

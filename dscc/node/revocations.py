@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from dscc.errors import DsccError, Reason
 from dscc.messages import Revocation
 from dscc.node import registry, schema
 from dscc.node.audit import Entry, record
@@ -37,10 +38,24 @@ def revoke(
 
 
 def take(connection: Connection, node: str, said: Revocation, told_by: str = "") -> bool:
-    """Note a revocation, this node's own or another's, and obey it; whether it is a new one."""
-    acknowledge(connection, said, *({node, said.origin, told_by} - {""}))
-    if connection.execute(_ADDING, said._asdict()).rowcount != 1:
+    """Note a revocation, this node's own or another's, and obey it; whether it is a new one.
+
+    Nodes pass on what others have revoked. A node that passes on what nobody said must not keep the true one of that
+    number from being heard: the origin's own word holds. Raises DsccError for another's word against what is known.
+    """
+    stored = _numbered(connection, said)
+    if stored == said:
+        acknowledge(connection, said, *({node, said.origin, told_by} - {""}))
         return False
+    if told_by and said.origin == node:
+        raise DsccError(Reason.NOT_AUTHENTIC, "this node has not said so")
+    if stored is not None:
+        if told_by != said.origin:
+            raise DsccError(Reason.CONTEXT_MISMATCH, f"{said.origin} has said something else under this number")
+        connection.execute(delete(schema.revocations).where(*_of_number(said)))
+        connection.execute(delete(schema.acknowledgements).where(*_acknowledged_number(said)))
+    acknowledge(connection, said, *({node, said.origin, told_by} - {""}))
+    connection.execute(_ADDING, said._asdict())
     if said.kind == DEVICE:
         device = registry.known(connection, said.subject)
         if device is not None and device.revoked_at is None:
@@ -48,6 +63,21 @@ def take(connection: Connection, node: str, said: Revocation, told_by: str = "")
             registry.move(connection, device, workflows.REVOKED, said.at, said.author, detail=detail)
     record(connection, Entry(said.at, said.author, "Revocation", f"{said.kind} {said.subject}", "done", said.reason))
     return True
+
+
+def _numbered(connection: Connection, said: Revocation) -> Revocation | None:
+    row = connection.execute(select(schema.revocations).where(*_of_number(said))).first()
+    return None if row is None else Revocation(**row._mapping)
+
+
+def _of_number(said: Revocation) -> tuple[ColumnElement[bool], ...]:
+    table = schema.revocations
+    return table.c.origin == said.origin, table.c.number == said.number
+
+
+def _acknowledged_number(said: Revocation) -> tuple[ColumnElement[bool], ...]:
+    table = schema.acknowledgements
+    return table.c.origin == said.origin, table.c.number == said.number
 
 
 def acknowledge(connection: Connection, said: Revocation, *nodes: str) -> None:
@@ -59,8 +89,7 @@ def acknowledge(connection: Connection, said: Revocation, *nodes: str) -> None:
 def acknowledged(connection: Connection, said: Revocation) -> frozenset[str]:
     """The nodes that know of a revocation."""
     table = schema.acknowledgements
-    these = (table.c.origin == said.origin, table.c.number == said.number)
-    return frozenset(connection.execute(select(table.c.node).where(*these)).scalars())
+    return frozenset(connection.execute(select(table.c.node).where(*_acknowledged_number(said))).scalars())
 
 
 def unknown_to(connection: Connection, node: str) -> list[Revocation]:

@@ -3,14 +3,14 @@
 The first of the two who asks makes the share, the second gets the same one, if both want the same. Whoever asks again
 in the same role gets it again, until it is erased. A crash of the node loses them, and none is ever used twice.
 
-What was made with another node, which knows it, is held apart from what is this node's own. Were it one place, a node
-that tells of every session that it hears of would choose the shares of all others, and know the keys of all devices.
+What was made with another node, which knows it, is held apart from what is this node's own, and from what was made with
+a third one. Were it one place, a node that tells of every session that it hears of would choose the shares of all
+others, and know the keys of all devices.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from enum import Enum
 from typing import Final, NamedTuple
 
 from dscc.errors import DsccError, Reason
@@ -18,6 +18,7 @@ from dscc.messages import ShareRequest
 from dscc.pairwise import Role
 from dscc.primitives import ROOT_BYTES
 
+_ALONE: Final = ""
 SHARE_SECONDS: Final = 60
 MOST_SHARES: Final = 100_000
 """How many sessions may be under way at once."""
@@ -40,18 +41,13 @@ class _Held(NamedTuple):
     expires_at: float
 
 
-class _Of(Enum):
-    """Whose a share is."""
-
-    THIS_NODE = "this node's own"
-    TWO_NODES = "made with another node"
-
-
 class Shares:
     """The shares of one node. Times are seconds of any clock that only goes on."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[_Of, bytes], _Held] = OrderedDict()
+        # By the node with which a share was made ("": this one alone), and the session.
+        self._held: OrderedDict[tuple[str, bytes], _Held] = OrderedDict()
+        self._made_with = {_ALONE}
 
     def release(self, device: str, asked: ShareRequest, grant: Grant, now: float, fresh: bytes) -> tuple[bytes, Grant]:
         """The share of a session for a device that may have it: `fresh`, 48 random bytes, if it is the first to ask.
@@ -64,7 +60,7 @@ class Shares:
         if device != named(asked) or asked.initiator == asked.responder:
             raise DsccError(Reason.NOT_AUTHENTIC, "who asks for a share is one of the two, in its own role")
         self._expire(now)
-        what, place = _what(asked), (_Of.THIS_NODE, asked.sid)
+        what, place = _what(asked), (_ALONE, asked.sid)
         held = self._held.get(place)
         if held is None:
             if len(self._held) >= MOST_SHARES:
@@ -76,23 +72,27 @@ class Shares:
         self._held[place] = held._replace(roles=held.roles | {asked.role})
         return held.share, held.grant
 
-    def hold(self, asked: ShareRequest, grant: Grant, now: float, share: bytes) -> None:
-        """Hold a share that was made with another node, for the two whom the request names.
+    def hold(self, asked: ShareRequest, grant: Grant, now: float, share: bytes, other: str) -> None:
+        """Hold a share that was made with the node `other`, for the two whom the request names.
 
         Raises DsccError: SID_MISMATCH if one is held for this session already, BUSY if there are too many.
         """
         self._expire(now)
-        place = (_Of.TWO_NODES, asked.sid)
+        place = (other, asked.sid)
+        self._made_with.add(other)
         if place in self._held:
             raise DsccError(Reason.SID_MISMATCH, "there is a share for this session already")
         if len(self._held) >= MOST_SHARES:
             raise DsccError(Reason.BUSY, "too many sessions are under way")
         self._held[place] = _Held(_what(asked), share, grant, frozenset(), now + SHARE_SECONDS)
 
-    def held(self, device: str, asked: ShareRequest, now: float) -> tuple[bytes, Grant]:
-        """A share that is held. Raises DsccError: NOT_AUTHENTIC as `release`, WAITING if it is not there yet."""
+    def held(self, device: str, asked: ShareRequest, now: float, other: str) -> tuple[bytes, Grant]:
+        """A share that was made with the node `other`.
+
+        Raises DsccError: NOT_AUTHENTIC as `release`, WAITING if it is not there yet.
+        """
         self._expire(now)
-        place = (_Of.TWO_NODES, asked.sid)
+        place = (other, asked.sid)
         found = self._held.get(place)
         if found is None:
             raise DsccError(Reason.WAITING, "the other device's node has not told of this session yet; ask again")
@@ -103,28 +103,28 @@ class Shares:
 
     def done(self, sid: bytes, device: str) -> None:
         """A device has what it needs. The share is erased when both have said so."""
-        for of in _Of:
-            held = self._held.get((of, sid))
+        for made_with in self._made_with:
+            held = self._held.get((made_with, sid))
             if held is None or device not in held.what[:2]:
                 continue
             role = Role.INITIATOR if device == held.what[0] else Role.RESPONDER
             ended = held.roles - {role} if role in held.roles else held.roles
             if ended:
-                self._held[of, sid] = held._replace(roles=ended)
+                self._held[made_with, sid] = held._replace(roles=ended)
             else:
-                del self._held[of, sid]
+                del self._held[made_with, sid]
 
     def peer_of(self, sid: bytes, device: str) -> str | None:
         """With whom a device is in a session; None if it is in none of this identifier."""
-        for of in _Of:
-            held = self._held.get((of, sid))
+        for made_with in self._made_with:
+            held = self._held.get((made_with, sid))
             if held is not None and device in held.what[:2]:
                 return held.what[1] if device == held.what[0] else held.what[0]
         return None
 
-    def is_held(self, sid: bytes, device: str) -> bool:
-        """Whether a share that was made with another node is held for this device."""
-        held = self._held.get((_Of.TWO_NODES, sid))
+    def is_held(self, sid: bytes, device: str, other: str) -> bool:
+        """Whether a share that was made with the node `other` is held for this device."""
+        held = self._held.get((other, sid))
         return held is not None and device in held.what[:2]
 
     def forget(self, device: str) -> None:

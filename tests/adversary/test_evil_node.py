@@ -197,14 +197,18 @@ def test_a_node_does_not_choose_the_share_of_another_one(first: bool) -> None:
     chosen, fresh, honest = bytes(48), secrets.token_bytes(48), Shares()
     asked = ShareRequest(secrets.token_bytes(48), "alice", "bob", "initiator", "tunnel", "AES", 256, 0)
     if first:
-        honest.hold(asked, GRANT, 0.0, chosen)
+        honest.hold(asked, GRANT, 0.0, chosen, EVIL)
     assert honest.release("alice", asked, GRANT, 0.0, fresh) == (fresh, GRANT)
     if not first:
-        honest.hold(asked, GRANT, 0.0, chosen)
+        honest.hold(asked, GRANT, 0.0, chosen, EVIL)
     theirs = asked._replace(role="responder")
     assert honest.release("bob", theirs, GRANT, 0.0, secrets.token_bytes(48)) == (fresh, GRANT)
-    # Who asks for a share that two nodes give together gets that one, and knows that they are one path.
-    assert honest.held("bob", theirs, 0.0) == (chosen, GRANT)
+    # Who asks for a share that two nodes give together gets that one, and knows that they are one path; a share that
+    # this node and a third one give is another one again.
+    assert honest.held("bob", theirs, 0.0, EVIL) == (chosen, GRANT)
+    with pytest.raises(DsccError) as refused:
+        honest.held("bob", theirs, 0.0, "n3")
+    assert refused.value.reason is Reason.WAITING
     for device in ("alice", "bob", "alice", "bob"):
         honest.done(asked.sid, device)
     assert len(honest) == 0 and honest.peer_of(asked.sid, "alice") is None

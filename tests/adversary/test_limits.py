@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from parties import NODES, TUNNEL, chains, meet, nonce
+from parties import NODES, TUNNEL, ShareNode, chains, meet, negotiate, nonce
 from world import GRANT
 
 from dscc import group
@@ -52,6 +52,17 @@ def test_a_registered_device_that_sees_session_identifiers_can_spoil_agreements(
         shares.release("eve", honest._replace(initiator="eve"), GRANT, 0.0, nonce() + bytes(16))
     second, _ = shares.release("bob", honest._replace(role="responder"), GRANT, 0.0, nonce() + bytes(16))
     assert first != second
+
+
+def test_a_node_that_only_says_that_it_knows_of_a_revocation_counts() -> None:
+    """k is 2 of 3. One node obeys, one lies, one was not told: two give shares to who was revoked."""
+    obeys = frozenset({"n1"})
+    nodes = {node: ShareNode() for node in NODES}
+    mine, _ = negotiate(nodes, limits=Limits(paths=2), missing=(obeys, obeys))
+    assert mine.nodes == ("n2", "n3")
+    # If devices insist on all nodes, the one that obeys is enough.
+    with pytest.raises(DsccError):
+        negotiate(nodes, limits=Limits(paths=3), missing=(obeys, obeys))
 
 
 def test_a_clone_has_a_session_before_it_is_noticed() -> None:
