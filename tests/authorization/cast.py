@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 OWNER: Final = "olga"
-WRAP_ONLY, AWAITS, REACHES, FOREIGN = "wrap-only", "awaits", "reaches", "foreign"
+WRAP_ONLY, AWAITS, REACHES, FOREIGN, BOUNDED = "wrap-only", "awaits", "reaches", "foreign", "bounded"
 
 KINDS: Final = ("SYMMETRIC_KEY", "SECRET_DATA", "OPAQUE_OBJECT", "PUBLIC_KEY", "PRIVATE_KEY", "CERTIFICATE")
 
@@ -45,6 +45,7 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {
     "tenants": {"resource": {"tenants": ["other"]}},
     "unless": {"unless": [{"states": ["ACTIVE"]}, {"object_types": ["SECRET_DATA"]}]},
     "unless-tenants": {"unless": [{"tenants": ["acme"], "groups": ["blue"]}]},
+    "unless-elsewhere": {"unless": [{"tenants": ["other"]}]},
     "near": {"when": {"networks": ["127.0.0.0/8"]}},
     "far": {"when": {"networks": ["192.0.2.0/24"]}},
     "never": {"when": {"stages": ["production"]}},
@@ -59,6 +60,9 @@ SELECTED: Final[dict[str, dict[str, Any]]] = {
 """Rules that name their subject otherwise than by its name."""
 
 ONE_APPROVES: Final = {"needed": 1, "roles": ["security officer"], "within": "1d"}
+
+MOST_USES: Final = 5
+"""What a key of the client with bounds may be used for, and that is a day."""
 
 ROLES: Final = {"adam": "administrator", "sofia": "security officer", "oliver": "operator"}
 """Clients in the roles of administrators, to whom keys are nobody's but their owner's."""
@@ -81,7 +85,8 @@ def _everything(name: str, client: str, **more: Any) -> dict[str, Any]:
 DENIED: Final = tuple(not_(each) for each in OBJECT_OPERATIONS + SERVER_OPERATIONS)
 
 _MEMBERS: Final[dict[str, dict[str, Any]]] = {
-    **{name: {"tenant": "acme"} for name in (OWNER, "oscar", "nemo", WRAP_ONLY, AWAITS, "denied-at-times")},
+    **{name: {"tenant": "acme"} for name in (OWNER, "oscar", "nemo", WRAP_ONLY, AWAITS, BOUNDED)},
+    **{name: {"tenant": "acme"} for name in ("denied-at-times", "denied-elsewhere")},
     **{name: {"tenant": "acme"} for name in (*CONDITIONS, *DENIED, *(may(each) for each in OBJECT_OPERATIONS))},
     **{name: {"tenant": "acme", "roles": [role]} for name, role in ROLES.items()},
     "by-group": {"tenant": "acme", "groups": ["readers"]},
@@ -128,5 +133,11 @@ DOCUMENT: Final[dict[str, Any]] = {
         _everything("all, at times", "denied-at-times"),
         _everything("not in acme's blue group", "denied-at-times", resource={"tenants": ["acme"], "groups": ["blue"]})
         | {"effect": "deny"},
+        _everything("all, elsewhere", "denied-elsewhere"),
+        _everything("not in the other tenant", "denied-elsewhere", resource={"tenants": ["other"]})
+        | {"effect": "deny"},
+        _everything("bounds", BOUNDED)
+        | {"effect": "require", "require": {"cryptoperiod": "1d", "usage_limit": MOST_USES}},
+        _everything("no AES-128", BOUNDED, resource={"algorithms": {"AES": [128]}}) | {"effect": "deny"},
     ],
 }  # fmt: skip

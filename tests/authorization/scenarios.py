@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from authorization.cast import OWNER, may, not_
+from authorization.cast import BOUNDED, MOST_USES, OWNER, may, not_
 from authorization.play import Exchange, Wrong, outcome
 from authorization.probes import PROBES, VERSION
 from authorization.things import KEY
 from support import requests as ask
-from support.attributes import process_start, protect_stop
+from support.attributes import deactivation, process_start, protect_stop, usage_limits
 from support.keys import SIGN, UNWRAP, VERIFY, WRAP, get_as, wrapping_specification
 from support.numbers import Operation, Tag
 from support.requests import Request, identifier
@@ -51,6 +51,7 @@ def scenarios(exchange: Exchange) -> Iterator[Wrong]:
         *_wrapping(do, key, active),
         *_dates(key, active),
         *_pairs(exchange, do, key, active),
+        *_bounds(do),
     ):
         result = exchange(step.who, VERSION, ask.one(VERSION, step.request, fields=step.fields)).result
         got = outcome(result, "")
@@ -116,5 +117,21 @@ def _pairs(exchange, do, key, active) -> Iterator[Step]:  # type: ignore[no-unty
     yield Step("Re-key a pair of another", "nemo", again, "OBJECT_NOT_FOUND")
     yield Step("Re-key a pair", may("RE_KEY_KEY_PAIR"), again, "")
     yield Step("Re-key a pair once more", OWNER, again, "PERMISSION_DENIED")
+    other = exchange(OWNER, VERSION, ask.one(VERSION, ask.create_key_pair(VERSION, common[:2], SIGN, VERIFY))).result
+    half, whole = (str(other.get(tag)) for tag in (Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER, Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER))
+    do(OWNER, ask.destroy(half))
+    widowed = Request(Operation.RE_KEY_KEY_PAIR, text(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, whole))
+    yield Step("Re-key a pair whose public key is destroyed", OWNER, widowed, "PERMISSION_DENIED")
     theirs = do("oscar", ask.register_key(VERSION, KEY, active, mask=0x200))
     yield Step("Derive from the key of another", OWNER, _BY_NAME["DERIVE_KEY"].build(theirs, 0), "OBJECT_NOT_FOUND")
+
+
+def _bounds(do) -> Iterator[Step]:  # type: ignore[no-untyped-def]
+    """What the policy wants of new keys holds when they are made, and when they are changed."""
+    yield Step("Create of what is denied", BOUNDED, ask.create_aes(VERSION, bits=128), "INVALID_ATTRIBUTE_VALUE")
+    yield Step("Create of the same by others", OWNER, ask.create_aes(VERSION, bits=128), "")
+    for who, answer in ((BOUNDED, "PERMISSION_DENIED"), (OWNER, "")):
+        made = do(who, ask.create_aes(VERSION, deactivation(_FUTURE - 1), usage_limits(MOST_USES, unit=2)))
+        yield Step("a Deactivation Date later", who, ask.modify_attribute(VERSION, made, deactivation(_FUTURE)), answer)
+        wider = usage_limits(MOST_USES + 1, unit=2)
+        yield Step("Usage Limits for more", who, ask.modify_attribute(VERSION, made, wider), answer)

@@ -103,14 +103,15 @@ def test_no_refusal_becomes_an_allowance_while_the_policy_is_replaced_by_its_lik
     assert len(busiest) == CONNECTIONS
 
 
-def test_a_revoked_client_is_refused_everything_on_a_connection_that_is_open(clients: Clients) -> None:
+@pytest.mark.parametrize("how", ["revoke", "quarantine"])
+def test_a_client_put_out_is_refused_everything_on_a_connection_that_is_open(clients: Clients, how: str) -> None:
     server = clients.server
-    client = server.add_client("leaver")
+    client = server.add_client(f"leaver-{how}")
     (key,) = make(clients.exchange, [Thing()])
     opened = {probe.name: client.connect() for probe in PROBES}
     for connection in opened.values():
         assert connection.exchange(ask.one(VERSION, ask.query(1))).result.ok
-    server.revoke_client("leaver")
+    server.command("client", how, str(server.data), client.name)
     for number, probe in enumerate(PROBES, 20_000_000):
         with opened[probe.name] as connection:
             try:

@@ -116,6 +116,28 @@ async def test_tokens_roots_and_keys_are_nowhere_in_clear(fleet: Fleet, caplog: 
         assert again.all_keys() == [key]
 
 
+@asynchronous
+async def test_without_tokens_administrators_compare_short_strings(own_fleet: Fleet) -> None:
+    nodes = own_fleet.nodes.nodes
+    for node in nodes.values():
+        node.stop()
+        settings = node.folder / "node.toml"
+        settings.write_text(settings.read_text().replace("trust_on_first_use = false", "trust_on_first_use = true"))
+        await asyncio.to_thread(node.start)
+    one, other = own_fleet.name(), await own_fleet.device()
+    device = await Device.enrol(own_fleet.folder / one, own_fleet.code(one, Mode.OTA_TOFU))
+    address = await other.listen()
+    assert len(set(device.short_strings.values())) == 3
+    with pytest.raises(DsccError):
+        await device.negotiate(other.name, address)
+    for name, short_string in device.short_strings.items():
+        await asyncio.to_thread(nodes[name].run, "device", "accept", one, short_string)
+    await device.connect()
+    await until(lambda: all(map(device.is_connected, device.stages)))
+    assert (await device.negotiate(other.name, address)).trust == "3 paths, pure"
+    await device.close(), await other.close()
+
+
 # Steps.
 
 
@@ -307,6 +329,19 @@ async def test_a_session_that_is_kept_is_opened_again_and_what_was_under_way_is_
         epochs = [record.present.epoch for record in device.state.nodes.values() if record.present]
         assert sorted(epochs) == [1, 1, 2]
         await device.close()
+
+
+@asynchronous
+async def test_a_session_that_is_old_is_followed_by_a_new_one(fleet: Fleet) -> None:
+    device = await fleet.device()
+    await device.connect()
+    link = device._links["n1"]
+    for age, epoch in ((3000, 1), (500, 2), (3700, 3)):
+        link._opened -= age
+        assert (await device.node_status("n1")).stage == "production"
+        present = device.state.nodes["n1"].present
+        assert present is not None and present.epoch == epoch
+    await device.close()
 
 
 @asynchronous
