@@ -293,8 +293,12 @@ class NodeService:
     def _revoke_key(self, session: DeviceSession, asked: RevokeKey) -> Generator[Deferred[Any], Any, Message]:
         def work(connection: Connection) -> Any:
             table = schema.receipts
-            mine = (table.c.kid == asked.kid, table.c.device == session.device, table.c.peer == asked.peer)
-            if connection.execute(select(table.c.kid).where(*mine)).first() is None:
+            rows = connection.execute(select(table.c.device, table.c.peer).where(table.c.kid == asked.kid)).all()
+            pair = {session.device, asked.peer}
+            # A receipt says of itself what the key is called: who names the key of two others has it no more than they.
+            if (session.device, asked.peer) not in [tuple(row) for row in rows] or any(
+                set(row) != pair for row in rows
+            ):
                 raise DsccError(Reason.NOT_AUTHENTIC, "this device has no such key with this peer")
             subject = f"{asked.kid.hex()} {session.device} {asked.peer}"
             return revocations.revoke(

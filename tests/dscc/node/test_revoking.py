@@ -13,7 +13,7 @@ import pytest
 from network import Network, PlainDevice, agree, network
 
 from dscc.errors import DsccError, Reason
-from dscc.messages import Acknowledged, Event, Refused, RevokeKey
+from dscc.messages import Acknowledged, Event, Receipt, Refused, RevokeKey, ShareRequest, ShareResponse
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,18 @@ def eventually(holds: object, within: float = 5) -> None:
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_who_names_the_key_of_two_others_in_a_receipt_does_not_revoke_it(nodes: Network) -> None:
+    dave, bob, carol = (nodes.produce(name) for name in ("dave", "bob", "carol"))
+    theirs, _ = agree(bob, carol)
+    sid = bytes(47) + b"\x01"
+    wire = dave.session("n1")
+    share = wire.ask(ShareRequest(sid, "dave", "bob", "initiator", "tunnel", "AES", 256, 0))
+    assert isinstance(share, ShareResponse)
+    wire.say(Receipt(sid, theirs.kid, 1))
+    answer = wire.ask(RevokeKey(theirs.kid, "bob", "not mine"))
+    assert isinstance(answer, Refused) and answer.reason == Reason.NOT_AUTHENTIC
 
 
 def test_a_revoked_device_is_shut_out_everywhere_and_its_peers_are_told(nodes: Network) -> None:
