@@ -1,8 +1,8 @@
 """The server behind the listeners: decodes in the reactor's thread, works in the storage lanes, answers after commit.
 
 The steps of a request: decode and check the message; verify its credentials, if it has any; do slow preparation in a
-thread; carry out the batch in a unit of the storage; encode. What needs no storage is answered at once. Every unit
-checks that the directory (clients, users, policies) by which it decides is still the newest.
+thread; carry out the batch in a unit of the storage; encode. Every unit checks that the directory (clients, users,
+policies) by which it decides is still the newest.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
+from kmip_server.remembered import Remembered
 from kmip_server.repeated import RepeatedRequests
 from kmip_server.responses import all_failed, refusal
-from kmip_server.stateless import STATELESS, Remembered
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
@@ -112,6 +112,16 @@ class _Exchange(NamedTuple):
     now: int
     answer: Answered
     reloads: int = _RELOADS
+
+
+class _Said(NamedTuple):
+    """An answer that was given before in this second, to the same question of the same caller, by this directory."""
+
+    caller: Caller
+    data: bytes
+    reply: Reply
+    directory: Directory
+    answer: Answered
 
 
 class _Attempt(NamedTuple):
@@ -194,12 +204,15 @@ class Service:
 
     def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         """Answer one request message, now or later, once. Never fails."""
+        directory = self._directories.current
+        known = self._remembered.answer(self._now(), directory, caller, data)
+        if known is not None and encoding is Encoding.TTLV:
+            self._say_again(_Said(caller, data, known, directory, answer))
+        else:
+            self._hear(caller, data, encoding, answer)
+
+    def _hear(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         now, message = self._now(), None
-        if encoding is Encoding.TTLV:
-            known = self._remembered.answer(now, self._directories.current, caller, data)
-            if known is not None:
-                answer(known)
-                return
         plan = self._repeated.plan(data)
         if plan is None:
             try:
@@ -271,7 +284,7 @@ class Service:
         if given or plan.slow or (caller.name in directory.users and not plan.stateless):
             self._begin_slowly(exchange, caller, directory).addErrback(self._failed, exchange)
         else:
-            self._carry_out(_Attempt(exchange, caller, directory, None))
+            self._submit(_Attempt(exchange, caller, directory, None), plan.writes)
 
     @inlineCallbacks
     def _begin_slowly(
@@ -296,7 +309,7 @@ class Service:
                 _log.info("authentication refused", caller=caller.name, detail=error.message)
             self._refuse_all(exchange, error)
             return
-        self._carry_out(_Attempt(exchange, verified, directory, prepared))
+        self._submit(_Attempt(exchange, verified, directory, prepared), plan.writes)
 
     def _record_guess(self, caller: Caller, error: WrongPassword) -> Deferred[None]:
         """Put a wrong password on record before it is answered. Who has to wait adds to the log, and no commit."""
@@ -305,32 +318,28 @@ class Service:
         entry = AuditEntry(self._now(), caller.name, "Authentication", None, "failed", detail)
         return in_storage(self._lanes, lambda unit: unit.audit(entry), writes=True)
 
-    def _carry_out(self, attempt: _Attempt) -> None:
-        exchange, caller, directory, _ = attempt
-        plan, encoding = exchange.plan, exchange.encoding
-        if plan.stateless:
-            try:
-                answer = self._engine.process(
-                    STATELESS, caller, plan.request, exchange.now, None, directory.ruling, _SAYABLE.get(encoding)
-                )
-            except WritesNeeded:
-                pass
-            else:
-                reply = self._reply(exchange, answer.message)
-                if self._may_remember(exchange):
-                    self._remembered.keep(exchange.caller, exchange.data, reply)
-                exchange.answer(reply)
-                return
-        self._submit(attempt, plan.writes)
-
     def _may_remember(self, exchange: _Exchange) -> bool:
         request = exchange.plan.request
         return (
-            exchange.encoding is Encoding.TTLV
+            exchange.plan.stateless
+            and exchange.encoding is Encoding.TTLV
             and request.correlation is None
             and request.header.authentication is None
             and not self._trace
         )
+
+    def _say_again(self, said: _Said) -> None:
+        """Give an answer of this second again, if the directory that decided it is the newest; ask anew otherwise."""
+        try:
+            self._lanes.submit(partial(_is_by, said.directory), partial(self._said_again, said), writes=False)
+        except StorageUnavailable:
+            self._hear(said.caller, said.data, Encoding.TTLV, said.answer)
+
+    def _said_again(self, said: _Said, outcome: Outcome) -> None:
+        if outcome.error is None and outcome.value:
+            said.answer(said.reply)
+        else:
+            self._hear(said.caller, said.data, Encoding.TTLV, said.answer)
 
     def _submit(self, attempt: _Attempt, writes: bool) -> None:
         try:
@@ -359,6 +368,8 @@ class Service:
             reply, answer = outcome.value
             if self._trace:
                 self._trace_response(exchange, answer.message)
+            if self._may_remember(exchange):
+                self._remembered.keep(exchange.now, attempt.directory, exchange.caller, exchange.data, reply)
             exchange.answer(reply)
             if answer.jobs:
                 self._asynchrony.begin(answer.jobs)
@@ -422,6 +433,10 @@ class Service:
 
     def _now(self) -> int:
         return int(self._clock())
+
+
+def _is_by(directory: Directory, unit: Unit) -> bool:
+    return unit.epoch() == directory.epoch
 
 
 def _correlated(caller: Caller, plan: Plan) -> Plan:

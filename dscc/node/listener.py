@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from dscc.errors import DsccError, Reason
 from dscc.hardening import encapsulate
 from dscc.messages import M1, M3, R1, R3, R4, Refused
-from dscc.node import registry
+from dscc.node import registry, revocations
 from dscc.node.audit import Entry, record
 from dscc.node.peers import Link, keep_alive
 from dscc.node.registry import LINK
@@ -31,6 +31,8 @@ from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, wr
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
 HANDSHAKE_SECONDS: Final = 10
+_MISSED_SECONDS: Final = 30 * 86_400
+"""For how long back a device is told of revocations when it opens a session: it may not have been there."""
 _MOST_UNDER_WAY: Final = 64
 """Requests of one session that wait for their answers."""
 
@@ -218,14 +220,15 @@ class NodeConnection(Protocol):
             stored = registry.load_chain(connection, service.key, name)
             chain, m4, session = handshake.on_m3(m3, stored)
             registry.save_chain(connection, service.key, name, chain)
-            if not name.startswith(LINK):
-                registry.seen(connection, name, service.now)
-                if session.behind:
-                    registry.set_apart_as_clone(connection, name, service.now)
-            return m4, session
+            if name.startswith(LINK):
+                return m4, session, ()
+            registry.seen(connection, name, service.now)
+            if session.behind:
+                registry.set_apart_as_clone(connection, name, service.now)
+            return m4, session, revocations.concerning(connection, name, service.now - _MISSED_SECONDS)
 
         def answer(opened: Any) -> None:
-            m4, self._session = opened
+            m4, self._session, missed = opened
             if self._deadline is not None and self._deadline.active():
                 self._deadline.reset(SESSION_SECONDS)
             self._say(m4)
@@ -233,6 +236,8 @@ class NodeConnection(Protocol):
                 self._open_link(name.removeprefix(LINK), self._session)
             else:
                 self._open_session(name, self._session)
+            for event in missed:
+                self._push(event)
 
         self._then(service.writer.submit(work), answer)
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dscc.errors import DsccError, Reason
-from dscc.messages import Revocation
+from dscc.messages import Event, Revocation
 from dscc.node import registry, schema
 from dscc.node.audit import Entry, record
 from policy import workflows
@@ -111,8 +111,19 @@ def every(connection: Connection) -> list[Standing]:
     return [Standing(said, acknowledged(connection, said)) for said in found]
 
 
-def of_key(connection: Connection, kid: bytes) -> bool:
-    """Whether a key is revoked."""
+def concerning(connection: Connection, device: str, since: int) -> list[Event]:
+    """What a device has to know that was not in a session: peers and keys that were revoked since a time."""
+    peers = select(schema.receipts.c.peer).where(schema.receipts.c.device == device)
     table = schema.revocations
-    these = (table.c.kind == KEY, table.c.subject.startswith(kid.hex()))
-    return connection.execute(select(table.c.number).where(*these).limit(1)).first() is not None
+    rows = connection.execute(
+        select(table).where(table.c.at >= since, table.c.kind == DEVICE, table.c.subject.in_(peers))
+    )
+    found = [Event("device-revoked", row.subject, row.at) for row in rows]
+    keys = connection.execute(
+        select(table).where(table.c.at >= since, table.c.kind == KEY, table.c.subject.contains(device))
+    )
+    for row in keys:
+        kid, *pair = row.subject.split()
+        if device in pair:
+            found.append(Event("key-revoked", kid, row.at))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmip_server.identity.caller import Caller
 from kmip_server.listeners.handler import Reply
-from kmip_server.stateless import Remembered
+from kmip_server.remembered import Remembered
 
 ALICE, BOB = Caller("alice", fingerprint="aa"), Caller("bob", fingerprint="bb")
 REPLY = Reply(b"versions")
@@ -14,7 +14,7 @@ DIRECTORY, NEWER = object(), object()
 def remembered() -> Remembered:
     answers = Remembered()
     assert answers.answer(7, DIRECTORY, ALICE, b"which?") is None
-    answers.keep(ALICE, b"which?", REPLY)
+    answers.keep(7, DIRECTORY, ALICE, b"which?", REPLY)
     return answers
 
 
@@ -36,9 +36,16 @@ def test_in_another_second_or_by_another_directory_it_is_forgotten() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     answers = remembered()
-    answers.keep(ALICE, bytes(513), REPLY)
+    answers.keep(7, DIRECTORY, ALICE, bytes(513), REPLY)
     assert answers.answer(7, DIRECTORY, ALICE, bytes(513)) is None
     for number in range(5000):
-        answers.keep(ALICE, b"%d" % number, REPLY)
+        answers.keep(7, DIRECTORY, ALICE, b"%d" % number, REPLY)
     kept = [number for number in range(5000) if answers.answer(7, DIRECTORY, ALICE, b"%d" % number)]
     assert len(kept) == 1023
+
+
+def test_an_answer_that_is_late_is_not_kept() -> None:
+    answers = remembered()
+    answers.keep(6, DIRECTORY, ALICE, b"late?", REPLY)
+    answers.keep(7, NEWER, ALICE, b"late?", REPLY)
+    assert answers.answer(7, DIRECTORY, ALICE, b"late?") is None

@@ -23,6 +23,7 @@ from edge_support import TIMEOUT, client_context, eventually, exchange, is_close
 from support.certificates import Authority
 
 PROGRAM = Path(__file__).with_name("serving_program.py")
+TESTS = Path(__file__).parents[1]
 
 
 class Program:
@@ -46,6 +47,7 @@ class Program:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=self._limit,
+                env=os.environ | {"PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
             )
         assert self.process.stdout is not None
         try:

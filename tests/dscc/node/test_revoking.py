@@ -72,6 +72,28 @@ def test_a_revoked_device_is_shut_out_everywhere_and_its_peers_are_told(nodes: N
     assert error.value.reason is Reason.REVOKED
 
 
+def test_a_device_that_was_away_is_told_when_it_opens_a_session(nodes: Network) -> None:
+    erin, bob = nodes.produce("erin"), nodes.produce("bob")
+    nodes.adopt_device("erin")
+    mine, _ = agree(erin, bob)
+    agree(erin, bob)
+    bob.status("n1"), erin.status("n1")
+    bob.close()
+    erin.session("n1").ask(RevokeKey(mine.kid, "bob", "worn out"))
+    assert (bob.status("n1"), [event.subject for event in bob.wires["n1"].events]) == (  # type: ignore[attr-defined]
+        bob.status("n1"),
+        [mine.kid.hex()],
+    )
+    bob.close()
+    nodes.nodes["n1"].run("device", "revoke", "erin")
+    bob.status("n1")
+    told = {(event.kind, event.subject) for event in bob.wires["n1"].events}  # type: ignore[attr-defined]
+    assert told == {("key-revoked", mine.kid.hex()), ("device-revoked", "erin")}
+    carol = nodes.enrol("frank")
+    carol.status("n1")
+    assert carol.wires["n1"].events == []
+
+
 def test_a_node_that_was_away_is_told_when_it_is_back(nodes: Network) -> None:
     carol = nodes.produce("carol")
     nodes.nodes["n3"].stop()

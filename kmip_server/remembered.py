@@ -1,34 +1,14 @@
-"""Requests that look at nothing that is stored: the unit they are carried out in, and their answers of this second.
+"""Answers of this second to requests that look at nothing that is stored.
 
 Clients send Discover Versions as a ping, some before nearly everything else they do, and always with the same bytes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn, cast
+from typing import Final
 
 from kmip_server.identity.caller import Caller
 from kmip_server.listeners.handler import Reply
-from kmip_server.storage.port import Unit, WritesNeeded
-
-
-class _StatelessUnit:
-    """Accepts; whatever else is asked of it needs a real unit."""
-
-    def accept(self) -> None:
-        """There is nothing to keep."""
-
-    def discard(self) -> None:
-        """There is nothing to forget."""
-
-    def __getattr__(self, name: str) -> Any:
-        def needs_a_real_unit(*_: object) -> NoReturn:
-            raise WritesNeeded
-
-        return needs_a_real_unit
-
-
-STATELESS: Final = cast(Unit, _StatelessUnit())
 
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_QUESTION: Final = 512
@@ -44,13 +24,15 @@ class Remembered:
         self._answers: dict[tuple[str, bytes], Reply] = {}
 
     def answer(self, second: int, directory: object, caller: Caller, question: bytes) -> Reply | None:
-        """The answer, if it was given before in this second."""
+        """The answer, if it was given before in this second. Whether the directory is the newest is found out later."""
         if second != self._second or directory is not self._directory:
             self._second, self._directory = second, directory
             self._answers.clear()
         return self._answers.get((caller.fingerprint, question))
 
-    def keep(self, caller: Caller, question: bytes, reply: Reply) -> None:
+    def keep(self, second: int, directory: object, caller: Caller, question: bytes, reply: Reply) -> None:
         """Remember an answer that was made in the second, and by the directory, that was asked for last."""
+        if second != self._second or directory is not self._directory:
+            return
         if len(question) <= _LONGEST_QUESTION and len(self._answers) < _MOST_REMEMBERED:
             self._answers[caller.fingerprint, question] = reply
