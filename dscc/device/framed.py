@@ -6,6 +6,7 @@ Once `records_to` is called, records go there.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
@@ -16,6 +17,13 @@ from dscc.wire import FrameKind, FrameReader, Message, decode, encode, expect, w
 
 _M = TypeVar("_M")
 _MOST_EARLY: Final = 16
+_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""A connection over which nothing has come for half a minute is asked three times whether it is there, in seconds."""
 
 
 class Unreachable(DsccError):  # noqa: N818
@@ -105,8 +113,11 @@ class Framed(asyncio.Protocol):
         self.transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """There is a connection."""
+        """There is a connection. Whether it is dead is found out by the system, also where nothing is asked."""
         self.transport = cast(asyncio.Transport, transport)
+        opened: socket.socket = transport.get_extra_info("socket")
+        for level, option, value in _ALIVE:
+            opened.setsockopt(level, option, value)
 
     def data_received(self, data: bytes) -> None:
         """There are bytes."""

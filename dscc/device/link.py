@@ -51,7 +51,7 @@ class NodeLink:
         self._loop = asyncio.get_running_loop()
         self._connection: Framed | None = None
         self._session: Session | None = None
-        self._opened = 0.0
+        self._opened = self._heard = 0.0
         self._asked: dict[int, _Asked] = {}
         self._last = 0
         self._queue: list[_Asked] = []
@@ -102,6 +102,7 @@ class NodeLink:
             async with asyncio.timeout(seconds):
                 heard = await answer
         except TimeoutError:
+            self.silent_since(self._loop.time() - seconds)
             raise Unreachable(f"{self.node} did not answer within {seconds:g} s") from None
         if isinstance(heard, DsccError):
             raise heard
@@ -124,6 +125,11 @@ class NodeLink:
             await asyncio.wait([self._opening])
         if self._session is None:
             raise self._down()
+
+    def silent_since(self, at: float) -> None:
+        """A question of that time has no answer: if nothing was heard since, the connection is dead, and is dropped."""
+        if self._session is not None and max(self._heard, self._opened) <= at:
+            self._drop()
 
     def end_session(self) -> None:
         """The chain is another one now: the next question opens a new session."""
@@ -165,6 +171,7 @@ class NodeLink:
         if self._session is None:
             return
         plain = self._session.open(record)
+        self._heard = self._loop.time()
         if len(plain) < _number.size:
             raise DsccError(Reason.MALFORMED, f"{self.node} sent a record without a number")
         (number,) = _number.unpack_from(plain)
@@ -175,7 +182,7 @@ class NodeLink:
         asked = self._asked.pop(number, None)
         # Unknown: who asked has given up waiting.
         if asked is not None:
-            took = self._loop.time() - asked.at
+            took = self._heard - asked.at
             self.latency = 0.8 * self.latency + 0.2 * took if self.latency else took
             asked.on_answer(said)
 

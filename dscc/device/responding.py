@@ -6,8 +6,8 @@
     Abort -> Done            a key that the peer will not use is destroyed, if the peer proves that it has it
     glare                    both began at once: the lower identifier stays the initiator, and refuses to be asked
 
-A D1 proves nothing by itself before there is a pair chain: so what begins with one is bounded, takes part in nothing
-else, and cannot disturb another one. Of two that began with the same pair chain the first to be confirmed holds.
+A D1 proves nothing by itself before there is a pair chain: so what begins with one is bounded, and cannot disturb, nor
+keep out, what rests on a pair chain. Of two that began with the same pair chain the first to be confirmed holds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from dscc.wire import Message
 Reply = Callable[[Message], None]
 PENDING_SECONDS: Final = 60.0
 _MOST_PENDING: Final = 1024
+_MOST_UNPROVEN: Final = 512
+"""Of those, how many whose D1 does not prove that it is the peer's."""
 _MOST_OF_ONE_PEER: Final = 8
+"""Of those, how many of one peer."""
 _DATE_SECONDS: Final = 86_400
 """How far from now an Activation Date may be."""
 
@@ -43,6 +46,7 @@ class _Pending:
         self.shares: Shares
         self.timer: asyncio.TimerHandle
         self.denied: DsccError | None = None
+        self.is_proven = responder.d2.chain > 0
         self.waiting: tuple[D3, Reply] | None = None
 
 
@@ -56,6 +60,7 @@ class Responding:
         self._by_d1: dict[D1, _Pending] = {}
         self._by_sid: dict[bytes, _Pending] = {}
         self._of_peer: Counter[str] = Counter()
+        self._unproven: Counter[str] = Counter()
 
     def is_asked_by(self, peer: str) -> bool:
         """Whether a negotiation that this peer has begun is under way."""
@@ -111,7 +116,7 @@ class Responding:
         past_d2 = self._initiating(peer)
         if past_d2 is not None and (past_d2 or resources.state.name < peer):
             raise DsccError(Reason.GLARE, "this device is asking for a key itself")
-        if len(self._by_sid) >= _MOST_PENDING or self._of_peer[peer] >= _MOST_OF_ONE_PEER:
+        if len(self._by_sid) >= _MOST_PENDING:
             raise DsccError(Reason.BUSY, "too many negotiations are under way")
         if d1.activation and abs(d1.activation - resources.clock.now()) > _DATE_SECONDS:
             raise DsccError(Reason.POLICY_DENIED, "the Activation Date is more than a day from now")
@@ -127,6 +132,10 @@ class Responding:
             nodes=resources.registered,
         )
         pending = _Pending(d1, responder, resources.state.turn(peer))
+        if not pending.is_proven:
+            if self._unproven[peer] >= _MOST_OF_ONE_PEER or self._unproven.total() >= _MOST_UNPROVEN:
+                raise DsccError(Reason.BUSY, "too many negotiations are under way that prove nothing yet")
+            self._unproven[peer] += 1
         self._by_d1[d1] = self._by_sid[responder.sid] = pending
         self._of_peer[peer] += 1
         pending.timer = asyncio.get_running_loop().call_later(PENDING_SECONDS, self._drop, pending)
@@ -173,8 +182,10 @@ class Responding:
         if self._by_sid.pop(pending.responder.sid, None) is None:
             return
         del self._by_d1[pending.d1]
-        self._of_peer[pending.d1.initiator] -= 1
-        self._of_peer += Counter()
+        for counted in (self._of_peer, *([] if pending.is_proven else [self._unproven])):
+            counted[pending.d1.initiator] -= 1
+            if not counted[pending.d1.initiator]:
+                del counted[pending.d1.initiator]
         pending.timer.cancel()
         pending.shares.stop()
 

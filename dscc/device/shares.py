@@ -45,6 +45,7 @@ class Shares:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(SHARE_SECONDS, self._finish, None)
         self._graced = False
+        self._began = self._loop.time()
         self._links = links
         self._body = encode(negotiation.share_request())
         for path in negotiation.nodes:
@@ -99,4 +100,8 @@ class Shares:
     def _finish(self, error: DsccError | None) -> None:
         if not self.is_done:
             self.stop()
+            for path in self._waiting:
+                node = paths.near(path, initiator=self._negotiation.role is Role.INITIATOR)
+                if node in self._links:
+                    self._loop.call_later(SHARE_SECONDS, self._links[node].silent_since, self._began)
             self._done(error)

@@ -279,6 +279,8 @@ async def test_what_begins_and_is_not_confirmed_is_bounded(fleet: Fleet) -> None
         for number in range(20):
             await connection.exchange(d1._replace(nonce=number.to_bytes(32, "big")), 5)
     assert error.value.reason is Reason.BUSY
+    # Who has the pair chain is not kept out by who only says that it is the peer.
+    assert (await one.negotiate(other.name, through)).trust == "3 paths, pair chain"
     connection.abort()
     await proxy.close()
     await close(one, other)

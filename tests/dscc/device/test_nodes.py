@@ -16,7 +16,7 @@ from dscc.device.vault import FolderError
 from dscc.enrolment import Address, read_step
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode
-from dscc.messages import M1, M2, M3, M4, R1, R2, R3, R4, Refused
+from dscc.messages import M1, M2, M3, M4, R1, R2, R3, R4, Refused, Status, StatusRequest
 from dscc.registration import Mode
 from dscc.wire import FrameKind
 
@@ -342,6 +342,32 @@ async def test_a_session_that_is_old_is_followed_by_a_new_one(fleet: Fleet) -> N
         present = device.state.nodes["n1"].present
         assert present is not None and present.epoch == epoch
     await device.close()
+
+
+@asynchronous
+async def test_a_connection_over_which_nothing_comes_is_replaced(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dscc.device.shares.SHARE_SECONDS", 0.8)
+    async with proxied(fleet) as (proxies, places):
+        name = fleet.name()
+        device = await Device.enrol(fleet.folder / name, fleet.code(name, through=places))
+        peer = await fleet.device()
+        address = await peer.listen()
+        await device.connect(), await peer.connect()
+        proxies["n1"].judge = lambda passing: "pass" if passing.outward else "lose"
+        before = proxies["n1"].connections
+        with pytest.raises(DsccError, match="did not answer"):
+            await device._link("n1").request(Status, StatusRequest(), seconds=0.2)
+        await until(lambda: proxies["n1"].connections == before + 1)
+        proxies["n1"].judge = lambda _: "pass"
+        await device.close()
+        device = Device.open(device.folder)
+        await device.connect()
+        proxies["n1"].judge = lambda passing: "pass" if passing.outward else "lose"
+        before = proxies["n1"].connections
+        assert (await device.negotiate(peer.name, address)).nodes == ("n2", "n3")
+        # Seen by who waited for a share; the session is opened anew, and works.
+        await until(lambda: proxies["n1"].connections == before + 1)
+        await device.close(), await peer.close()
 
 
 @asynchronous
