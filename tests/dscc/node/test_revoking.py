@@ -31,8 +31,8 @@ def eventually(holds: object, within: float = 5) -> None:
 
 
 def test_who_names_the_key_of_two_others_in_a_receipt_does_not_revoke_it(nodes: Network) -> None:
-    dave, bob, carol = (nodes.produce(name) for name in ("dave", "bob", "carol"))
-    theirs, _ = agree(bob, carol)
+    dave, bob, alice = (nodes.produce(name) for name in ("dave", "bob", "alice"))
+    theirs, _ = agree(bob, alice)
     sid = bytes(47) + b"\x01"
     wire = dave.session("n1")
     share = wire.ask(ShareRequest(sid, "dave", "bob", "initiator", "tunnel", "AES", 256, 0))
