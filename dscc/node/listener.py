@@ -20,12 +20,12 @@ from dscc.errors import DsccError, Reason
 from dscc.hardening import encapsulate
 from dscc.messages import M1, M3, R1, R3, R4, Refused
 from dscc.node import registry, revocations
-from dscc.node.audit import Entry, record
 from dscc.node.peers import Link, keep_alive
 from dscc.node.registry import LINK
+from dscc.node.revocations import SEPARATOR
 from dscc.node.service import DeviceSession, NodeService
 from dscc.primitives import NONCE_BYTES
-from dscc.registration import REGISTRATION_KEM, NodeRegistration
+from dscc.registration import REGISTRATION_KEM, NodeRegistration, Token
 from dscc.session import SESSION_SECONDS, NodeHandshake, Session
 from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, write_frame
 
@@ -143,23 +143,17 @@ class NodeConnection(Protocol):
         service, now = self._service, self._service.now
         if r1.node != service.settings.name:
             raise DsccError(Reason.NOT_AUTHENTIC, "that is for another node")
-        if r1.device.startswith(LINK):
+        if r1.device.startswith(LINK) or SEPARATOR in r1.device:
             raise DsccError(Reason.MALFORMED, "that is no name of a device")
         self._peer = r1.device
 
-        def work(connection: Connection) -> Any:
+        def work(connection: Connection) -> Token:
             service.deciding.may_enrol(r1.device, now)
-            try:
-                return registry.token_of(connection, service.key, r1, now, tofu=service.settings.trust_on_first_use)
-            except DsccError as error:
-                if registry.was_used(connection, r1):
-                    _log.warning("a token was used twice: it may have been stolen", device=r1.device)
-                record(connection, Entry(now, r1.device, "Registration", r1.device, "refused", error.message))
-                return error
+            if registry.was_used(connection, r1):
+                _log.warning("a token was used twice: it may have been stolen", device=r1.device)
+            return registry.token_of(connection, service.key, r1, now, tofu=service.settings.trust_on_first_use)
 
-        def answer(found: Any) -> None:
-            if isinstance(found, DsccError):
-                raise found
+        def answer(found: Token) -> None:
             sealed = encapsulate(REGISTRATION_KEM, r1.ek) if r1.ek else None
             nonce = secrets.token_bytes(NONCE_BYTES)
             self._registration = NodeRegistration(found, r1, nonce, sealed, service.settings.suites)

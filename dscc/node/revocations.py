@@ -15,8 +15,20 @@ from policy import workflows
 
 DEVICE: Final = "device"
 KEY: Final = "key"
+SEPARATOR: Final = "~"
+"""Stands in no name of a device."""
 _ADDING: Final = upsert(schema.revocations).on_conflict_do_nothing()
 _KNOWING: Final = upsert(schema.acknowledgements).on_conflict_do_nothing()
+
+
+def subject_of_key(kid: bytes, one: str, other: str) -> str:
+    """What names a key of two devices in a revocation."""
+    return SEPARATOR.join((kid.hex(), one, other))
+
+
+def key_and_pair(subject: str) -> list[str]:
+    """The key identifier, in hexadecimal, and the two devices."""
+    return subject.split(SEPARATOR)
 
 
 class Standing(NamedTuple):
@@ -123,7 +135,7 @@ def concerning(connection: Connection, device: str, since: int) -> list[Event]:
         select(table).where(table.c.at >= since, table.c.kind == KEY, table.c.subject.contains(device))
     )
     for row in keys:
-        kid, *pair = row.subject.split()
+        kid, *pair = key_and_pair(row.subject)
         if device in pair:
             found.append(Event("key-revoked", kid, row.at))
     return found

@@ -105,7 +105,7 @@ revocations = Table(
     metadata,
     Column("origin", Text, primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    # "device", or "key" (the subject is its identifier in hexadecimal, then the two devices).
+    # "device", or "key" (revocations.subject_of_key).
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("reason", Text, nullable=False),

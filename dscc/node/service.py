@@ -300,7 +300,7 @@ class NodeService:
                 set(row) != pair for row in rows
             ):
                 raise DsccError(Reason.NOT_AUTHENTIC, "this device has no such key with this peer")
-            subject = f"{asked.kid.hex()} {session.device} {asked.peer}"
+            subject = revocations.subject_of_key(asked.kid, session.device, asked.peer)
             return revocations.revoke(
                 connection,
                 self.settings.name,
@@ -312,7 +312,9 @@ class NodeService:
             )
 
         said = yield self.writer.submit(work)
-        self.tell_devices(said.subject.split()[1:], Event("key-revoked", asked.kid.hex(), said.at), but=session)
+        self.tell_devices(
+            revocations.key_and_pair(said.subject)[1:], Event("key-revoked", asked.kid.hex(), said.at), but=session
+        )
         nodes = yield self._known_to_a_quorum(said)
         returnValue(Acknowledged(nodes, self.settings.quorum))
 

@@ -21,7 +21,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
 
 from dscc.messages import Event
-from dscc.node import schema, telling
+from dscc.node import revocations, schema, telling
 from dscc.node.database import NodeDatabase
 from dscc.node.listener import NodeFactory
 from dscc.node.sealing import NodeKey
@@ -46,6 +46,7 @@ class Serving:
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
         self._seen = (-1, 0, 0)
+        self._obeyed: set[tuple[str, int]] = set()
         self._port: IListeningPort | None = None
 
     def start(self) -> int:
@@ -84,23 +85,25 @@ class Serving:
         if changed == self._seen[0]:
             return
         with self.service.writer.reading() as connection:
-            revocations = connection.execute(select(func.count()).select_from(schema.revocations)).scalar_one()
+            count = connection.execute(select(func.count()).select_from(schema.revocations)).scalar_one()
         version = self.service.deciding.version
-        before, self._seen = self._seen, (changed, revocations, version)
-        if revocations != before[1]:
+        before, self._seen = self._seen, (changed, count, version)
+        if count != before[1]:
             self._obey()
         if version != before[2] and before[0] != -1:
             for session in list(self.service.sessions.values()):
                 session.push(Event("policy", str(version), self.service.now))
 
     def _obey(self) -> None:
-        """Close the sessions of devices that are revoked, tell their peers, and pass on what others do not know."""
-        service, table = self.service, schema.revocations
+        """Of what was revoked since the last look: close the sessions, tell the peers, and pass it on."""
+        service, receipts = self.service, schema.receipts
         with service.writer.reading() as connection:
-            rows = connection.execute(select(table)).all()
-            devices = {row.subject for row in rows if row.kind == "device"}
-            peers = select(schema.receipts.c.peer, schema.receipts.c.device).where(schema.receipts.c.peer.in_(devices))
-            told = [(row.peer, row.device) for row in connection.execute(peers.distinct())]
+            rows = connection.execute(select(schema.revocations)).all()
+            fresh = [row for row in rows if (row.origin, row.number) not in self._obeyed]
+            devices = {row.subject: row.at for row in fresh if row.kind == revocations.DEVICE}
+            peers = select(receipts.c.peer, receipts.c.device).where(receipts.c.peer.in_(devices)).distinct()
+            told = [(row.peer, row.device) for row in connection.execute(peers)]
+        self._obeyed.update((row.origin, row.number) for row in fresh)
         for name in devices:
             service.shares.forget(name)
             session = service.sessions.get(name)
@@ -108,10 +111,10 @@ class Serving:
                 _log.warning("session closed: the device was revoked", device=name)
                 session.close()
         for revoked, device in told:
-            service.tell_devices([device], Event("device-revoked", revoked, service.now))
-        for row in rows:
-            if row.kind == "key":
-                kid, *pair = row.subject.split()
+            service.tell_devices([device], Event("device-revoked", revoked, devices[revoked]))
+        for row in fresh:
+            if row.kind == revocations.KEY:
+                kid, *pair = revocations.key_and_pair(row.subject)
                 service.tell_devices(pair, Event("key-revoked", kid, row.at))
         service.peers.tell_all()
 

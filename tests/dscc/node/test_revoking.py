@@ -80,15 +80,14 @@ def test_a_device_that_was_away_is_told_when_it_opens_a_session(nodes: Network) 
     bob.status("n1"), erin.status("n1")
     bob.close()
     erin.session("n1").ask(RevokeKey(mine.kid, "bob", "worn out"))
-    assert (bob.status("n1"), [event.subject for event in bob.wires["n1"].events]) == (  # type: ignore[attr-defined]
-        bob.status("n1"),
-        [mine.kid.hex()],
-    )
+    bob.status("n1")
+    events = {(event.kind, event.subject) for event in bob.wires["n1"].events}  # type: ignore[attr-defined]
+    assert ("key-revoked", mine.kid.hex()) in events and ("device-revoked", "erin") not in events
     bob.close()
     nodes.nodes["n1"].run("device", "revoke", "erin")
     bob.status("n1")
     told = {(event.kind, event.subject) for event in bob.wires["n1"].events}  # type: ignore[attr-defined]
-    assert told == {("key-revoked", mine.kid.hex()), ("device-revoked", "erin")}
+    assert told == events | {("device-revoked", "erin")}
     carol = nodes.enrol("frank")
     carol.status("n1")
     assert carol.wires["n1"].events == []
