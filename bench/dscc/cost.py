@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dscc import group
+from dscc.agreement import Agreement, Limits, Wanted
 from dscc.messages import Contribution, Receipt, ShareRequest, ShareResponse
 from dscc.node.shares import Grant, Shares
-from dscc.pairwise import Agreement, Initiator, Limits, Responder, Wanted
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384
 from dscc.registration import Root
 from dscc.session import DeviceHandshake, NodeHandshake, Session, begin_chain

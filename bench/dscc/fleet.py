@@ -19,6 +19,7 @@ from network import Network
 from rich.progress import Progress
 
 from bench import machine
+from dscc.agreement import Limits, Wanted
 from dscc.messages import (
     M2,
     M4,
@@ -34,7 +35,7 @@ from dscc.messages import (
 )
 from dscc.node import registry
 from dscc.node.cli.opened import open_node
-from dscc.pairwise import Initiator, Limits, Responder, Wanted
+from dscc.pairwise import Initiator, Responder
 from dscc.registration import DeviceRegistration, Mode, Token
 from dscc.session import Chain, DeviceHandshake, Session, begin_chain
 from dscc.wire import FrameKind, FrameReader, Message, decode, encode, expect, write_frame

@@ -11,13 +11,13 @@ from typing import Final
 
 import structlog
 
+from dscc.agreement import KeyState
 from dscc.device import rotation
 from dscc.device.config import Keep
 from dscc.device.device import Device
 from dscc.device.serving import LocalServer
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.pairwise import KeyState
 
 _log: Final = structlog.stdlib.get_logger("dscc.agent")
 _FIRST_WAIT: Final = 1.0

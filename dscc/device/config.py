@@ -11,11 +11,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dscc.agreement import Limits
 from dscc.device.vault import FolderError
 from dscc.enrolment import Address, read_address
 from dscc.group import purpose_of
 from dscc.keyfill import KeyfillMode
-from dscc.pairwise import Limits
 
 FILE_NAME: Final = "device.toml"
 _GROUPS: Final = purpose_of("")

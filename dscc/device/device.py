@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dscc import paths
+from dscc.agreement import KeyState, Wanted
 from dscc.device import registering
 from dscc.device.advancing import Advance, take_step
 from dscc.device.clock import Clock, SystemClock
@@ -50,7 +51,6 @@ from dscc.messages import (
     Status,
     StatusRequest,
 )
-from dscc.pairwise import KeyState, Wanted
 from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0

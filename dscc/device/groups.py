@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from dscc import group
+from dscc.agreement import KeyState
 from dscc.device.direct import Direct
 from dscc.device.framed import RefusedByPeer
 from dscc.device.records import GroupRecord, Held
@@ -29,7 +30,6 @@ from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.group import Box, Epoch
 from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed, Seed
-from dscc.pairwise import KeyState
 from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, enc
 from dscc.wire import decode_as, encode, expect
 

@@ -17,6 +17,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import Final
 
+from dscc.agreement import KeyState, Wanted, check_d4
 from dscc.device.direct import Direct
 from dscc.device.framed import RefusedByPeer, Unreachable
 from dscc.device.records import Held
@@ -27,7 +28,7 @@ from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.messages import D2, D3, D4, Abort, Done, Subset
-from dscc.pairwise import PAIR_KEM, Initiator, KeyState, Wanted, check_d4
+from dscc.pairwise import PAIR_KEM, Initiator
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message, expect
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from dscc.agreement import KeyState
 from dscc.device.records import Held
-from dscc.pairwise import KeyState
 
 
 class Key(NamedTuple):

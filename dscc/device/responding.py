@@ -18,12 +18,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from dscc.agreement import KeyState, check_abort
 from dscc.device.records import Held
 from dscc.device.resources import Resources, receipts
 from dscc.device.shares import Shares
 from dscc.errors import DsccError, Reason
 from dscc.messages import D1, D3, Abort, Done, Refused, Subset
-from dscc.pairwise import KeyState, Responder, check_abort
+from dscc.pairwise import Responder
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message
 

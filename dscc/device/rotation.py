@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from dscc.agreement import KeyState
 from dscc.device.config import Keep
 from dscc.device.keys import to_process, to_protect
 from dscc.device.records import Held
-from dscc.pairwise import KeyState
 
 
 class Due(NamedTuple):

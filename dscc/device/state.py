@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+from dscc.agreement import Agreement, KeyState, PairChain, abort, next_chains
 from dscc.device import records
 from dscc.device.journal import Change, Journal, Tables
 from dscc.device.records import GroupRecord, Held, NodeRecord
@@ -16,7 +17,6 @@ from dscc.device.vault import FolderLock, Vault
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.messages import Abort
-from dscc.pairwise import Agreement, KeyState, PairChain, abort, next_chains
 from dscc.session import Chain
 
 _Row = TypeVar("_Row")

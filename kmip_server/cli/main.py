@@ -6,13 +6,12 @@ runs, so that the command line itself starts at once.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
-from console.output import printable
+from console.running import run
 from kmip_server.cli.approvals import approvals
 from kmip_server.cli.audit import audit
 from kmip_server.cli.automation import automation
@@ -106,25 +105,4 @@ _REFUSALS: Final = frozenset(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and answer its exit code."""
-    try:
-        app(args=None if arguments is None else list(arguments), prog_name="kmip-server")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        message = _refusal(error)
-        if message is None:
-            raise
-        print("\n".join(f"kmip-server: {printable(line)}" for line in message.splitlines()), file=sys.stderr)
-        return 1
-    return 0
-
-
-def _refusal(error: Exception) -> str | None:
-    """The words of an error that is the user's to mend; None for one that is ours."""
-    if any(f"{kind.__module__}.{kind.__qualname__}" in _REFUSALS for kind in type(error).__mro__):
-        return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return None
+    return run(app, "kmip-server", arguments, _REFUSALS)

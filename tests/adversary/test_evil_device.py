@@ -8,11 +8,12 @@ import pytest
 from parties import NODES, TUNNEL, ShareNode, chains, meet, negotiate, nonce
 from world import GRANT
 
+from dscc.agreement import Limits
 from dscc.errors import DsccError, Reason
 from dscc.messages import D3, ShareRequest, Subset
 from dscc.node import shares as share_service
 from dscc.node.shares import Shares
-from dscc.pairwise import Initiator, Limits, Responder
+from dscc.pairwise import Initiator, Responder
 from dscc.session import DeviceHandshake, NodeHandshake
 from dscc.wire import decode, encode
 

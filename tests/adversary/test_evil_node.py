@@ -14,12 +14,13 @@ import pytest
 from parties import NODES, TUNNEL, chains, meet, nonce, step
 from world import GRANT, Direct, keys_computed
 
+from dscc.agreement import Limits
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import M2, M4, T4, Refused, ShareRequest, ShareResponse, Status
 from dscc.node.shares import Shares
-from dscc.pairwise import Initiator, Limits, Responder
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import Suite
 from dscc.session import WINDOW, DeviceHandshake, NodeHandshake
 from dscc.wire import FRAME_BYTES, decode, encode, expect

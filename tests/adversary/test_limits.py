@@ -11,10 +11,11 @@ from parties import NODES, TUNNEL, ShareNode, chains, meet, negotiate, nonce
 from world import GRANT
 
 from dscc import group
+from dscc.agreement import Limits
 from dscc.errors import DsccError
 from dscc.messages import Confirm, ShareRequest, ShareResponse
 from dscc.node.shares import Shares
-from dscc.pairwise import Initiator, Limits, Responder
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def test_a_member_can_confirm_for_another_one() -> None:
 HOLDER = """
 import sys
 from parties import ShareNode, negotiate
-from dscc.pairwise import Wanted
+from dscc.agreement import Wanted
 agreements = [negotiate({f"n{n}": ShareNode() for n in (1, 2, 3)}, wanted=Wanted("tunnel", 2048)) for _ in range(20)]
 print(" ".join(bytes(b ^ 0x5A for b in mine.key).hex() for mine, _ in agreements), flush=True)
 agreements.clear()

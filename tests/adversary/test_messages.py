@@ -9,11 +9,12 @@ import pytest
 from parties import NODES, TUNNEL, ShareNode, chains, nonce, register, step
 
 from dscc import pairwise, session
+from dscc.agreement import Agreement, Limits, Wanted
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import D1, D2
-from dscc.pairwise import Initiator, Limits, Responder, Wanted
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384
 from dscc.session import DeviceHandshake, NodeHandshake, begin_chain
 from dscc.wire import transcript
@@ -150,7 +151,7 @@ def changed(
     wanted: Wanted = TUNNEL,
     kem: bool = False,
     limits: Limits = Limits(),  # noqa: B008
-) -> tuple[pairwise.Agreement, pairwise.Agreement]:
+) -> tuple[Agreement, Agreement]:
     """What both agree on if D1 and D2 are changed on the way, and every node gives both the same share."""
     alice = Initiator(
         "alice", "bob", wanted, NODES, nonce(), limits=limits, chains={}, kem=KemKey("mlkem768") if kem else None

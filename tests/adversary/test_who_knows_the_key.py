@@ -12,11 +12,12 @@ import pytest
 from parties import NODES, nonce
 from world import DEVICES, Seen, keys_computed, negotiated, shares_known
 
+from dscc.agreement import NO_CHAIN, Limits, PairChain, Wanted, next_chains
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.messages import ShareRequest, ShareResponse
 from dscc.node import shares as share_service
-from dscc.pairwise import NO_CHAIN, Initiator, Limits, PairChain, Responder, Wanted, _Derived, _Negotiation, next_chains
+from dscc.pairwise import Initiator, Responder, _Derived, _Negotiation
 
 MINORITIES = [nodes for number in (0, 1, 2) for nodes in combinations(NODES, number)]
 LIMITS = Limits()

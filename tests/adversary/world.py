@@ -14,11 +14,12 @@ from itertools import combinations
 
 from parties import NODES, TUNNEL, nonce, token
 
+from dscc.agreement import NO_CHAIN, Agreement, Limits, PairChain, Wanted
 from dscc.errors import DsccError
 from dscc.hardening import KemKey
 from dscc.messages import D1, D2, D3, M1, M2, ShareRequest, ShareResponse
 from dscc.node.shares import Grant, Shares
-from dscc.pairwise import NO_CHAIN, Agreement, Initiator, Limits, PairChain, Responder, Wanted, _Negotiation
+from dscc.pairwise import Initiator, Responder, _Negotiation
 from dscc.primitives import NOTHING, SUITES, enc, suite_named
 from dscc.registration import DeviceRegistration, Mode, NodeRegistration
 from dscc.session import Chain, DeviceHandshake, NodeHandshake, _directions, begin_chain

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Mapping
 from itertools import count
 
+from dscc.agreement import Agreement, Limits, PairChain, Wanted
 from dscc.hardening import KemKey, encapsulate
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import ShareRequest, ShareResponse
-from dscc.pairwise import Agreement, Initiator, Limits, PairChain, Responder, Wanted
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import SUITES
 from dscc.registration import (
     NO_TOKEN,

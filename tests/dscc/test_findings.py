@@ -9,10 +9,11 @@ import pytest
 from parties import TUNNEL, ShareNode, chains, meet, negotiate, nonce, token
 
 from dscc import group
+from dscc.agreement import Limits, PairChain, abort, check_abort, next_chains
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import D4, M4, R4, T4, Confirm, Confirmed, Contribution, ShareResponse, Subset
-from dscc.pairwise import Initiator, Limits, PairChain, Responder, abort, check_abort, next_chains
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, S512
 from dscc.registration import NO_TOKEN, DeviceRegistration, Mode, NodeRegistration
 from dscc.session import DeviceHandshake, NodeHandshake, begin_chain

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from parties import TUNNEL, ShareNode, negotiate, nonce
 
+from dscc.agreement import Agreement, Limits, PairChain, Wanted, next_chains
 from dscc.errors import DsccError, Reason
 from dscc.messages import ShareResponse
-from dscc.pairwise import Agreement, Initiator, Limits, PairChain, Responder, Wanted, next_chains
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, S512, SUITES
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from parties import TUNNEL, nonce
 
 from dscc import paths
+from dscc.agreement import Limits
 from dscc.errors import DsccError, Reason
-from dscc.pairwise import Initiator, Limits, Responder
+from dscc.pairwise import Initiator, Responder
 
 NAMES = st.sampled_from(["n1", "n2", "n3", "n4", "n1+n2", "n2+n1", "n3+n4", "n4+n1", "n1+n1", "+", "n1+", "n1+n2+n3"])
 

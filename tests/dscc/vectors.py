@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from dscc import group, messages
+from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
 from dscc.errors import Reason
 from dscc.hardening import Encapsulated
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import Contribution, ShareResponse
-from dscc.pairwise import Agreement, Initiator, Limits, PairChain, Responder, Wanted, abort, next_chains
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, SUITES, Suite, enc
 from dscc.registration import DeviceRegistration, Mode, NodeRegistration, Root, Token
 from dscc.session import Chain, DeviceHandshake, NodeHandshake, Session, begin_chain

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from console.running import run
 from dscc.device.cli.asking import Folder, passphrase_of, read_descriptor
-from dscc.device.cli.main import run_app
+from dscc.device.cli.main import REFUSALS
 from dscc.device.cli.running import until_stopped
 
 app = typer.Typer(
@@ -45,7 +46,7 @@ def serve(
     logs.configure(log_format, log_level)
     secret = read_descriptor(passphrase_fd) or passphrase_of(folder)
 
-    async def run() -> None:
+    async def keeping() -> None:
         device = Device.open(folder, passphrase=secret)
         agent = Agent(device)
         try:
@@ -54,12 +55,12 @@ def serve(
         finally:
             await agent.stop()
 
-    asyncio.run(run())
+    asyncio.run(keeping())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the agent and answer its exit code."""
-    return run_app(app, "dscc-agent", arguments)
+    return run(app, "dscc-agent", arguments, REFUSALS)
 
 
 if __name__ == "__main__":

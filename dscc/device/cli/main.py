@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from console.output import CommandError, Json, ask_secret, print_json, print_table, printable, shown_time
+from console.running import run
 from dscc.device.cli.asking import Folder, ask, passphrase_of, read_secret
 from dscc.device.cli.group import group
 from dscc.keyfill import KeyfillMode
@@ -53,11 +54,11 @@ def enrol(
     else:
         secret = ask_secret("New passphrase", twice=True).encode() if passphrase else None
 
-    async def run() -> tuple[str, dict[str, str], dict[str, str]]:
+    async def enrolling() -> tuple[str, dict[str, str], dict[str, str]]:
         async with await Device.enrol(folder, code, attributes=attributes, passphrase=secret) as device:
             return device.name, device.stages, dict(device.short_strings)
 
-    name, stages, short = asyncio.run(run())
+    name, stages, short = asyncio.run(enrolling())
     if as_json:
         print_json({"device": name, "stages": stages, "short_strings": short})
         return
@@ -207,40 +208,22 @@ def listen(
 
     secret = passphrase_of(folder)
 
-    async def run() -> None:
+    async def listening() -> None:
         async with Device.open(folder, passphrase=secret) as device:
             address = await device.listen(host, port)
             await device.connect()
             await until_stopped(f"dscc ready {device.name} {address}")
 
-    asyncio.run(run())
+    asyncio.run(listening())
+
+
+REFUSALS: Final = frozenset({"console.output.CommandError", "dscc.errors.DsccError"})
+"""The exceptions whose message says everything."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and answer its exit code."""
-    return run_app(app, "dscc", arguments)
-
-
-def run_app(which: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
-    """Run a command line: what is refused is a line on standard error and the exit code 1."""
-    from dscc.errors import DsccError
-
-    try:
-        which(args=None if arguments is None else list(arguments), prog_name=name)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:
-        return 130
-    except (CommandError, DsccError) as error:
-        message = error.message if isinstance(error, DsccError) else str(error)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        message = f"{error.filename}: {error.strerror}"
-    else:
-        return 0
-    print("\n".join(f"{name}: {printable(line)}" for line in message.splitlines()), file=sys.stderr)
-    return 1
+    return run(app, "dscc", arguments, REFUSALS)
 
 
 def _pair(text: str) -> tuple[str, str]:

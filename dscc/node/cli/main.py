@@ -5,14 +5,14 @@ Exit codes: 0 done; 1 refused, or a check found something wrong; 2 wrong usage.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
 
-from console.output import CommandError, Json, print_json, print_table, printable, shown_time
+from console.output import CommandError, Json, print_json, print_table, shown_time
+from console.running import run
 from dscc.node.cli.device import device
 from dscc.node.cli.opened import DATABASE, KEY, Folder, looking, open_node
 from dscc.node.cli.peer import peer
@@ -32,7 +32,14 @@ app.add_typer(peer, name="peer")
 code = typer.Typer(help="Codes for devices.", no_args_is_help=True)
 app.add_typer(code, name="code")
 
-_REFUSALS: Final = ("NodeError", "CommandError", "PolicyError", "DsccError")
+_REFUSALS: Final = frozenset(
+    {
+        "console.output.CommandError",
+        "dscc.errors.DsccError",
+        "dscc.node.database.NodeError",
+        "policy.model.PolicyError",
+    }
+)
 
 
 @app.command()
@@ -203,19 +210,4 @@ def join(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and answer its exit code."""
-    try:
-        app(args=None if arguments is None else list(arguments), prog_name="dscc-node")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        if any(kind.__name__ in _REFUSALS for kind in type(error).__mro__):
-            message = str(error)
-        elif isinstance(error, OSError) and error.filename is not None:
-            message = f"{error.filename}: {error.strerror}"
-        else:
-            raise
-        print("\n".join(f"dscc-node: {printable(line)}" for line in message.splitlines()), file=sys.stderr)
-        return 1
-    return 0
+    return run(app, "dscc-node", arguments, _REFUSALS)

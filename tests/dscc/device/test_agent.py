@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fleet import Fleet, asynchronous, until
 
+from dscc.agreement import KeyState
 from dscc.device import Device
 from dscc.device.agent import Agent
 from dscc.device.clock import ManualClock
@@ -23,7 +24,6 @@ from dscc.device.config import read_config
 from dscc.device.serving import LocalClient
 from dscc.device.vault import FolderError
 from dscc.errors import DsccError, Reason
-from dscc.pairwise import KeyState
 
 NOW = 1_800_000_000
 AGENT = (sys.executable, "-m", "dscc.device.cli.agent")

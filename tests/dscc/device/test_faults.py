@@ -12,11 +12,11 @@ import random
 import pytest
 from fleet import Fleet, Passing, Proxy, asynchronous
 
+from dscc.agreement import KeyState
 from dscc.device import Device
 from dscc.enrolment import Address
 from dscc.errors import DsccError
 from dscc.messages import D1, D2, D3, D4, Abort, Done
-from dscc.pairwise import KeyState
 
 CRASHES = ("nobody", "who asks", "who is asked", "both")
 

@@ -7,13 +7,13 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dscc.agreement import NO_CHAIN, Agreement, KeyState, Wanted
 from dscc.device import rotation
 from dscc.device.clock import ManualClock
 from dscc.device.config import Keep
 from dscc.device.keys import to_process, to_protect
 from dscc.device.records import Held
 from dscc.messages import D3, D4
-from dscc.pairwise import NO_CHAIN, Agreement, KeyState, Wanted
 
 KEEP = Keep(peer="bob", address="127.0.0.1:1")
 HOUR = 3600

@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pair import Device, Node, clean_round
 from parties import NODES
 
+from dscc.agreement import NO_CHAIN, KeyState, PairChain
 from dscc.errors import DsccError, Reason
 from dscc.messages import D3
-from dscc.pairwise import NO_CHAIN, KeyState, PairChain, Responder
+from dscc.pairwise import Responder
 from dscc.wire import decode
 
 LONGER = bool(os.environ.get("DSCC_LONGER"))

@@ -17,13 +17,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dscc.agreement import Agreement, Limits, Wanted
 from dscc.enrolment import EnrolmentCode, EnrolmentNode, read_enrolment
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import STEP_KEM, DeviceKeyfill, KeyfillMode
 from dscc.messages import M2, M4, R2, R4, T2, T4, PieceRequest, Receipt, Refused, ShareResponse, StatusRequest
 from dscc.node.cli.main import main
-from dscc.pairwise import Agreement, Initiator, Limits, Responder, Wanted
+from dscc.pairwise import Initiator, Responder
 from dscc.primitives import NOTHING
 from dscc.registration import REGISTRATION_KEM, DeviceRegistration, Mode
 from dscc.session import Chain, DeviceHandshake, Session, begin_chain

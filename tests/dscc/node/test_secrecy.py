@@ -13,7 +13,7 @@ from pathlib import Path
 
 from network import Network, PlainDevice, agree, network
 
-from dscc.pairwise import Agreement
+from dscc.agreement import Agreement
 
 
 def forms(secret: bytes) -> list[bytes]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from network import POLICY, Network, PlainDevice, agree, network
 
+from dscc.agreement import Limits, Wanted
 from dscc.errors import DsccError, Reason
 from dscc.messages import M1, Fetch, Keep, Kept, Receipt, Refused, ShareRequest, ShareResponse
-from dscc.pairwise import Limits, Wanted
 
 LIMITED = """
 [[rules]]
