@@ -13,7 +13,7 @@ from authorization.play import Exchange, Wrong, outcome
 from authorization.probes import PROBES, VERSION
 from authorization.things import KEY
 from support import requests as ask
-from support.attributes import deactivation, process_start, protect_stop, usage_limits
+from support.attributes import allocate, deactivation, process_start, protect_stop, usage_limits
 from support.keys import SIGN, UNWRAP, VERIFY, WRAP, get_as, wrapping_specification
 from support.numbers import Operation, Tag
 from support.requests import Request, identifier
@@ -52,6 +52,7 @@ def scenarios(exchange: Exchange) -> Iterator[Wrong]:
         *_dates(key, active),
         *_pairs(exchange, do, key, active),
         *_bounds(do),
+        *_limits(key, active),
     ):
         result = exchange(step.who, VERSION, ask.one(VERSION, step.request, fields=step.fields)).result
         got = outcome(result, "")
@@ -135,3 +136,14 @@ def _bounds(do) -> Iterator[Step]:  # type: ignore[no-untyped-def]
         yield Step("a Deactivation Date later", who, ask.modify_attribute(VERSION, made, deactivation(_FUTURE)), answer)
         wider = usage_limits(MOST_USES + 1, unit=2)
         yield Step("Usage Limits for more", who, ask.modify_attribute(VERSION, made, wider), answer)
+
+
+def _limits(key, active) -> Iterator[Step]:  # type: ignore[no-untyped-def]
+    """Usage Limits are spent by uses and by allocations, and by no more than there are."""
+    mac = _BY_NAME["MAC"].build
+    used, allocated = (key(active, usage_limits(1, unit=2)) for _ in range(2))
+    yield Step("MAC, the last one", OWNER, mac(used, 0), "")
+    yield Step("MAC, one too many", OWNER, mac(used, 0), "USAGE_LIMIT_EXCEEDED")
+    yield Step("allocation of more than is left", OWNER, allocate(allocated, 2), "USAGE_LIMIT_EXCEEDED")
+    yield Step("allocation of what is left", OWNER, allocate(allocated, 1), "")
+    yield Step("MAC of what is allocated", OWNER, mac(allocated, 0), "USAGE_LIMIT_EXCEEDED")
