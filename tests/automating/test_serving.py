@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import tomli_w
-from notifying.receivers import webhook
 from sqlalchemy import text
 from support import requests as ask
 from support.automating import GUESSING
 from support.numbers import Reason, Tag
+from support.receivers import webhook
 from support.requests import Session
 from support.served import is_served, may_connect
 from support.server import Client, MakeServer, RunningServer

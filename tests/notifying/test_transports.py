@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import tomli_w
-from receivers import mailbox, syslog_over_tcp, webhook
 from support import requests as ask
+from support.receivers import mailbox, syslog_over_tcp, webhook
 from support.server import MakeServer, RunningServer
 
 VERSION = (2, 1)
