@@ -1,4 +1,4 @@
-"""The tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/tables.py` puts them in there."""
+"""The tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/document_tables.py` puts them in there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dscc import messages
 from dscc.wire import _BY_NUMBER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "dscc-protocol.md"
-_BEGIN, _END = "<!-- messages: written by tests/dscc/tables.py -->", "<!-- end of messages -->"
+_BEGIN, _END = "<!-- messages: written by tests/dscc/document_tables.py -->", "<!-- end of messages -->"
 _WORDS = (
     (r"at most (\d+) times a name and a value", r"up to \1 pairs of texts"),
     (r"at most (\d+) times a printable text.*", r"up to \1 names"),

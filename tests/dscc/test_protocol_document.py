@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+import document_tables as tables
 import pytest
-import tables
 
 import dscc.group
 import dscc.keyfill
@@ -32,7 +32,7 @@ def labels() -> set[str]:
 
 
 def test_the_table_of_messages_is_the_codes() -> None:
-    assert tables.with_tables(DOCUMENT) == DOCUMENT, "run: python tests/dscc/tables.py"
+    assert tables.with_tables(DOCUMENT) == DOCUMENT, "run: python tests/dscc/document_tables.py"
 
 
 def test_every_label_is_in_the_document() -> None:
