@@ -1,4 +1,4 @@
-"""The tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/document_tables.py` puts them in there."""
+"""Tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/document_tables.py` writes them there."""
 
 from __future__ import annotations
 
