@@ -1,4 +1,4 @@
-"""Tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/document_tables.py` writes them there."""
+"""Tables of `docs/dscc-protocol.md` that follow from the code: `python tests/dscc/document_tables.py` writes them."""
 
 from __future__ import annotations
 
