@@ -133,6 +133,9 @@ receipts = Table(
     Column("at", BigInteger, nullable=False),
 )
 Index("receipts_by_time", receipts.c.at)
+Index("receipts_by_key", receipts.c.kid)
+Index("receipts_by_device", receipts.c.device, receipts.c.peer)
+Index("receipts_by_peer", receipts.c.peer, receipts.c.device)
 
 kept = Table(
     "kept",
