@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import typer
 
 from console.output import printable
+
+LogFormat = Annotated[Literal["console", "json"], typer.Option(help="Lines for people, or for programs.")]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is told.")]
 
 
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None, refusals: frozenset[str]) -> int:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from policy import workflows
-from policy.approvals import ApprovalRequest, Vote, needs_from_text
+from policy.approvals import ApprovalRequest, Vote, needs_from_text, needs_to_text
 from policy.documents import read_document, write_document
 from policy.model import Policy, PolicyError, Workflow
 
@@ -142,6 +142,19 @@ def unused_requests(connection: Connection, most: int) -> list[ApprovalRequest]:
     unused = select(approvals).where(approvals.c.used_at.is_(None)).order_by(*_NEWEST_FIRST).limit(most)
     theirs = approval_votes.c.approval_id.in_(select(unused.subquery().c.approval_id))
     return _with_votes(connection, unused, select(approval_votes).where(theirs))
+
+
+def ask_for_approval(connection: Connection, wanted: ApprovalRequest) -> None:
+    """Keep a request for approval, which has no votes yet."""
+    values = wanted._asdict() | {"needs": needs_to_text(wanted.needs)}
+    del values["votes"]
+    connection.execute(insert(approvals).values(values))
+
+
+def enter_vote(connection: Connection, approval_id: str, vote: Vote) -> None:
+    """Keep what a user says to a request for approval."""
+    values = {"approval_id": approval_id, "user_name": vote.user, "approves": vote.approves, "at": vote.at}
+    connection.execute(insert(approval_votes).values(values))
 
 
 def _with_votes(connection: Connection, requests: Select[Any], all_votes: Select[Any]) -> list[ApprovalRequest]:

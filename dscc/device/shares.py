@@ -41,7 +41,6 @@ class Shares:
         self.received: set[str] = set()
         self._waiting = set(negotiation.nodes)
         self.is_done = False
-        self._denied: DsccError | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(SHARE_SECONDS, self._finish, None)
         self._graced = False

@@ -7,7 +7,7 @@ import secrets
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
 from dscc.errors import DsccError, Reason
 from dscc.node import telling
@@ -15,7 +15,7 @@ from dscc.node.audit import Entry, record
 from dscc.node.database import NodeError
 from dscc.node.registry import Device
 from policy import store as policy_store
-from policy.approvals import ApprovalRequest, Standing, Vote, may_vote, needs_in_words, needs_to_text, standing
+from policy.approvals import ApprovalRequest, Standing, Vote, may_vote, needs_in_words, standing
 from policy.model import Stage
 
 _ACTION: Final = "DSCC_ADVANCE_STAGE"
@@ -42,9 +42,7 @@ def ask(connection: Connection, wanted: ApprovalRequest) -> None:
     known = found(connection, wanted)
     if known is not None and known[0] in (Standing.OPEN, Standing.GRANTED):
         return
-    values = wanted._asdict() | {"needs": needs_to_text(wanted.needs)}
-    del values["votes"]
-    connection.execute(insert(policy_store.approvals).values(values))
+    policy_store.ask_for_approval(connection, wanted)
     said = f"{needs_in_words(wanted.needs)}, under {wanted.approval_id}"
     record(connection, Entry(wanted.requested_at, wanted.subject, "Approval Requested", wanted.resource, "done", said))
     by = telling.device(wanted.subject)
@@ -80,11 +78,11 @@ def vote(connection: Connection, device: str, user: str, now: int, *, approves: 
         raise NodeError(f"{user} may not approve this: it needs {needs_in_words(request.needs)}")
     if any(given.user == user for given in request.votes):
         raise NodeError(f"{user} has voted on this already")
-    values = {"approval_id": request.approval_id, "user_name": user, "approves": approves, "at": now}
-    connection.execute(insert(policy_store.approval_votes).values(values))
+    said = Vote(user, approves, now)
+    policy_store.enter_vote(connection, request.approval_id, said)
     outcome = "approved" if approves else "refused"
     record(connection, Entry(now, user, "Approval", request.resource, outcome, request.approval_id))
-    after = standing(request._replace(votes=(*request.votes, Vote(user, approves, now))), roles, now)
+    after = standing(request._replace(votes=(*request.votes, said)), roles, now)
     if after is not Standing.OPEN:
         telling.announce(connection, f"approval-{after.value}", now, telling.user(user), request.resource, _ACTION)
     return after

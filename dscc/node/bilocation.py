@@ -17,7 +17,6 @@ from dscc.links.bilocation import Session, located_share
 from dscc.links.chain import LinkKey
 from dscc.messages import Done, Located, LocatedRequest, ShareRequest, ShareResponse
 from dscc.node import registry
-from dscc.node.audit import Entry, record
 from dscc.node.shares import Grant, named
 from dscc.pairwise import Role
 from dscc.primitives import S512, enc
@@ -89,10 +88,7 @@ def _again(service: NodeService, connection: Connection, device: str, asked: Sha
     """A share that is held already."""
     service.at_last_stage(connection, registry.known(connection, device))
     share, grant = service.shares.held(device, asked, service.reactor.seconds(), other)
-    peer = asked.responder if device == asked.initiator else asked.initiator
-    detail = f"{asked.sid.hex()[:16]}, {asked.purpose}, {asked.algorithm} {asked.bits}, with another node"
-    record(connection, Entry(service.now, device, "Share", peer, "done", detail))
-    return ShareResponse(asked.sid, asked.initiator, asked.responder, share, *grant)
+    return service.given(connection, device, asked, share, grant, ", with another node")
 
 
 def _share(asked: ShareRequest, grant: Grant, key: bytes) -> bytes:

@@ -25,7 +25,6 @@ from dscc.errors import DsccError, Reason
 from dscc.links.chain import L1, L3
 from dscc.messages import M2, M4, Deposit, Done, LinkKeyRequest, Located, Refused, Revocation
 from dscc.node import registry, revocations
-from dscc.node.database import NodeDatabase
 from dscc.node.sealing import NodeKey
 from dscc.node.settings import Peer, Settings
 from dscc.node.writer import Writer
@@ -104,11 +103,9 @@ class Link:
 class Peers:
     """The links of a node with all others."""
 
-    def __init__(
-        self, reactor: ReactorBase, settings: Settings, database: NodeDatabase, key: NodeKey, writer: Writer
-    ) -> None:
+    def __init__(self, reactor: ReactorBase, settings: Settings, key: NodeKey, writer: Writer) -> None:
         self.reactor = reactor
-        self.settings, self.database, self.key, self.writer = settings, database, key, writer
+        self.settings, self.key, self.writer = settings, key, writer
         self.deposited: Callable[[Deposit], None] = lambda _: None
         """Is told of each piece for a device."""
         self.link_keys: Callable[[str, Message], Deferred[Message]] = _nothing
@@ -242,7 +239,7 @@ class LinkClient(Protocol):
         peers = self._peers
         keep_alive(self.transport)
         self._deadline = peers.reactor.callLater(_HANDSHAKE_SECONDS, self._lose)
-        with peers.database.reading() as connection:
+        with peers.writer.reading() as connection:
             chain = registry.load_chain(connection, peers.key, registry.LINK + self._name)
         me = registry.LINK + peers.settings.name
         self._handshake = DeviceHandshake(me, self._name, chain, secrets.token_bytes(NONCE_BYTES))

@@ -300,11 +300,6 @@ def save_chain(connection: Connection, key: NodeKey, holder: str, chain: Chain) 
     connection.execute(adding.on_conflict_do_update(index_elements=["holder"], set_=values))
 
 
-def drop_chain(connection: Connection, holder: str) -> None:
-    """Forget a chain."""
-    connection.execute(delete(schema.chains).where(schema.chains.c.holder == holder))
-
-
 def _place(holder: str, suite: str, stage: str, ratchet: int, epoch: int) -> tuple[bytes, ...]:
     return (b"chains", *[str(each).encode() for each in (holder, suite, stage, ratchet, epoch)])
 

@@ -55,7 +55,7 @@ from dscc.node.peers import Peers
 from dscc.node.routing import route
 from dscc.node.sealing import NodeKey
 from dscc.node.settings import Settings
-from dscc.node.shares import Shares, named
+from dscc.node.shares import Grant, Shares, named
 from dscc.node.steps import Step, Waiting
 from dscc.node.writer import Writer
 from dscc.primitives import NONCE_BYTES, ROOT_BYTES
@@ -104,10 +104,10 @@ class NodeService:
         key: NodeKey,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.reactor, self.settings, self.database, self.key = reactor, settings, database, key
+        self.reactor, self.settings, self.key = reactor, settings, key
         self.deciding = Deciding(settings.key_lifetime)
         self.writer = Writer(reactor, database, self.deciding.refresh)
-        self.peers = Peers(reactor, settings, database, key, self.writer)
+        self.peers = Peers(reactor, settings, key, self.writer)
         self.peers.deposited = self._deposited
         self.peers.acknowledged = self._acknowledged
         self.shares = Shares()
@@ -181,21 +181,18 @@ class NodeService:
             share, grant = self.shares.release(
                 session.device, asked, granted, self.reactor.seconds(), secrets.token_bytes(ROOT_BYTES)
             )
-            detail = f"{asked.sid.hex()[:16]}, {asked.purpose}, {asked.algorithm} {asked.bits}"
-            peer = asked.responder if session.device == asked.initiator else asked.initiator
-            record(connection, Entry(now, session.device, "Share", peer, "done", detail))
-            return ShareResponse(
-                asked.sid,
-                asked.initiator,
-                asked.responder,
-                share,
-                grant.policy_version,
-                grant.policy_digest,
-                grant.lifetime,
-                grant.uses,
-            )
+            return self.given(connection, session.device, asked, share, grant)
 
         return self.writer.submit(work)
+
+    def given(
+        self, connection: Connection, device: str, asked: ShareRequest, share: bytes, grant: Grant, how: str = ""
+    ) -> ShareResponse:
+        """The answer that gives a device its share, put on record; `how` says what is special about it."""
+        peer = asked.responder if device == asked.initiator else asked.initiator
+        detail = f"{asked.sid.hex()[:16]}, {asked.purpose}, {asked.algorithm} {asked.bits}{how}"
+        record(connection, Entry(self.now, device, "Share", peer, "done", detail))
+        return ShareResponse(asked.sid, asked.initiator, asked.responder, share, *grant)
 
     def at_last_stage(self, connection: Connection, device: registry.Device | None) -> registry.Device:
         """A device that has come to the end of its workflow. Raises DsccError otherwise, in the same words."""

@@ -132,10 +132,6 @@ class Shares:
         for place in [place for place, held in self._held.items() if device in held.what[:2]]:
             del self._held[place]
 
-    def mismatched(self, now: float) -> list[tuple[str, str]]:
-        """Initiators and responders of sessions about to expire that one of the two alone has asked for."""
-        return [held.what[:2] for held in self._held.values() if len(held.roles) == 1 and held.expires_at - now < 1]
-
     def __len__(self) -> int:
         return len(self._held)
 

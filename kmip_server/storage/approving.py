@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
 from kmip_server.storage.accounts import AccountError, changing
 from kmip_server.storage.administration import record
@@ -10,7 +10,7 @@ from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
 from policy import outbox
 from policy import store as policy_store
-from policy.approvals import ApprovalRequest, Standing, Vote, may_vote, needs_in_words, needs_to_text, standing
+from policy.approvals import ApprovalRequest, Standing, Vote, may_vote, needs_in_words, standing
 from policy.decision import Subject
 from policy.model import Who
 from policy.notifications import Event
@@ -40,9 +40,7 @@ def approved(connection: Connection, wanted: ApprovalRequest) -> tuple[str, ...]
         if where is Standing.OPEN:
             return _missing(known.approval_id)
         break
-    values = wanted._asdict() | {"needs": needs_to_text(wanted.needs)}
-    del values["votes"]
-    connection.execute(insert(table).values(values))
+    policy_store.ask_for_approval(connection, wanted)
     asking = Subject(wanted.subject, kind=Who.USER)
     said = Event("approval-requested", wanted.requested_at, asking, wanted.resource, wanted.action, wanted.approval_id)
     outbox.announce(connection, said, new_identifier)
@@ -69,8 +67,7 @@ def vote(database: Database, identifier: str, user: str, *, approves: bool, now:
         if any(given.user == user for given in request.votes):
             raise AccountError(f"{user} has voted on this already")
         given = Vote(user, approves, now)
-        values = {"approval_id": identifier, "user_name": user, "approves": approves, "at": now}
-        connection.execute(insert(policy_store.approval_votes).values(values))
+        policy_store.enter_vote(connection, identifier, given)
         outcome, detail = "approved" if approves else "refused", f"{request.action}, {identifier}"
         record(connection, "Approval", by=user, about=request.resource, now=now, detail=detail, outcome=outcome)
         after = standing(request._replace(votes=(*request.votes, given)), roles, now)

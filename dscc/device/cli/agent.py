@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from console.running import run
+from console.running import LogFormat, LogLevel, run
 from dscc.device.cli.asking import Folder, passphrase_of, read_descriptor
 from dscc.device.cli.main import REFUSALS
 from dscc.device.cli.running import until_stopped
@@ -26,12 +26,8 @@ app = typer.Typer(
 def serve(
     folder: Folder,
     passphrase_fd: Annotated[int | None, typer.Option(help="A file descriptor with the passphrase.")] = None,
-    log_format: Annotated[
-        Literal["console", "json"], typer.Option(help="Lines for people, or for programs.")
-    ] = "console",
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is told.")
-    ] = "info",
+    log_format: LogFormat = "console",
+    log_level: LogLevel = "info",
 ) -> None:
     """Run the device in DIR by its device.toml until SIGTERM.
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
 from console.output import CommandError, Json, print_json, print_table, shown_time
-from console.running import run
+from console.running import LogFormat, LogLevel, run
 from dscc.node.cli.device import device
 from dscc.node.cli.opened import DATABASE, KEY, Folder, looking, open_node
 from dscc.node.cli.peer import peer
@@ -79,12 +79,8 @@ def init(
 def serve(
     folder: Folder,
     port: Annotated[int | None, typer.Option(help="Another port than that of node.toml; 0 picks a free one.")] = None,
-    log_format: Annotated[
-        Literal["console", "json"], typer.Option(help="Lines for people, or for programs.")
-    ] = "console",
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is told.")
-    ] = "info",
+    log_format: LogFormat = "console",
+    log_level: LogLevel = "info",
 ) -> None:
     """Run the node until SIGTERM. It prints one line that begins with "dscc-node ready" when it listens."""
     from console import logs
