@@ -121,12 +121,37 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
 
 def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
     """Make one key the replacement of another, which gives its names away, and is stored so (s6.1.46)."""
+    _link(existing, replacement)
+    hand_over(existing, replacement, call.now)
+    call.change(existing)
+
+
+def link_replacement(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
+    """Make one key the replacement of another that is not one yet: no other will be, and it has its names still."""
+    _link(existing, replacement)
+    call.change(existing)
+
+
+def _link(existing: ManagedObject, replacement: ManagedObject) -> None:
     replacement.owner = existing.owner
     linked(replacement, LinkType.REPLACED_OBJECT_LINK, existing.unique_identifier)
     linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
+
+
+def hand_over(existing: ManagedObject, replacement: ManagedObject, now: int) -> None:
+    """Have a replacement take the names of its key, unless it has its own, and be the latest one (s4.48 to s4.53)."""
+    if Tag.NAME not in replacement.attributes:
+        replacement.attributes = replacement.attributes.joined(
+            AttributeSet.of([AttributeValue(Tag.NAME, name) for name in existing.attributes.all(Tag.NAME)])
+        )
     existing.set(Tag.NAME, None)
     replacement.set(Tag.ROTATE_GENERATION, (existing.first(Tag.ROTATE_GENERATION) or 0) + 1)
-    replacement.set(Tag.ROTATE_DATE, call.now)
+    replacement.set(Tag.ROTATE_DATE, now)
     replacement.set(Tag.ROTATE_LATEST, True)
     existing.set(Tag.ROTATE_LATEST, False)
-    call.change(existing)
+
+
+def without_names_of(existing: ManagedObject, template: AttributeSet) -> AttributeSet:
+    """A template without the names of a key that keeps them for now."""
+    same = template.all(Tag.NAME) == existing.attributes.all(Tag.NAME)
+    return template.without(Tag.NAME) if same else template
