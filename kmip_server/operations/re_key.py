@@ -12,6 +12,7 @@ from kmip_server.objects.attribute_fields import read_template, template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.operations.call import Call
+from kmip_server.operations.create import refuse_sharing
 from kmip_server.operations.creation import digest_of, new_object, refuse_legacy
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
@@ -66,6 +67,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     existing = call.target(request.unique_identifier)
     check_replaceable(call, existing, ObjectType.SYMMETRIC_KEY)
     wanted = replacement_template(call, existing, request.former_template + request.attributes, request.offset)
+    refuse_sharing(wanted)
     algorithm = wanted.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
     refuse_legacy(call, algorithm)
     try:

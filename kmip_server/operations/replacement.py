@@ -13,6 +13,7 @@ from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
+from kmip_server.objects.dscc_attributes import PROVENANCE, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_bounds, check_template, linked
@@ -87,6 +88,8 @@ def replacement_template(
         or (ATTRIBUTES[attribute.tag].set_by is not SetBy.SERVER and attribute.tag not in _ITS_OWN)
     ]
     template = AttributeSet.of(merged(taken, [AttributeValue(tag, value) for tag, value, _ in wanted]))
+    if Tag.ATTRIBUTE in template:
+        template = without_dscc(template, PROVENANCE)
     if offset is not None:
         template = _shifted(template, existing, call.now + offset)
     mask = template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
