@@ -12,7 +12,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-from dscc import group, messages
+from dscc import drawing, group, messages
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
 from dscc.errors import Reason
 from dscc.hardening import Encapsulated
@@ -305,6 +305,40 @@ def _epoch(epoch: group.Epoch) -> Vector:
     }
 
 
+def draws() -> list[Vector]:
+    """Keys drawn from an agreed key, and from an epoch of a group."""
+    kid, seed, number = entropy("seed kid", 16), entropy("seed key"), entropy("number in a group", 16)
+    parts = (Contribution("plant", 0, entropy("part of bob")),)
+    epoch = group.form(S384, "plant", ("alice", "bob"), entropy("policy", 48), parts, entropy("form", 48))
+    pair = [(each, bits, drawing.draw(kid, seed, each, bits)) for each, bits in ((1, 256), (2, 128), (2**63 - 1, 4096))]
+    return [
+        *[
+            {
+                "identifier": kid.hex(),
+                "seed": seed.hex(),
+                "number": each.to_bytes(8, "big").hex(),
+                **_drawn(bits, drawn),
+            }
+            for each, bits, drawn in pair
+        ],
+        {
+            "identifier": epoch.digest.hex(),
+            "seed": epoch.seed.hex(),
+            "number": number.hex(),
+            **_drawn(256, drawing.draw_of_group(epoch, number, 256)),
+        },
+    ]
+
+
+def _drawn(bits: int, drawn: drawing.Drawn) -> Vector:
+    return {
+        "bits": bits,
+        "kid": drawn.kid.hex(),
+        "key": drawn.key.hex(),
+        "unique_identifier": drawing.unique_identifier(drawn.kid),
+    }
+
+
 def vectors() -> dict[str, list[Vector]]:
     """All of them."""
     return {
@@ -316,6 +350,7 @@ def vectors() -> dict[str, list[Vector]]:
         "keyfill": keyfills(),
         "pair": pairs(),
         "group": groups(),
+        "drawing": draws(),
     }
 
 
