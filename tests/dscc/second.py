@@ -192,6 +192,18 @@ def drawing(v: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def notice(v: dict[str, Any]) -> dict[str, str]:
+    names = (v["asker"].encode(), v["answerer"].encode())
+    said = {"notice": ("question", v["told"]), "answer": ("answer", v["answered"])}
+    said["refusal"] = ("refusal", v["refused"]["cbor"])
+    made = {}
+    for name, (what, plain) in said.items():
+        aead = AESGCM(expand(BASE, raw(v, "key"), f"notice {what}", b"", 32))
+        bound = enc(what.encode(), *names, raw(v, "question"))
+        made[name] = v["iv"] + aead.encrypt(raw(v, "iv"), bytes.fromhex(plain), bound).hex()
+    return made
+
+
 def group(v: dict[str, Any]) -> list[dict[str, str]]:
     """The seeds, digests and keys of the three epochs; confirmations are checked on the way."""
     formed, joined, left = v["epochs"]

@@ -10,6 +10,7 @@ import pytest
 import dscc.drawing
 import dscc.group
 import dscc.keyfill
+import dscc.notices
 import dscc.pairwise
 import dscc.registration
 import dscc.session
@@ -17,7 +18,7 @@ from dscc.errors import Reason
 from dscc.primitives import SUITES
 
 DOCUMENT = tables.DOCUMENT.read_text()
-CORE = (dscc.registration, dscc.session, dscc.keyfill, dscc.pairwise, dscc.group, dscc.drawing)
+CORE = (dscc.registration, dscc.session, dscc.keyfill, dscc.pairwise, dscc.group, dscc.drawing, dscc.notices)
 LABEL = re.compile(
     r"""(?:expand\([^"()]*(?:\([^()]*\)[^"()]*)?,\s*|\.key\(|\.mac\(|Box\([^"]*,\s*|_mac\([^"]*?,\s*)f?"([^"]+)\""""
 )

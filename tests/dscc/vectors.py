@@ -12,9 +12,9 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-from dscc import drawing, group, messages
+from dscc import drawing, group, messages, notices
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
-from dscc.errors import Reason
+from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import Contribution, ShareResponse
@@ -339,6 +339,35 @@ def _drawn(bits: int, drawn: drawing.Drawn) -> Vector:
     }
 
 
+def told() -> list[Vector]:
+    """A notice of each of two devices, its answer, and a refusal."""
+    kid, key, iv = entropy("kid", 16), entropy("pair key of alice and bob"), entropy("initialization vector", 12)
+    agreement = Agreement(
+        bytes(48), kid, "alice", "bob", Wanted("gateway"), key, PairChain(1, bytes(48)), NODES, 0, 0, (), False, False
+    )
+    made = []
+    for asker in ("alice", "bob"):
+        question, body, answer = entropy(f"question of {asker}", 16), b"what is told", b"what is answered"
+        error = DsccError(Reason.BUSY, "ask again")
+        made.append(
+            {
+                "kid": kid.hex(),
+                "key": key.hex(),
+                "asker": asker,
+                "answerer": "bob" if asker == "alice" else "alice",
+                "question": question.hex(),
+                "iv": iv.hex(),
+                "told": body.hex(),
+                "answered": answer.hex(),
+                "refused": said(messages.Refused(error.reason.value, error.message)),
+                "notice": notices.ask(agreement, asker, question, body, iv).body.hex(),
+                "answer": notices.answer(agreement, asker, question, answer, iv).body.hex(),
+                "refusal": notices.refuse(agreement, asker, question, error, iv).body.hex(),
+            }
+        )
+    return made
+
+
 def vectors() -> dict[str, list[Vector]]:
     """All of them."""
     return {
@@ -351,6 +380,7 @@ def vectors() -> dict[str, list[Vector]]:
         "pair": pairs(),
         "group": groups(),
         "drawing": draws(),
+        "notice": told(),
     }
 
 
