@@ -255,6 +255,24 @@ class Abort(NamedTuple):
     mac: Mac
 
 
+@message(46)
+class Notice(NamedTuple):
+    """Either of two to the other: something under the key that `kid` names; `question` is what the answer names."""
+
+    kid: Identifier
+    question: Identifier
+    body: Blob
+
+
+@message(47)
+class Noticed(NamedTuple):
+    """The answer; `what` says whether it is a refusal."""
+
+    question: Identifier
+    what: Name
+    body: Blob
+
+
 # Shares.
 
 

@@ -11,7 +11,7 @@ One process at a time has a folder open. Its limits are in DIR/device.toml (conf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from dscc.device.groups import Groups, Tell
 from dscc.device.initiating import Initiating
 from dscc.device.keys import Key, key_of, to_process, to_protect
 from dscc.device.link import NodeLink
+from dscc.device.noticing import Noticing
 from dscc.device.records import Held
 from dscc.device.resources import Resources
 from dscc.device.responding import Responding
@@ -44,6 +45,7 @@ from dscc.messages import (
     Fetch,
     Keep,
     Kept,
+    Notice,
     RevokeKey,
     Route,
     Routed,
@@ -62,6 +64,11 @@ def nobody(_who: str, _what: str) -> None:
     """Tell nobody."""
 
 
+async def take_no_notice(_peer: str, _body: bytes) -> bytes:
+    """Refuse to be told anything."""
+    raise DsccError(Reason.UNSUPPORTED, "this device takes no notices")
+
+
 class Device:
     """An open device. Close it, or use it as an asynchronous context manager."""
 
@@ -77,6 +84,7 @@ class Device:
         self.groups = Groups(self._resources, self._direct, self._pair_key)
         """Its groups."""
         self.groups.on_left = lambda group, member: self._later(self._left(group, member))
+        self._noticing = Noticing(self._resources, self._direct, self._agree, self._on_told, self._later)
         self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._link_nodes()
@@ -129,6 +137,12 @@ class Device:
 
     on_change: Callable[[], None] = staticmethod(lambda: None)
     """Called when there is a new key, or a node has said that something is revoked."""
+    on_notice: Callable[[str, bytes], Awaitable[bytes]] = staticmethod(take_no_notice)
+    """Answers what a peer tells, once it is sure that it is this peer. It may be called again with the same.
+
+    A DsccError that it raises is told to the peer; of everything else the peer learns only that the device failed.
+    It must not wait for a notice of its own to the same peer: that one may wait for this answer.
+    """
     short_strings: Mapping[str, str] = {}
     """What administrators compare with the nodes' after an enrolment without tokens (ota-tofu), by node."""
 
@@ -289,6 +303,7 @@ class Device:
                 D3: self._responding.on_d3,
                 Abort: self._responding.on_abort,
                 Sealed: self.groups.on_sealed,
+                Notice: self._noticing.on_notice,
             }
         )
         address = await listener.start(host, port)
@@ -332,6 +347,18 @@ class Device:
         initiator = held.agreement.initiator == self.name
         return [paths.near(path, initiator=initiator) for path in held.agreement.nodes]
 
+    async def notify(self, peer: str, address: str | Address, body: bytes, seconds: float = 5.0) -> bytes:
+        """Tell a peer something, sealed, and wait so long for its answer; longer if the two have no key for it yet.
+
+        One thing after another to one peer, in the order of the calls. Who answers may be told twice, if a connection
+        is lost: what is said has to be idempotent. Raises DsccError: refused, not reached, or not the peer's answer.
+        """
+        place = read_address(address) if isinstance(address, str) else address
+        return await self._noticing.notify(peer, place, body, seconds)
+
+    async def _on_told(self, peer: str, body: bytes) -> bytes:
+        return await self.on_notice(peer, body)
+
     def forget_pair(self, peer: str) -> None:
         """Begin a new pair chain with a peer: after either of the two lost or restored its state."""
         self._state.forget_chains(peer)
@@ -348,10 +375,14 @@ class Device:
         ]
 
     async def _pair_key(self, member: str, address: Address, purpose: str) -> Held:
-        return await self._initiating.negotiate(member, address, Wanted(purpose), False)
+        return await self._agree(member, address, Wanted(purpose))
+
+    async def _agree(self, peer: str, address: Address, wanted: Wanted) -> Held:
+        return await self._initiating.negotiate(peer, address, wanted, False)
 
     def _on_key(self, held: Held) -> None:
         self._initiating.on_key(held)
+        self._noticing.on_key(held)
         self.on_change()
 
     # What nodes say of their own accord. ------------------------------------------------------------------------------

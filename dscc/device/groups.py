@@ -28,9 +28,9 @@ from dscc.device.resources import Resources
 from dscc.device.responding import Reply
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.group import Box, Epoch
+from dscc.group import Epoch
 from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed, Seed
-from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, enc
+from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, Box, enc
 from dscc.wire import decode_as, encode, expect
 
 PairKey = Callable[[str, Address, str], Awaitable[Held]]
