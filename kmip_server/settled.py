@@ -8,8 +8,13 @@ from typing import Final
 
 from kmip_server.engine import Answer
 from kmip_server.errors import KmipError
-from kmip_server.messages.headers import MessageExtension, RequestBatchItem, RequestMessage, ResponseBatchItem
-from kmip_server.messages.headers import ResponseMessage
+from kmip_server.messages.headers import (
+    MessageExtension,
+    RequestBatchItem,
+    RequestMessage,
+    ResponseBatchItem,
+    ResponseMessage,
+)
 from kmip_server.objects.dscc_attributes import VENDOR
 from kmip_server.operations.negotiation import Settled, Unsettled
 from kmip_server.responses import failure

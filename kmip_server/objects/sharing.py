@@ -10,6 +10,7 @@ from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import dscc_value
 from kmip_server.ttlv.tags import Tag
 
+
 def peer_of(attributes: AttributeSet) -> str:
     """The gateway of the other site, "" for a key of this site alone, or of a group."""
     return dscc_value(attributes, "Peer") or ""

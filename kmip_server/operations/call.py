@@ -73,6 +73,8 @@ class Call:
     made: tuple[str, ...] = ()
     later: bool = False
     """Whether it is carried out after it was answered with Operation Pending: nobody waits for it."""
+    tells: bool = True
+    """Whether the other sites that have a key hear of what is done to it: not of what they have told themselves."""
     unsettled: tuple[Unsettled, ...] = ()
     """What others have to answer before the batch item is answered."""
 
@@ -208,7 +210,7 @@ class Call:
 
     def share(self, one: ManagedObject, revoked: str = "") -> None:
         """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason."""
-        if not is_shared(one.attributes) or one.row is None:
+        if not self.tells or not is_shared(one.attributes) or one.row is None:
             return
         identifier, version, held = one.unique_identifier, one.row.version, is_held(one.attributes)
         self.unit.note_shared(SharedChange(identifier, PEERS, version, LATER if self.later else "", self.now))

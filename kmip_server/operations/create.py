@@ -10,7 +10,6 @@ from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, enumeration, payload, structure, text
 from kmip_server.objects.attribute_fields import template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.dscc_attributes import asked_in
 from kmip_server.objects.key_block import raw_secret, raw_symmetric_material
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
@@ -62,19 +61,8 @@ def create(call: Call, request: CreateRequest) -> CreateResponse:
             f"Create makes no Object Type (420057) {object_type.title}; Register takes other objects",
         )
     check_protection(request.protection_storage_masks)
-    wanted = check_template(call, object_type, request.attributes)
-    refuse_sharing(wanted)
-    made = maker.make(call, wanted)
+    made = maker.make(call, check_template(call, object_type, request.attributes))
     return CreateResponse(object_type=object_type, unique_identifier=made.unique_identifier)
-
-
-def refuse_sharing(template: AttributeSet) -> None:
-    """Refuse a key that is to be negotiated. Raises Feature Not Supported."""
-    if asked_in(template) is not None:
-        raise KmipError(
-            ResultReason.FEATURE_NOT_SUPPORTED,
-            "this server negotiates no keys with other sites; leave out the DSCC attributes (420008)",
-        )
 
 
 def make_symmetric_key(call: Call, template: AttributeSet) -> ManagedObject:

@@ -22,7 +22,6 @@ from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import STORAGE_VERSION
 
-
 _SHARING: Final = frozenset({Operation.CREATE, Operation.RE_KEY})
 """Operations that may make a shared key, which is not there before the other site has it."""
 

@@ -12,7 +12,6 @@ from kmip_server.objects.attribute_fields import read_template, template
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.operations.call import Call
-from kmip_server.operations.create import refuse_sharing
 from kmip_server.operations.creation import digest_of, new_object, refuse_legacy
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
@@ -23,7 +22,7 @@ from kmip_server.operations.replacement import (
     take_over,
     without_names_of,
 )
-from kmip_server.operations.sharing import replacing_key, with_provenance, without_provenance
+from kmip_server.operations.sharing import replacing_key, with_provenance
 from kmip_server.ttlv.enumerations import KeyFormatType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_4, V2_0, ProtocolVersion
@@ -67,7 +66,6 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     existing = call.target(request.unique_identifier)
     check_replaceable(call, existing, ObjectType.SYMMETRIC_KEY)
     wanted = replacement_template(call, existing, request.former_template + request.attributes, request.offset)
-    refuse_sharing(wanted)
     algorithm = wanted.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
     refuse_legacy(call, algorithm)
     try:
@@ -79,7 +77,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         key = generate_symmetric_key(algorithm, bits)
     else:
         key = shared.key
-        wanted = with_provenance(without_names_of(existing, without_provenance(wanted)), shared, call.now)
+        wanted = with_provenance(without_names_of(existing, wanted), shared, call.now)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,

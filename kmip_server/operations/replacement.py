@@ -141,6 +141,14 @@ def _link(existing: ManagedObject, replacement: ManagedObject) -> None:
     linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
 
 
+def unlink_replacement(existing: ManagedObject, replacement: str) -> None:
+    """A key is not replaced by this one after all."""
+    for instance in existing.attributes.instances(Tag.LINK):
+        link = instance.value
+        if link.link_type is LinkType.REPLACEMENT_OBJECT_LINK and str(link.linked_object_identifier) == replacement:
+            existing.attributes = existing.attributes.without(Tag.LINK, instance)
+
+
 def hand_over(existing: ManagedObject, replacement: ManagedObject, now: int) -> None:
     """Have a replacement take the names of its key, unless it has its own, and be the latest one (s4.48 to s4.53)."""
     if Tag.NAME not in replacement.attributes:

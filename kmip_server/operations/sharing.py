@@ -11,83 +11,63 @@ from typing import Final
 from kmip_server.cryptography.algorithms import is_legacy
 from kmip_server.errors import KmipError
 from kmip_server.objects.attribute_set import AttributeSet
-from kmip_server.objects.dscc_attributes import VENDOR, asked_in, dscc_value, with_dscc
+from kmip_server.objects.dscc_attributes import asked_in, dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, is_shared, peer_of
+from kmip_server.objects.sharing import is_held, is_shared
 from kmip_server.operations.call import Call
 from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Wanted
 from kmip_server.operations.resource import bits_of
 from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, ResultReason
 from kmip_server.ttlv.tags import Tag
+from policy.compiling import Ruling
 from policy.decision import Thing
 from policy.model import Sharing
-from policy.sharing import Refused, choose
+from policy.operation_policies import DEFAULT
+from policy.sharing import Asked, Refused
 
 _LEAST_BITS: Final = 128
 _MOST_BITS: Final = 4096
+_ASKED: Final = ("Peer", "Group", "Purpose", "Policy", "Paths", "Hybrid")
 
 
 def _wanted_for(call: Call, template: AttributeSet, algorithm: CryptographicAlgorithm, bits: int) -> Wanted | None:
-    """The key to be negotiated for a new symmetric key of these attributes; None if it is one of this site alone.
-
-    The client asks for a peer, or the policy chooses it. Raises Permission Denied if the policy does not offer it.
-    """
+    """The key to be negotiated for a new symmetric key of these attributes; None if it is one of this site alone."""
     asked = asked_in(template)
-    policy = call.ruling.policy
-    if asked is None and not policy.sharing:
+    if asked is None and not call.ruling.sharing:
         return None
-    resource = Thing(
-        ObjectType.SYMMETRIC_KEY.name,
-        owner=call.caller.name,
-        tenants=frozenset({call.subject.tenant}),
-        groups=frozenset(template.all(Tag.OBJECT_GROUP)),
-        names=frozenset([name.name_value for name in template.all(Tag.NAME)]),
-        algorithm=algorithm.name,
-        length=bits,
-        uses=bits_of(template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0),
-    )
-    peer, group = (asked.peer, asked.group) if asked is not None else ("", "")
-    chosen = choose(policy, call.subject, resource, peer, group)
+    chosen = call.ruling.choose(call.subject, resource_of(call.caller.name, call.ruling, template), asked or Asked())
     if chosen is None:
         return None
     if isinstance(chosen, Refused):
-        raise KmipError(ResultReason.PERMISSION_DENIED, f"the policy shares no such key so: {chosen.reason}")
-    _check_suitable(algorithm, bits)
-    purpose, named, paths, hybrid = (
-        (asked.purpose, asked.policy, asked.paths, asked.hybrid) if asked is not None else ("", "", "", "")
-    )
-    return Wanted(
-        chosen.peer,
-        chosen.group,
-        purpose or chosen.purpose,
-        named or chosen.policy,
-        paths or chosen.paths,
-        hybrid or chosen.hybrid,
-        bits,
-        chosen.pool,
-        chosen.lifetime,
-    )
+        raise KmipError(ResultReason.PERMISSION_DENIED, chosen.reason)
+    return _wanted(chosen, algorithm, bits)
 
 
-def sharing_of(call: Call, existing: ManagedObject) -> Sharing | None:
-    """The rule by which a shared key would be shared now; None if there is none any more."""
-    attributes = existing.attributes
-    resource = Thing(
+def sharing_of(call: Call, existing: ManagedObject) -> Sharing | Refused | None:
+    """The rule by which a shared key would be shared now as it is."""
+    said = {name: dscc_value(existing.attributes, name) for name in _ASKED}
+    asked = Asked(**{name.lower(): value for name, value in said.items()})
+    return call.ruling.choose(call.subject, resource_of(existing.owner, call.ruling, existing.attributes), asked)
+
+
+def resource_of(owner: str, ruling: Ruling, attributes: AttributeSet) -> Thing:
+    """A symmetric key of these attributes as rules about sharing see it."""
+    algorithm = attributes.first(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    return Thing(
         ObjectType.SYMMETRIC_KEY.name,
-        owner=existing.owner,
-        tenants=call.ruling.tenants(existing.owner),
+        owner=owner,
+        tenants=ruling.tenants(owner),
+        operation_policy=attributes.first(Tag.OPERATION_POLICY_NAME) or DEFAULT,
         groups=frozenset(attributes.all(Tag.OBJECT_GROUP)),
         names=frozenset([name.name_value for name in attributes.all(Tag.NAME)]),
-        algorithm=existing.first(Tag.CRYPTOGRAPHIC_ALGORITHM).name,
-        length=existing.first(Tag.CRYPTOGRAPHIC_LENGTH),
-        uses=bits_of(existing.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0),
+        algorithm=None if algorithm is None else algorithm.name,
+        length=attributes.first(Tag.CRYPTOGRAPHIC_LENGTH),
+        uses=bits_of(attributes.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0),
     )
-    chosen = choose(call.ruling.policy, call.subject, resource, peer_of(attributes), group_of(attributes))
-    return chosen if isinstance(chosen, Sharing) else None
 
 
-def _check_suitable(algorithm: CryptographicAlgorithm, bits: int) -> None:
-    """A negotiated key is so many bits, any of them: no key of an algorithm that has rules of its own."""
+def _wanted(rule: Sharing, algorithm: CryptographicAlgorithm, bits: int) -> Wanted:
+    """The key that a rule shares. It is so many bits, any of them: no key of an algorithm with rules of its own."""
     if is_legacy(algorithm):
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE,
@@ -98,11 +78,12 @@ def _check_suitable(algorithm: CryptographicAlgorithm, bits: int) -> None:
             ResultReason.INVALID_ATTRIBUTE_VALUE,
             f"a negotiated key has a Cryptographic Length (42002A) of {_LEAST_BITS} to {_MOST_BITS} bits",
         )
+    return Wanted(
+        rule.peer, rule.group, rule.purpose, rule.policy, rule.paths, rule.hybrid, bits, rule.pool, rule.lifetime
+    )
 
 
-def shared_key(
-    call: Call, template: AttributeSet, algorithm: CryptographicAlgorithm, bits: int
-) -> Negotiated | None:
+def shared_key(call: Call, template: AttributeSet, algorithm: CryptographicAlgorithm, bits: int) -> Negotiated | None:
     """The key for a new object of these attributes, if it is to be shared with another site.
 
     Raises NegotiationNeeded; Permission Denied if the policy does not offer what the client asks for.
@@ -122,24 +103,9 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
     if is_held(existing.attributes):
         raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet")
     rule = sharing_of(call, existing)
-    if rule is None:
+    if not isinstance(rule, Sharing):
         raise KmipError(ResultReason.PERMISSION_DENIED, "the policy shares no such key any more")
-    _check_suitable(template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), bits)
-    said = {name: dscc_value(existing.attributes, name) or "" for name in ("Purpose", "Policy", "Paths", "Hybrid")}
-    return _negotiated(
-        call,
-        Wanted(
-            peer_of(existing.attributes),
-            group_of(existing.attributes),
-            said["Purpose"],
-            said["Policy"],
-            said["Paths"],
-            said["Hybrid"],
-            bits,
-            rule.pool,
-            rule.lifetime,
-        ),
-    )
+    return _negotiated(call, _wanted(rule, template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), bits))
 
 
 def _negotiated(call: Call, wanted: Wanted) -> Negotiated:
@@ -170,12 +136,4 @@ def _limited(attributes: AttributeSet, made: Negotiated, now: int) -> AttributeS
         stop = attributes.first(Tag.PROTECT_STOP_DATE)
         if stop is not None and stop > attributes.first(Tag.DEACTIVATION_DATE):
             attributes = attributes.with_value(Tag.PROTECT_STOP_DATE, attributes.first(Tag.DEACTIVATION_DATE))
-    return attributes
-
-
-def without_provenance(attributes: AttributeSet) -> AttributeSet:
-    """Attributes without those of DSCC: a replacement gets its own."""
-    for instance in attributes.instances(Tag.ATTRIBUTE):
-        if instance.value.vendor_identification == VENDOR:
-            attributes = attributes.without(Tag.ATTRIBUTE, instance)
     return attributes

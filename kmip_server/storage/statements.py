@@ -294,9 +294,7 @@ def build_statements(database: Database) -> Statements:
             "new_unique_identifier",
             "new_at",
         ),
-        get_withdrawn=text(
-            select(literal_column("1")).where(withdrawn.c.unique_identifier == bindparam("key")), "key"
-        ),
+        get_withdrawn=text(select(literal_column("1")).where(withdrawn.c.unique_identifier == bindparam("key")), "key"),
         lease=text(
             select(schema.server_state.c.value).where(schema.server_state.c.key == literal_column("'dscc_lease'")),
         ),

@@ -18,7 +18,16 @@ from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, SharedChange, StorageConflict, WritesNeeded
+from kmip_server.storage.port import (
+    AuditEntry,
+    Job,
+    ObjectRow,
+    SealBroken,
+    Search,
+    SharedChange,
+    StorageConflict,
+    WritesNeeded,
+)
 from kmip_server.storage.rows import (
     Entry,
     approval_from_columns,
