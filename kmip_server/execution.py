@@ -125,7 +125,6 @@ class Execution:
             self.ruling,
             self.subject,
             item,
-            later=self.job,
         )
         later = asynchronous and spec.asynchronous
         try:

@@ -7,7 +7,7 @@ from kmip_server.gateway.words import replaced_by
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held
+from kmip_server.objects.sharing import is_held, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.replacement import hand_over, unlink_replacement
 from kmip_server.operations.services import Services
@@ -91,7 +91,9 @@ def withdraw(
         unlink_replacement(existing, unique_identifier)
         call.change(existing)
     version = found.row.version if found.row is not None else 0
-    for audience in (PEERS, NODES):
+    # The nodes tell a peer that cannot be reached from here, and may have the key.
+    audiences = (PEERS, NODES) if peer_of(found.attributes) else (PEERS,)
+    for audience in audiences:
         unit.note_shared(SharedChange(unique_identifier, audience, version, "withdrawn", now))
     unit.audit(AuditEntry(now, AUTHOR, "Sharing", unique_identifier, "failed", reason[:512]))
     return True

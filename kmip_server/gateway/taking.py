@@ -13,7 +13,7 @@ from dscc.drawing import Drawn, unique_identifier
 from kmip_server.errors import KmipError
 from kmip_server.gateway import words
 from kmip_server.gateway.calls import call_of
-from kmip_server.gateway.confirming import withdraw
+from kmip_server.gateway.confirming import confirm, withdraw
 from kmip_server.gateway.words import Answer, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.attribute_set import AttributeSet
@@ -33,6 +33,7 @@ from policy.model import Arrival
 from policy.notifications import Event
 
 _TAKEN: Final = Answer()
+_NOT_YET: Final = Answer(refusal="not everybody in the group has this key yet", final=False)
 _ENDED: Final = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 _TELLING: Final = {
     State.DEACTIVATED: "key-revoked",
@@ -56,13 +57,17 @@ class Told(NamedTuple):
 
 
 class Taking(NamedTuple):
-    """Where a word is taken: by this gateway, from this peer, in this transaction."""
+    """Where a word is taken: by this gateway, from this peer, in this transaction.
+
+    `groups` are those that this gateway and the peer are in.
+    """
 
     unit: Unit
     directory: Directory
     services: Services
     me: str
     sender: str
+    groups: frozenset[str]
     now: int
 
     def call(self, owner: str) -> Call:
@@ -77,7 +82,7 @@ def take(taking: Taking, told: Told) -> Answer:
         if row is None:
             _arrive(taking, told)
         else:
-            _update(taking, ManagedObject.of(row), told)
+            return _update(taking, ManagedObject.of(row), told)
     except Refusal as refusal:
         return Answer(refusal=str(refusal)[:512])
     except KmipError as error:
@@ -99,7 +104,7 @@ def _arrive(taking: Taking, told: Told) -> None:
     given = words.dscc(told.attributes)
     drawn = _checked(taking, told, given)
     replaced = words.replaced_by(told.attributes)
-    existing = _replaced(taking, replaced, told) if replaced else None
+    existing = _replaced(taking, replaced) if replaced else None
     if existing is None:
         arrival = _arrival(taking, told.attributes, given)
         owner, why, channels = arrival.owner, f"rule {arrival.name}", arrival.tell
@@ -124,8 +129,9 @@ def _checked(taking: Taking, told: Told, given: dict[str, str]) -> Drawn:
         raise Refusal(told.drawn)
     if given.get("Initiator") != taking.sender:
         raise Refusal("a key is told of by who asked for it")
-    if not given.get("Group") and given.get("Peer") != taking.me:
-        raise Refusal("this key is shared with another site")
+    group = given.get("Group")
+    if group not in taking.groups if group else given.get("Peer") != taking.me:
+        raise Refusal("this key is shared with others")
     drawn = told.drawn
     if given.get("KeyId") != drawn.kid.hex() or unique_identifier(drawn.kid) != told.word.unique_identifier:
         raise Refusal("this key goes by another Unique Identifier")
@@ -141,11 +147,11 @@ def _arrival(taking: Taking, attributes: AttributeSet, given: dict[str, str]) ->
     return found
 
 
-def _replaced(taking: Taking, replaced: str, told: Told) -> ManagedObject:
+def _replaced(taking: Taking, replaced: str) -> ManagedObject:
     """The key that the new one replaces, which has to be one that the two sites share."""
     row = taking.unit.get(replaced)
     existing = None if row is None else ManagedObject.of(row)
-    if existing is None or not _is_with(existing, taking.sender, told.attributes):
+    if existing is None or not _is_with(taking, existing):
         raise Refusal("the two sites share no such key that could be replaced")
     other = next(
         (
@@ -194,14 +200,21 @@ def _made(call: Call, told: Told, given: dict[str, str], drawn: Drawn, taking: T
 # A key that is here is brought up to date. ----------------------------------------------------------------------------
 
 
-def _update(taking: Taking, found: ManagedObject, told: Told) -> None:
-    if not _is_with(found, taking.sender, told.attributes):
+def _update(taking: Taking, found: ManagedObject, told: Told) -> Answer:
+    if not _is_with(taking, found):
         # To a peer, a key that it does not share does not exist.
         raise Refusal("the two sites share no such key")
+    if is_held(found.attributes):
+        if group_of(found.attributes):
+            return _NOT_YET
+        # Who says something of a key has it.
+        confirm(taking.unit, taking.directory, taking.services, found.unique_identifier, taking.now)
+        row = taking.unit.get(found.unique_identifier)
+        found = found if row is None else ManagedObject.of(row)
     before, version = found.state, found.attributes
     _bring_up_to_date(found, told, taking.now)
     if found.attributes == version:
-        return
+        return _TAKEN
     call = taking.call(found.owner)
     call.save(found, erased=found.destroyed and before not in _ENDED)
     if found.state is not before:
@@ -212,15 +225,16 @@ def _update(taking: Taking, found: ManagedObject, told: Told) -> None:
         )
         if found.state in _TELLING:
             call.notify(_TELLING[found.state], found.unique_identifier, f"by {taking.sender}")
+    return _TAKEN
 
 
-def _is_with(found: ManagedObject, sender: str, told: AttributeSet) -> bool:
-    """Whether a key is shared with a peer, by itself or in the group of which that was found to be a member."""
+def _is_with(taking: Taking, found: ManagedObject) -> bool:
+    """Whether a key is shared with the peer, by itself or in a group."""
     attributes = found.attributes
     if not is_shared(attributes):
         return False
     group = group_of(attributes)
-    return group == group_of(told) if group else peer_of(attributes) == sender
+    return group in taking.groups if group else peer_of(attributes) == taking.sender
 
 
 def _bring_up_to_date(found: ManagedObject, told: Told, now: int) -> None:

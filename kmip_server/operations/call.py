@@ -16,7 +16,7 @@ from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held, is_shared
+from kmip_server.objects.sharing import is_held, is_shared, peer_of
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.in_effect import parameters_in_effect
@@ -26,7 +26,7 @@ from kmip_server.operations.registry import OperationSpec
 from kmip_server.operations.resource import Computes, ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import LATER, NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
+from kmip_server.storage.port import NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
@@ -71,8 +71,6 @@ class Call:
     touched: str | None = None
     """The Unique Identifier that goes on record, unless objects were made: then each of them does."""
     made: tuple[str, ...] = ()
-    later: bool = False
-    """Whether it is carried out after it was answered with Operation Pending: nobody waits for it."""
     tells: bool = True
     """Whether the other sites that have a key hear of what is done to it: not of what they have told themselves."""
     unsettled: tuple[Unsettled, ...] = ()
@@ -213,10 +211,12 @@ class Call:
         if not self.tells or not is_shared(one.attributes) or one.row is None:
             return
         identifier, version, held = one.unique_identifier, one.row.version, is_held(one.attributes)
-        self.unit.note_shared(SharedChange(identifier, PEERS, version, LATER if self.later else "", self.now))
-        if revoked and not held:
+        # Of a group's keys the nodes know nothing.
+        to_nodes = bool(revoked and not held and peer_of(one.attributes))
+        self.unit.note_shared(SharedChange(identifier, PEERS, version, "", self.now))
+        if to_nodes:
             self.unit.note_shared(SharedChange(identifier, NODES, version, revoked, self.now))
-        self.unsettled += (Unsettled(identifier, bool(revoked), held),)
+        self.unsettled += (Unsettled(identifier, to_nodes, held),)
 
     def notify(self, event: str, resource: str, detail: str = "") -> None:
         """Tell of something to whom the policy wants it told; nothing is told if the batch item fails."""

@@ -114,14 +114,13 @@ class Job:
 
 PEERS: Final = "peers"
 NODES: Final = "nodes"
-LATER: Final = "later"
 
 
 class SharedChange(NamedTuple):
     """A shared key whose state others have still to hear of: `PEERS` of what it is, `NODES` of its revocation.
 
-    `version` is the object's when it was noted, `at` when that was first, in POSIX seconds. `reason` is that of a
-    revocation; for `PEERS` it is `LATER` if nobody waits for an answer.
+    `version` is the object's when it was noted, `at` when that was first, in POSIX seconds; `reason` is of a
+    revocation.
     """
 
     unique_identifier: str
