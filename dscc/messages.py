@@ -409,9 +409,13 @@ class Event(NamedTuple):
 
 @message(73)
 class RevokeKey(NamedTuple):
-    """Device to node: a key of its own with this peer is not to be used any more."""
+    """Device to node: a key of its own with this peer is not to be used any more.
+
+    `number` is that of the key that is drawn from the one that `kid` names; 0: that one itself.
+    """
 
     kid: Identifier
+    number: Count
     peer: Name
     reason: Name
 

@@ -11,11 +11,10 @@ One process at a time has a folder open. Its limits are in DIR/device.toml (conf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dscc import paths
 from dscc.agreement import KeyState, Wanted
 from dscc.device import registering
 from dscc.device.advancing import Advance, take_step
@@ -25,11 +24,13 @@ from dscc.device.direct import Direct, Listener
 from dscc.device.groups import Groups, Tell
 from dscc.device.initiating import Initiating
 from dscc.device.keys import Key, key_of, to_process, to_protect
+from dscc.device.leasing import Lease
 from dscc.device.link import NodeLink
 from dscc.device.noticing import Noticing
 from dscc.device.records import Held
 from dscc.device.resources import Resources
 from dscc.device.responding import Responding
+from dscc.device.revoking import Revoking
 from dscc.device.state import State
 from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key, write_once
 from dscc.enrolment import Address, EnrolmentCode, StepCode, read_address, read_enrolment
@@ -46,7 +47,6 @@ from dscc.messages import (
     Keep,
     Kept,
     Notice,
-    RevokeKey,
     Route,
     Routed,
     Sealed,
@@ -56,8 +56,6 @@ from dscc.messages import (
 from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0
-_ENDS: Final = {"key compromise": KeyState.COMPROMISED}
-"""What becomes of a key that is revoked, by the reason; Deactivated for every other one."""
 
 
 def nobody(_who: str, _what: str) -> None:
@@ -83,8 +81,9 @@ class Device:
         self._initiating.responding = self._responding
         self.groups = Groups(self._resources, self._direct, self._pair_key)
         """Its groups."""
-        self.groups.on_left = lambda group, member: self._later(self._left(group, member))
         self._noticing = Noticing(self._resources, self._direct, self._agree, self._on_told, self._later)
+        self._revoking = Revoking(self._resources, self._responding, self.groups, self._later, self._tell_revoked)
+        self._lease = Lease(self._resources, self.node_status, self._tell_lease)
         self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._link_nodes()
@@ -137,6 +136,13 @@ class Device:
 
     on_change: Callable[[], None] = staticmethod(lambda: None)
     """Called when there is a new key, or a node has said that something is revoked."""
+    on_revoked: Callable[[str, str], None] = staticmethod(nobody)
+    """Called when a node says that a device ("device", its name) or a key ("key", its kid) is revoked, drawn or agreed.
+
+    It may be called with the same again: by each node, and after each new session.
+    """
+    on_lease: Callable[[float], None] = staticmethod(lambda _until: None)
+    """Called with `leased_until` whenever that is another one. That a lease has run out is for the clock to say."""
     on_notice: Callable[[str, bytes], Awaitable[bytes]] = staticmethod(take_no_notice)
     """Answers what a peer tells, once it is sure that it is this peer. It may be called again with the same.
 
@@ -199,6 +205,15 @@ class Device:
     def is_connected(self, node: str) -> bool:
         """Whether there is a session with a node."""
         return self._link(node).is_open
+
+    @property
+    def leased_until(self) -> float:
+        """Until when keys may be used without hearing from nodes, in POSIX seconds; 0: not at all."""
+        return self._lease.until
+
+    async def keep_leased(self) -> None:
+        """Renew the lease, three times in `keys.lease_seconds`, until this is cancelled."""
+        await self._lease.keep()
 
     async def advance(
         self,
@@ -329,23 +344,24 @@ class Device:
 
         Answers how many nodes know of it, of how many that are needed. Raises DsccError if no node was reached.
         """
-        held = self._state.held.get(bytes.fromhex(kid))
-        if held is None:
-            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
-        self._state.move([held.agreement.kid], _ENDS.get(reason, KeyState.DEACTIVATED))
-        said = RevokeKey(held.agreement.kid, held.peer, reason)
-        answers = await asyncio.gather(
-            *[self._links[node].request(Acknowledged, said) for node in self._asked(held)], return_exceptions=True
-        )
-        known = [answer for answer in answers if isinstance(answer, Acknowledged)]
-        if not known:
-            raise next(answer for answer in answers if isinstance(answer, BaseException))
-        return max(known)
+        return await self._revoking.revoke_key(bytes.fromhex(kid), reason)
 
-    def _asked(self, held: Held) -> list[str]:
-        """The nodes of a key that this device asks."""
-        initiator = held.agreement.initiator == self.name
-        return [paths.near(path, initiator=initiator) for path in held.agreement.nodes]
+    async def revoke_drawn(
+        self, seed_kid: str, number: int, peer: str, nodes: Iterable[str], reason: str = "key compromise"
+    ) -> Acknowledged:
+        """Have nodes and peer know that the key of this number, drawn from an agreed one, is used no more.
+
+        `nodes` are those of the agreed key (`Key.nodes`): it may be erased here, and forgotten. Answers and raises as
+        `revoke_key`. The peer's `on_revoked` is called with the drawn key's identifier.
+        """
+        return await self._revoking.revoke_drawn(bytes.fromhex(seed_kid), number, peer, nodes, reason)
+
+    def erase(self, kid: str) -> None:
+        """Erase a key whose use is over, here alone: when all that is drawn from it is drawn. Raises DsccError."""
+        raw = bytes.fromhex(kid)
+        if raw not in self._state.held:
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
+        self._state.move([raw], KeyState.DESTROYED)
 
     async def notify(self, peer: str, address: str | Address, body: bytes, seconds: float = 5.0) -> bytes:
         """Tell a peer something, sealed, and wait so long for its answer; longer if the two have no key for it yet.
@@ -387,36 +403,17 @@ class Device:
 
     # What nodes say of their own accord. ------------------------------------------------------------------------------
 
-    def _on_event(self, _node: str, event: Event) -> None:
-        """Obey at once: what is revoked is used no more, whichever node says so."""
-        if event.kind == "device-revoked":
-            self._on_device_revoked(event.subject, event.at)
-        elif event.kind == "key-revoked":
-            # Not erased, and the pair chain stays: a node that lies is not to have anything destroyed or weakened.
-            self._state.move([kid for kid in self._state.held if kid.hex() == event.subject], KeyState.DEACTIVATED)
+    def _on_event(self, node: str, event: Event) -> None:
+        if (event.kind, event.subject) == ("device-revoked", self.name):
+            self._lease.refused(node, DsccError(Reason.REVOKED, "this device was revoked"))
+        self._revoking.on_event(event)
         self.on_change()
 
-    def _on_device_revoked(self, device: str, at: int) -> None:
-        if device in self._state.revoked:
-            return
-        self._state.put_revoked(device, at)
-        self._responding.forget_peer(device)
-        self._state.move([held.agreement.kid for held in self.held(device)], KeyState.DEACTIVATED)
-        pre_active = [held for held in self.held(device) if held.state is KeyState.PRE_ACTIVE]
-        self._state.move([held.agreement.kid for held in pre_active], KeyState.DESTROYED)
-        for name, record in self._state.groups.items():
-            if device in record.epoch.roster:
-                self._later(self._left(name, device))
+    def _tell_revoked(self, kind: str, subject: str) -> None:
+        self.on_revoked(kind, subject)
 
-    async def _left(self, name: str, member: str) -> None:
-        """A member is gone: whoever leads the group, or is the next to, goes on without it."""
-        record = self._state.groups.get(name)
-        if record is None or member not in record.epoch.roster:
-            return
-        if record.leader == self.name:
-            await self.groups.remove(name, frozenset({member}), nobody)
-        elif record.leader == member and min(set(record.epoch.roster) - {member}) == self.name:
-            await self.groups.take_over(name, nobody)
+    def _tell_lease(self, until: float) -> None:
+        self.on_lease(until)
 
     def _later(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(act)
@@ -437,4 +434,5 @@ class Device:
     def _link_nodes(self) -> None:
         for name, record in self._state.nodes.items():
             if record.present and name not in self._links:
-                self._links[name] = NodeLink(self._state, name, self._on_event)
+                link = self._links[name] = NodeLink(self._state, name, self._on_event)
+                link.on_failure = self._lease.refused
