@@ -189,8 +189,11 @@ class Asynchrony:
 
 
 def _no_key(failure: Failure) -> Prepared:
-    failure.trap(NegotiationFailed)
-    return Prepared(None, failure.value)
+    error = failure.value
+    if not isinstance(error, NegotiationFailed):
+        failure.raiseException()
+        raise AssertionError("it raises")
+    return Prepared(None, error)
 
 
 def _may_come(prepared: Prepared) -> bool:

@@ -11,6 +11,7 @@ from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
+from kmip_server.gateway.client import GatewayClient, NoGateway
 from kmip_server.identity.directory import DirectorySource
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
@@ -43,9 +44,22 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         delivery=delivery_settings(settings),
         automation=Automation(store, engine, lambda: directories.current),
         period_seconds=settings.automation.period_seconds,
+        negotiator=GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway(),
     )
     _settle_memory()
     return service
+
+
+def run_gateway(settings: Settings, master_key: MasterKey) -> None:
+    """Run the gateway of a server directory until SIGTERM. Raises as `open_service`, and what its device raises."""
+    from kmip_server.gateway.process import run
+
+    store = Store.open(settings.storage.url, master_key)
+    try:
+        engine, directories = open_engine(settings, store)
+        run(settings, store, engine, directories)
+    finally:
+        store.close()
 
 
 def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:

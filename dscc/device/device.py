@@ -292,14 +292,16 @@ class Device:
         lifetime: int = 0,
         activation: int = 0,
         kem: bool = False,
+        paths: tuple[int, int] | None = None,
     ) -> Key:
         """Agree on a key with a peer that listens at this address. Raises DsccError: why there is none.
 
         `lifetime` in seconds, 0: the longest that is granted. `activation`: when both begin to use it, 0: at once.
+        `paths`: that it rests on so many nodes at least, of so many that are offered; more than device.toml says.
         """
         place = read_address(address) if isinstance(address, str) else address
         wanted = Wanted(purpose, bits, algorithm, policy, lifetime, activation)
-        held = await self._initiating.negotiate(peer, place, wanted, kem)
+        held = await self._initiating.negotiate(peer, place, wanted, kem, paths)
         self.on_change()
         return key_of(held)
 

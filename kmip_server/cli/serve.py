@@ -55,7 +55,7 @@ def serve(
     from kmip_server.listeners.edge import Port
     from kmip_server.listeners.process import Serving
     from kmip_server.listeners.transport import address
-    from kmip_server.opening import open_service
+    from kmip_server.opening import open_service, run_gateway
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
@@ -82,7 +82,9 @@ def serve(
     def ready() -> None:
         print(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}", flush=True)
 
-    if server.workers == 1:
+    if settings.dscc.enabled:
+        Supervisor(serving, sockets, server.workers, ready, lambda: run_gateway(settings, master_key)).run()
+    elif server.workers == 1:
         serve_alone(serving, sockets, ready)
     else:
         Supervisor(serving, sockets, server.workers, ready).run()

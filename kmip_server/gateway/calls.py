@@ -21,6 +21,4 @@ def call_of(
     caller = Caller(owner, directory.clients.get(owner, frozenset()))
     ruling = directory.ruling
     subject = ruling.subject(Who.CLIENT, caller.name, caller.groups)
-    return Call(
-        REGISTRY[operation], V2_1, caller, now, unit, services, Batch(), ruling, subject, tells=False
-    )
+    return Call(REGISTRY[operation], V2_1, caller, now, unit, services, Batch(), ruling, subject, tells=False)

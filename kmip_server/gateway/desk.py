@@ -125,8 +125,7 @@ class Desk:
         settled = await self._gateway.settle(asked["unique_identifiers"])
         return {
             "settled": {
-                name: [each.refusal and each.refusal.message, each.nodes, each.needed]
-                for name, each in settled.items()
+                name: [each.refusal and each.refusal.message, each.nodes, each.needed] for name, each in settled.items()
             }
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dscc.device.device import Device
 from dscc.enrolment import Address
@@ -12,9 +11,7 @@ from dscc.enrolment import Address
 class Places:
     """What server.toml says of other sites, and what the device knows of its groups."""
 
-    def __init__(
-        self, device: Device, peers: Mapping[str, Address], groups: Mapping[str, tuple[str, ...]]
-    ) -> None:
+    def __init__(self, device: Device, peers: Mapping[str, Address], groups: Mapping[str, tuple[str, ...]]) -> None:
         self._device = device
         self.peers, self.groups = peers, groups
 

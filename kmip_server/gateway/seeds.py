@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -18,11 +17,11 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from dscc.agreement import KeyState
-from dscc.device.device import Device, nobody
+from dscc.device.device import Device
 from dscc.device.records import Held
 from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identifier
-from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
+from kmip_server.gateway.places import Places
 from kmip_server.operations.negotiation import Negotiated, Wanted
 from policy.sharing import paths_of
 
@@ -61,12 +60,10 @@ class _Kind(NamedTuple):
 
 
 class Seeds:
-    """The seeds of a device. `peers` is where other gateways listen, `groups` who is in which group."""
+    """The seeds of a device."""
 
-    def __init__(
-        self, device: Device, peers: Mapping[str, Address], groups: Mapping[str, tuple[str, ...]]
-    ) -> None:
-        self._device, self._peers, self._groups = device, peers, groups
+    def __init__(self, device: Device, places: Places) -> None:
+        self._device, self._places = device, places
         self._seeds: dict[_Kind, _Seed] = {}
         self._locks: defaultdict[_Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._refilling: dict[_Kind, asyncio.Task[_Seed]] = {}
@@ -135,7 +132,7 @@ class Seeds:
 
     async def _negotiate(self, kind: _Kind, wanted: Wanted) -> _Seed:
         device = self._device
-        address = self._peers.get(kind.peer)
+        address = self._places.peers.get(kind.peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {kind.peer} listens")
         key = await device.negotiate(
@@ -153,8 +150,9 @@ class Seeds:
 
     async def _group_key(self, wanted: Wanted) -> Negotiated:
         device, name = self._device, wanted.group
-        await self._form(name)
-        # It tells whether somebody in it was revoked.
+        if name not in device.state.groups:
+            raise DsccError(Reason.OUT_OF_ORDER, f"the group {name} is not formed yet, or this gateway is not in it")
+        # It refuses while somebody in it is revoked.
         found = device.groups.key(name)
         epoch = device.state.groups[name].epoch
         number = secrets.token_bytes(NUMBER_BYTES)
@@ -168,19 +166,6 @@ class Seeds:
             "Initiator": device.name,
         }
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
-
-    async def _form(self, name: str) -> None:
-        """See to it that there is the group: its leader forms it, who is the first of its members."""
-        device = self._device
-        if name in device.state.groups:
-            return
-        members = self._groups.get(name)
-        if members is None:
-            raise DsccError(Reason.UNSUPPORTED, f"this gateway knows no group {name}")
-        if min(members) != device.name:
-            raise DsccError(Reason.OUT_OF_ORDER, f"{min(members)}, who leads {name}, has not formed it yet")
-        others = {member: self._peers[member] for member in members if member != device.name}
-        await device.groups.form(name, others, nobody)
 
     # Drawing what a peer names. ---------------------------------------------------------------------------------------
 

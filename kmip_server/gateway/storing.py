@@ -24,7 +24,7 @@ class Storing:
         self._thread = ThreadPoolExecutor(1, "gateway store")
 
     async def write(self, work: Work[_T]) -> _T:
-        """The answer of a piece of work that writes, after its commit. Raises what it raises, and StorageUnavailable."""
+        """The answer of a piece of work that writes, after its commit. Raises what it raises; StorageUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, True)
 
     async def read(self, work: Work[_T]) -> _T:

@@ -7,7 +7,7 @@ forward, whoever says so first; of the dates those hold that were changed last.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dscc.drawing import Drawn, unique_identifier
 from kmip_server.errors import KmipError
@@ -116,9 +116,7 @@ def _arrive(taking: Taking, told: Told) -> None:
         take_over(call, existing, made)
     call.add(made, raw_symmetric_material(made.first(Tag.CRYPTOGRAPHIC_ALGORITHM), 8 * len(drawn.key), drawn.key))
     detail = f"for {owner}: {why}"
-    unit.audit(
-        AuditEntry(taking.now, f"site {taking.sender}", "Arrival", made.unique_identifier, "succeeded", detail)
-    )
+    unit.audit(AuditEntry(taking.now, f"site {taking.sender}", "Arrival", made.unique_identifier, "succeeded", detail))
     event = Event("key-arrived", taking.now, call.subject, made.unique_identifier, "Arrival", taking.sender)
     unit.notify(taking.directory.ruling.messages(event, channels))
 
@@ -178,7 +176,7 @@ def _made(call: Call, told: Told, given: dict[str, str], drawn: Drawn, taking: T
     """The object of a key that arrives, as the other site has it, but for what is each site's own."""
     attributes = told.attributes
     template = check_template(call, ObjectType.SYMMETRIC_KEY, words.given(attributes))
-    facts = {
+    facts: dict[int, Any] = {
         tag: attributes.first(tag)
         for tag in (Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.CRYPTOGRAPHIC_USAGE_MASK)
     }
@@ -220,9 +218,7 @@ def _update(taking: Taking, found: ManagedObject, told: Told) -> Answer:
     if found.state is not before:
         detail = f"{before.title} to {found.state.title}"
         who = f"site {taking.sender}"
-        taking.unit.audit(
-            AuditEntry(taking.now, who, "Change of State", found.unique_identifier, "succeeded", detail)
-        )
+        taking.unit.audit(AuditEntry(taking.now, who, "Change of State", found.unique_identifier, "succeeded", detail))
         if found.state in _TELLING:
             call.notify(_TELLING[found.state], found.unique_identifier, f"by {taking.sender}")
     return _TAKEN

@@ -23,7 +23,7 @@ from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Word, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, peer_of
+from kmip_server.objects.sharing import group_of, peer_of
 from kmip_server.operations.negotiation import NegotiationFailed, Settled
 from kmip_server.operations.services import Services
 from kmip_server.storage.port import PEERS, SharedChange, StorageUnavailable, Unit
@@ -187,7 +187,9 @@ class Telling:
                 for each in batch:
                     each.missing.add(peer)
                 self._unreached[peer] = f"{peer}: {why}"
-                _log.warning("a peer was not told of shared keys", peer=peer, keys=len(batch), reason=why, again_in=wait)
+                _log.warning(
+                    "a peer was not told of shared keys", peer=peer, keys=len(batch), reason=why, again_in=wait
+                )
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
@@ -198,7 +200,8 @@ class Telling:
                     wait = _FIRST_WAIT
 
     def _batch(self, peer: str) -> list[_Open]:
-        found, size = [], 0
+        found: list[_Open] = []
+        size = 0
         for each in self._open.values():
             if peer not in each.missing:
                 continue
@@ -260,7 +263,9 @@ class Telling:
         identifier, wait = one.change.unique_identifier, _FIRST_WAIT
         while True:
             try:
-                known = await self._device.revoke_drawn(one.seed, one.number, one.peer, one.nodes, one.change.reason)
+                known = await self._device.revoke_drawn(
+                    one.seed.hex(), one.number, one.peer, one.nodes, one.change.reason
+                )
             except DsccError as error:
                 _log.warning("no node was told of a revocation", key=identifier, reason=error.message, again_in=wait)
             else:

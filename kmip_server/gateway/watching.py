@@ -23,7 +23,8 @@ from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 
 _REASON = RevocationReason(
-    revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION, revocation_message="revoked at the nodes of DSCC"
+    revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION,
+    revocation_message="revoked at the nodes of DSCC",
 )
 
 

@@ -265,8 +265,8 @@ shared_withdrawn = Table(
 )
 
 # `epoch` grows with every change of clients, users, groups and policy; `master_key` names what seals this store.
-# `served_at` is when a server was last known to run, `counted_from` since when clients are held inactive. `dscc_lease` is
-# until when shared keys may be used without the nodes of DSCC being heard again.
+# `served_at` is when a server was last known to run, `counted_from` since when clients are held inactive. `dscc_lease`
+# is until when shared keys may be used without the nodes of DSCC being heard again.
 server_state = Table(
     "server_state",
     metadata,

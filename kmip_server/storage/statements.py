@@ -314,7 +314,7 @@ def build_statements(database: Database) -> Statements:
 
 def _insert(database: Database) -> Callable[[Table], Any]:
     """The insertion that knows of conflicts, which is each database's own."""
-    return (sqlite if database.sqlite else postgresql).insert
+    return sqlite.insert if database.sqlite else postgresql.insert
 
 
 def _upsert_shared(database: Database) -> Executable:
