@@ -185,7 +185,8 @@ class Engine:
     ) -> None:
         """Carry out the asynchronous operations of one request, except canceled ones, and keep the answers for Poll.
 
-        It is done once, whoever tries it too: the storage takes one answer to a job (s6.1.38). Raises NegotiationNeeded.
+        It is done once, whoever tries it too: the storage takes one answer to a job (s6.1.38). Raises
+        NegotiationNeeded: nothing was done.
         """
         # What is done without being answered would be done again: it is all or nothing.
         unit.begin_undoable()

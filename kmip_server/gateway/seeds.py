@@ -21,6 +21,7 @@ from dscc.device.device import Device
 from dscc.device.records import Held
 from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identifier
 from dscc.errors import DsccError, Reason
+from dscc.pairwise import PAIR_KEM
 from kmip_server.gateway.places import Places
 from kmip_server.operations.negotiation import Negotiated, Wanted
 from policy.sharing import paths_of
@@ -132,6 +133,8 @@ class Seeds:
 
     async def _negotiate(self, kind: _Kind, wanted: Wanted) -> _Seed:
         device = self._device
+        if kind.hybrid not in ("", "none", PAIR_KEM):
+            raise DsccError(Reason.UNSUPPORTED, f"keys of two sites are hardened by {PAIR_KEM}, not {kind.hybrid}")
         address = self._places.peers.get(kind.peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {kind.peer} listens")
@@ -142,7 +145,7 @@ class Seeds:
             kind.bits,
             policy=kind.policy,
             lifetime=kind.lifetime,
-            kem=kind.hybrid not in ("", "none"),
+            kem=kind.hybrid == PAIR_KEM,
             paths=paths_of(kind.paths),
         )
         held = device.state.held[bytes.fromhex(key.kid)]

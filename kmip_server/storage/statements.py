@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
-    Executable,
     Table,
     bindparam,
     delete,
@@ -317,7 +316,7 @@ def _insert(database: Database) -> Callable[[Table], Any]:
     return sqlite.insert if database.sqlite else postgresql.insert
 
 
-def _upsert_shared(database: Database) -> Executable:
+def _upsert_shared(database: Database) -> Any:
     """Note a change; of one that is noted already the object's latest version counts, and that it was noted first."""
     table = schema.shared_changes
     statement = _insert(database)(table).values({column.name: bindparam(column.name) for column in table.columns})
