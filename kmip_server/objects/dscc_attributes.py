@@ -69,7 +69,9 @@ ROWS: Final = {
             lambda value: paths_of(value) is not None,
             f'is k/n such as "2/3", with k <= n <= {MOST_PATHS}',
         ),
-        _asked("Hybrid", "the key encapsulation that is mixed in", HYBRIDS.__contains__, f"is {', '.join(HYBRIDS)}"),
+        _asked(
+            "Hybrid", "the key encapsulation that is mixed in", HYBRIDS.__contains__, f"is one of {', '.join(HYBRIDS)}"
+        ),
         _said("KeyId", "what both sites call the key"),
         _said("SessionId", "the exchange in which it was made"),
         _said("Epoch", "which key of the two sites it is"),

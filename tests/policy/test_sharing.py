@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from policy.compiling import Ruling
 from policy.decision import Subject, Thing
 from policy.model import HYBRIDS, PURPOSES, Arrival, Match, Policy, Selector, Sharing, Use, Who
-from policy.sharing import Asked, Refused, is_name, paths_of
+from policy.sharing import (
+    Asked,
+    Refused,
+    choose,
+    compile_arrivals,
+    compile_sharing,
+    is_name,
+    owner_of,
+    paths_of,
+)
 
+NONE: frozenset[str] = frozenset()
 CLIENTS, PEERS, GROUPS = ("ann", "ben"), ("site-b", "site-c"), ("sites", "rest")
 KEYS = tuple(
     Thing("SYMMETRIC_KEY", names=frozenset(names), groups=frozenset(groups))
@@ -53,7 +63,7 @@ ASKED = st.builds(
     paths=st.none() | st.sampled_from(("2/3", "3/3")),
     hybrid=st.none() | st.sampled_from(HYBRIDS),
 )
-SUBJECTS = st.builds(Subject, st.sampled_from(CLIENTS), st.sampled_from([frozenset(), frozenset({"arrays"})]))
+SUBJECTS = st.sampled_from([Subject(name, groups) for name in CLIENTS for groups in (NONE, frozenset({"arrays"}))])
 
 
 def is_like(match: Match, key: Thing) -> bool:
@@ -97,16 +107,18 @@ def by_the_book(rules: list[Sharing], subject: Subject, key: Thing, asked: Asked
 
 @given(st.lists(sharing_rules(), max_size=4), SUBJECTS, st.sampled_from(KEYS), ASKED)
 def test_a_peer_is_chosen_by_the_book(rules: list[Sharing], subject: Subject, key: Thing, asked: Asked) -> None:
-    chosen = Ruling(Policy(sharing=tuple(rules))).choose(subject, key, asked)
+    chosen = choose(compile_sharing(rules), subject, key, asked)
     assert ("refused" if isinstance(chosen, Refused) else chosen) == by_the_book(rules, subject, key, asked)
+
+
+NO_RULES = Ruling(Policy())
 
 
 @given(SUBJECTS, st.sampled_from(KEYS), ASKED)
 def test_without_rules_no_key_is_negotiated(subject: Subject, key: Thing, asked: Asked) -> None:
-    ruling = Ruling(Policy())
-    assert not ruling.sharing
-    assert ruling.choose(subject, key, asked) is None if asked == Asked() else True
-    assert asked == Asked() or isinstance(ruling.choose(subject, key, asked), Refused)
+    assert not NO_RULES.sharing
+    assert NO_RULES.choose(subject, key, Asked()) is None
+    assert asked == Asked() or isinstance(NO_RULES.choose(subject, key, asked), Refused)
 
 
 ANN = Subject("ann")
@@ -129,6 +141,14 @@ def test_a_required_peer_wins_over_what_is_asked_for_and_says_which_it_is() -> N
     refused = ruling.choose(ANN, KEY, Asked(peer="site-b"))
     assert isinstance(refused, Refused)
     assert "site-c" in refused.reason
+
+
+def test_what_arrives_and_fits_no_rule_has_no_owner() -> None:
+    ruling = Ruling(Policy(arrivals=(Arrival(name="b", peers=frozenset({"site-b"}), owner="ann"),)))
+    found = ruling.owner_of("site-b", "tunnel", None, KEY)
+    assert found is not None
+    assert found.owner == "ann"
+    assert ruling.owner_of("site-c", "tunnel", None, KEY) is None
 
 
 def test_what_a_rule_says_is_not_weakened_by_who_asks() -> None:
@@ -164,7 +184,7 @@ def test_what_arrives_belongs_to_whom_the_first_rule_names(
         meant = purpose in (rule.purposes or PURPOSES) and group in (rule.groups or {None, *GROUPS})
         if from_there and meant and is_like(rule.resource, key):
             expected = rule
-    assert Ruling(Policy(arrivals=tuple(rules))).owner_of(peer, purpose, group, key) == expected
+    assert owner_of(compile_arrivals(rules), peer, purpose, group, key) == expected
 
 
 @pytest.mark.parametrize(("text", "paths"), [("2/3", (2, 3)), ("1/1", (1, 1)), ("16/16", (16, 16))])
