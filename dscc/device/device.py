@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from dscc.agreement import KeyState, Wanted
 from dscc.device import registering
-from dscc.device.advancing import Advance, take_step
+from dscc.device.advancing import Asked, advance
 from dscc.device.clock import Clock, SystemClock
 from dscc.device.config import DEFAULT, FILE_NAME, Config, read_config
 from dscc.device.direct import Direct, Listener
@@ -230,41 +230,8 @@ class Device:
         Answers the stage, "" if there is no next one. `mode` is what the device insists on, instead of device.toml's.
         `again` makes the keys of the present stage anew. Raises DsccError when every node was tried.
         """
-        ratchets = {name: record.present.ratchet for name, record in self._state.nodes.items() if record.present}
-        nodes = [name for name, ratchet in ratchets.items() if ratchet == min(ratchets.values())]
-        steps = await asyncio.gather(
-            *[self._advance(node, mode, code, evidence, again, poll_seconds, tell) for node in nodes],
-            return_exceptions=True,
-        )
-        failed = [step for step in steps if isinstance(step, BaseException)]
-        for error in failed:
-            if not isinstance(error, DsccError) or len(failed) == 1:
-                raise error
-        if failed:
-            raise DsccError(Reason.FAILED, "; ".join(str(error) for error in failed))
-        stages = {step for step in steps if isinstance(step, str)}
-        return ", ".join(sorted(stages))
-
-    async def _advance(
-        self,
-        node: str,
-        mode: KeyfillMode | None,
-        code: StepCode | None,
-        evidence: tuple[tuple[str, str], ...],
-        again: bool,
-        poll_seconds: float,
-        tell: Tell,
-    ) -> str:
-        status = await self.node_status(node)
-        stage = status.stage if again else status.next_stage
-        if not stage:
-            return ""
-        codes = code.codes if code is not None and code.stage == stage else {}
-        chosen = mode or self.config.stages.mode_of(stage)
-        wanted = Advance(stage, chosen, codes, evidence, poll_seconds, tell)
-        await take_step(self._state, self._links, node, wanted, self.clock)
-        tell(node, f"at {stage}")
-        return stage
+        asked = Asked(mode, code, evidence, again, poll_seconds, tell)
+        return await advance(self._resources, self.node_status, asked)
 
     async def keep(self, node: str, name: str, kind: str, body: bytes) -> None:
         """Have a node keep something, sealed at rest. Raises DsccError."""

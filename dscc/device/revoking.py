@@ -21,6 +21,8 @@ from dscc.messages import Acknowledged, Event, RevokeKey
 OnRevoked = Callable[[str, str], None]
 _ENDS: Final = {"key compromise": KeyState.COMPROMISED}
 """What becomes of a key that is revoked, by the reason; Deactivated for every other one."""
+_AT_ONCE: Final = 32
+"""Of the 64 questions that a node lets a session have under way: the rest waits here, and is not refused there."""
 _AGREED: Final = 0
 """The number of the agreed key itself, in RevokeKey."""
 
@@ -39,6 +41,7 @@ class Revoking:
         self._resources, self._responding, self._groups = resources, responding, groups
         self._state = resources.state
         self._later, self._on_revoked = later, on_revoked
+        self._gate = asyncio.Semaphore(_AT_ONCE)
         groups.on_left = lambda group, member: later(self._left(group, member))
 
     async def revoke_key(self, kid: bytes, reason: str) -> Acknowledged:
@@ -64,8 +67,9 @@ class Revoking:
 
     async def _ask(self, nodes: Iterable[str], said: RevokeKey) -> Acknowledged:
         """Ask all of them at once: how many nodes know of it by the one that has heard of the most."""
-        asked = [self._resources.links[node].request(Acknowledged, said) for node in nodes]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        async with self._gate:
+            asked = [self._resources.links[node].request(Acknowledged, said) for node in nodes]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
         known = [answer for answer in answers if isinstance(answer, Acknowledged)]
         if not known:
             raise next(answer for answer in answers if isinstance(answer, BaseException))

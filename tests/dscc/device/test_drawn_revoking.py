@@ -66,14 +66,15 @@ async def test_it_can_be_revoked_when_the_agreed_key_is_erased_and_forgotten(fle
 
 
 @asynchronous
-async def test_who_was_away_is_told_when_it_is_back(fleet: Fleet) -> None:
+async def test_a_hundred_are_revoked_at_once_and_who_was_away_is_told_of_all_when_it_is_back(fleet: Fleet) -> None:
     one, other, key, told = await agreed(fleet)
     await other.close()
-    await one.revoke_drawn(key.kid, 3, other.name, key.nodes)
+    raw, numbers = bytes.fromhex(key.kid), range(1, 101)
+    await asyncio.gather(*[one.revoke_drawn(key.kid, number, other.name, key.nodes) for number in numbers])
     other = Device.open(other.folder)
     other.on_revoked = lambda kind, subject: told.append((kind, subject))
     await other.connect()
-    await until(lambda: ("key", drawn_kid(bytes.fromhex(key.kid), 3).hex()) in told)
+    await until(lambda: {("key", drawn_kid(raw, number).hex()) for number in numbers} <= set(told))
     await close(one, other)
 
 
