@@ -130,6 +130,12 @@ class Automation(_Section):
     period_seconds: Seconds = 60
 
 
+class Etsi014(_Section):
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+
+    enabled: bool = False
+
+
 class Compatibility(_Section):
     """What is done for clients that exist, where the standard alone would stop them."""
 
@@ -163,6 +169,7 @@ class Settings(BaseSettings):
     policy: Policy = Policy()
     notifications: Notifications = Notifications()
     automation: Automation = Automation()
+    etsi014: Etsi014 = Etsi014()
     compatibility: Compatibility = Compatibility()
     log: Log = Log()
 
