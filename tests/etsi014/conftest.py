@@ -21,14 +21,15 @@ def made(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     server.discard()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def key_delivery() -> InMemoryDelivery:
     """Alice shares keys with bob, and so does carol; nobody does with the stranger."""
     return InMemoryDelivery(("alice", "bob"), ("bob", "carol"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(made: RunningServer, key_delivery: InMemoryDelivery) -> Iterator[Gateway]:
+    """It looks at its database all the time, so it must be gone when tests run that have none."""
     running = Gateway(made, key_delivery)
     yield running
     running.stop()

@@ -6,7 +6,8 @@ import http.client
 import ssl
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,35 @@ def test_a_revoked_client_loses_its_connection_and_gets_no_other(
     assert len(delivery.calls) == asked
 
 
+@contextmanager
+def without_sweep(gateway: Gateway) -> Iterator[None]:
+    """No sweep closes the connection of a revoked client meanwhile: the other safeguards have to do it."""
+    gateway.call(gateway.edge._sweep.stop)
+    yield
+    gateway.call(lambda: gateway.edge._sweep.start(0.05, now=False) and None)
+
+
+def revoke(made: RunningServer, gateway: Gateway, name: str) -> None:
+    """Revoke the client of the gateway's only connection, and wait until the gateway has heard of it."""
+    (session,) = gateway.edge._sessions
+    made.revoke_client(name)
+    assert eventually(lambda: not gateway._service.admits(session.caller))
+
+
+def test_a_revoked_client_costs_no_key_between_two_sweeps(made: RunningServer, make_gateway: MakeGateway) -> None:
+    made.add_client("early")
+    delivery = InMemoryDelivery(("early", "bob"))
+    gateway = make_gateway(delivery)
+    early = Sae("early", gateway.port, made.data / "clients" / "early")
+    with without_sweep(gateway), early.tls() as connection:
+        connection.sendall(ASK)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        revoke(made, gateway, "early")
+        connection.sendall(ASK)
+        assert rest_of(connection) == b""
+    assert delivery.calls == ["enc_keys"]
+
+
 def test_keys_that_come_after_the_revocation_of_who_asked_are_not_sent(
     made: RunningServer, make_gateway: MakeGateway
 ) -> None:
@@ -72,19 +102,13 @@ def test_keys_that_come_after_the_revocation_of_who_asked_are_not_sent(
     delivery, pending = InMemoryDelivery(("late", "bob")), Deferred[Sequence[DeliveredKey]]()
     delivery.instead = lambda: pending
     gateway = make_gateway(delivery)
-    # No sweep closes the connection: what holds the keys back is the look before the answer.
-    gateway.edge._sweep.stop()
-    try:
-        with Sae("late", gateway.port, made.data / "clients" / "late").tls() as connection:
-            connection.sendall(ASK)
-            assert eventually(lambda: delivery.calls == ["enc_keys"])
-            made.revoke_client("late")
-            (session,) = gateway.edge._sessions
-            assert eventually(lambda: not gateway._service.admits(session.caller))
-            gateway.call(pending.callback, [DeliveredKey("id", bytes(32))])
-            assert rest_of(connection) == b""
-    finally:
-        gateway.call(lambda: gateway.edge._sweep.start(0.05, now=False) and None)
+    late = Sae("late", gateway.port, made.data / "clients" / "late")
+    with without_sweep(gateway), late.tls() as connection:
+        connection.sendall(ASK)
+        assert eventually(lambda: delivery.calls == ["enc_keys"])
+        revoke(made, gateway, "late")
+        gateway.call(pending.callback, [DeliveredKey("id", bytes(32))])
+        assert rest_of(connection) == b""
 
 
 # How long. ------------------------------------------------------------------------------------------------------------

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from base64 import b64decode
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -89,6 +93,21 @@ def test_the_simple_requests_are_gets(alice: Sae, bob: Sae) -> None:
         assert bob.ask("GET", f"alice/dec_keys?key_ID={key['key_ID']}") == (200, {"keys": [key]})
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_gets_keys_as_the_document_says(alice: Sae, bob: Sae) -> None:
+    def curl(sae: Sae, path: str, body: object) -> Any:
+        files = sae.credentials
+        trust = ["--cacert", files.authority, "--cert", files.certificate, "--key", files.key]
+        sent = ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        url = f"https://127.0.0.1:{sae.port}/api/v1/keys/{path}"
+        done = subprocess.run(["curl", "-sS", *trust, *sent, url], capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    drawn = curl(alice, "bob/enc_keys", {"number": 1, "size": 256})
+    (key,) = drawn["keys"]
+    assert curl(bob, "alice/dec_keys", {"key_IDs": [{"key_ID": key["key_ID"]}]}) == drawn
+
+
 def test_a_key_id_may_be_in_capitals(alice: Sae, bob: Sae) -> None:
     (key_id,) = drawn(alice, bob)
     status, container = by_id(bob, alice, key_id.upper())
@@ -105,6 +124,13 @@ def test_optional_extensions_and_what_is_reserved_are_ignored(alice: Sae, bob: S
     assert status == 200
     ids = [{"key_ID": container["keys"][0]["key_ID"], "key_ID_extension": {"x": 1}}]
     assert bob.ask("POST", "alice/dec_keys", {"key_IDs": ids, "key_IDs_extension": [2]})[0] == 200
+
+
+def test_the_id_of_an_sae_may_have_any_character_that_a_name_has(make_gateway: MakeGateway, sae: Any) -> None:
+    name = "Röntgen/1 +&?#%2F"
+    master = sae(make_gateway(InMemoryDelivery(("alice", name))), "alice")
+    assert len(master.ours().get_key(name, 32)) == 1
+    assert master.ask("GET", f"{quote(name, safe='')}/status")[1]["slave_SAE_ID"] == name
 
 
 # What nobody gets. ----------------------------------------------------------------------------------------------------
