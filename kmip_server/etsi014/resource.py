@@ -22,7 +22,7 @@ from kmip_server.listeners.handler import HttpAnswer, HttpRequest
 _log: Final = structlog.stdlib.get_logger(__name__)
 
 ANSWER_SECONDS: Final = 8.0
-"""How long keys may take: less than the ten seconds that clients wait, so that keys which come too late are not lost."""
+"""How long keys may take: less than the ten seconds that clients wait, or what comes too late would be lost."""
 
 _JSON: Final = b"application/json"
 _STATUS: Final[Mapping[Kind, int]] = {Kind.MALFORMED: 400, Kind.UNAUTHORISED: 401, Kind.UNAVAILABLE: 503}
