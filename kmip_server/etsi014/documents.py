@@ -58,7 +58,7 @@ class KeyId(_Document):
 
     key_ID: Annotated[  # noqa: N815
         str,
-        Field(pattern=r"^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", min_length=36, max_length=36),
+        Field(pattern=r"^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"),
         AfterValidator(str.lower),
     ]
     key_ID_extension: Any = None  # noqa: N815
