@@ -142,6 +142,12 @@ class Dscc(_Section):
     answer_seconds: Seconds = 10
 
 
+class Etsi014(_Section):
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+
+    enabled: bool = False
+
+
 class Compatibility(_Section):
     """What is done for clients that exist, where the standard alone would stop them."""
 
@@ -175,6 +181,7 @@ class Settings(BaseSettings):
     policy: Policy = Policy()
     notifications: Notifications = Notifications()
     automation: Automation = Automation()
+    etsi014: Etsi014 = Etsi014()
     compatibility: Compatibility = Compatibility()
     dscc: Dscc = Dscc()
     log: Log = Log()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from contextlib import closing
 
 from twisted.internet.base import ReactorBase
+from twisted.internet.posixbase import PosixReactorBase
 
 from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
+from kmip_server.etsi014.resource import KeysResource
+from kmip_server.etsi014.service import NoGateway as NoKeys
 from kmip_server.gateway.client import GatewayClient, NoGateway
 from kmip_server.identity.directory import DirectorySource
+from kmip_server.listeners.handler import Resource
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
 from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
@@ -60,6 +65,11 @@ def run_gateway(settings: Settings, master_key: MasterKey) -> None:
         run(settings, store, engine, directories)
     finally:
         store.close()
+
+
+def open_resources(reactor: PosixReactorBase, settings: Settings) -> Sequence[Resource]:
+    """What the HTTPS port answers beside KMIP."""
+    return (KeysResource(NoKeys(), reactor),) if settings.etsi014.enabled else ()
 
 
 def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:
