@@ -120,7 +120,7 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
 
 
 def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
-    """Make one key the replacement of another, which gives its names away, and is stored so (s6.1.46)."""
+    """Make one key the replacement of another, which gives its names away, and is stored so; that is told (s6.1.46)."""
     replacement.owner = existing.owner
     linked(replacement, LinkType.REPLACED_OBJECT_LINK, existing.unique_identifier)
     linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
@@ -130,3 +130,4 @@ def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -
     replacement.set(Tag.ROTATE_LATEST, True)
     existing.set(Tag.ROTATE_LATEST, False)
     call.change(existing)
+    call.notify("key-replaced", replacement.unique_identifier, existing.unique_identifier)
