@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 import tomli_w
+from cryptography.hazmat.primitives.serialization import Encoding
 from kmip.core import enums, objects, secrets
 from kmip.core.messages.messages import RequestHeader
 from kmip.core.utils import BytearrayStream
+from OpenSSL import SSL
 from support import requests as ask
+from support.certificates import DAY, Authority, Issued
 from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.listening import Listener, exactly, listening, of_client, response, takes
 from support.numbers import Operation, Reason, Tag
@@ -357,8 +363,54 @@ def test_a_certificate_for_servers_is_sent_nothing(announcer: Announcer) -> None
 
 
 def test_a_certificate_that_has_ended_is_sent_nothing(announcer: Announcer) -> None:
-    ended = files(announcer.folder / "ended", issue_client(AUTHORITY, "bob", days=-1))
-    refused(announcer, of_client(ended), "certificate verify failed")
+    folder = announcer.folder / "ended"
+    authority = Authority(folder.parent, root=Issued(AUTHORITY.certificate, AUTHORITY.key, folder, folder))
+    ended = authority.issue("bob", ends=-DAY / 2)
+    refused(announcer, of_client(files(folder, Credentials(ended.certificate, ended.key))), "certificate verify failed")
+
+
+def for_servers(folder: Path) -> SSL.Context:
+    """The TLS of a listener of bob's that takes a certificate for servers from who connects to it."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.use_certificate_file(folder / "cert.pem")
+    context.use_privatekey_file(folder / "key.pem")
+    context.load_verify_locations(folder / "ca.pem")
+    invalid_purpose = 26
+    context.set_verify(
+        SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *said: bool(said[4]) or said[2] == invalid_purpose
+    )
+    return context
+
+
+def test_by_default_the_server_shows_its_own_certificate_which_is_for_servers(announcer: Announcer) -> None:
+    shown = issue_server(AUTHORITY)
+    folder = files(announcer.folder / "server", shown)
+    announcer.tls = replace(announcer.tls, certificate=folder / "cert.pem", key=folder / "key.pem")
+    with listening(of_client(announcer.bob)) as listener:
+        announcer.tell(listener)
+        re_keyed(announcer, (1, 4))
+        with pytest.raises(NotDeliveredError):
+            announcer.send()
+        assert "unsuitable certificate purpose" in listener.failed.get(timeout=30)
+        assert listener.came.empty()
+    seen: Queue[bytes] = Queue()
+    with socket.create_server(("127.0.0.1", listener.port)) as accepting:
+
+        def serve() -> None:
+            plain, _ = accepting.accept()
+            connection = SSL.Connection(for_servers(announcer.bob), plain)
+            connection.set_accept_state()
+            asked = connection.recv(1 << 14)
+            certificate = connection.get_peer_certificate(as_cryptography=True)
+            seen.put(certificate.public_bytes(Encoding.DER))
+            connection.sendall(response(asked))
+            plain.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert announcer.send() == "Put taken"
+        thread.join(30)
+    assert seen.get_nowait() == shown.certificate_der
 
 
 def test_a_revoked_certificate_is_sent_nothing(announcer: Announcer) -> None:
