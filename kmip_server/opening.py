@@ -49,11 +49,7 @@ def open_service(
         require_client_auth_usage=settings.tls.require_client_auth_usage,
         trace=trace,
         delivery=delivery_settings(settings),
-        senders={
-            ChannelKind.KMIP: KmipSender(
-                open_receivers(settings, tls, directories), store, engine.services, directories
-            )
-        },
+        senders={ChannelKind.KMIP: KmipSender(open_receivers(settings, tls, directories), store, engine.services)},
         automation=Automation(store, engine, lambda: directories.current),
         period_seconds=settings.automation.period_seconds,
     )

@@ -1,8 +1,9 @@
 """What a client is told of an object, decided by the policy when it is sent, in the transaction that reads the object.
 
-1. A client is told of an object if it may Get Attributes of it. Otherwise the message is withheld.
-2. It is sent the object itself if it may Get it, as it is: what is not Extractable, or leaves only wrapped, or only
-   after others have approved it, is not put. Then, and wherever else Put is not wanted, it is notified.
+1. A client is told of an object if it may Get Attributes of it, and no rule denies Notify. Otherwise the message is
+   withheld.
+2. It is sent the object itself if it may Get it, as it is, and no rule denies Put: what is not Extractable, or leaves
+   only wrapped, or only after others have approved it, is not put. Then, and where Put is not wanted, it is notified.
 3. Of an object that is destroyed only that is told.
 
 The key is in no message that waits: the outbox names the object, and its value is read here.
@@ -95,10 +96,13 @@ def version_of(announced: Announcement) -> ProtocolVersion:
 def content_of(asking: Asking, announced: Announcement, message: Waiting) -> Content:
     """What a message of the outbox says to its client. That a key is put goes on record. Raises WithheldError."""
     identifier = json.loads(message.body)["resource"]
+    call = asking.call(Operation.GET_ATTRIBUTES)
     try:
-        target = asking.call(Operation.GET_ATTRIBUTES).target(identifier)
+        target = call.target(identifier)
     except KmipError as error:
         raise WithheldError(f"{announced.client} may not know: {error.message}") from None
+    if not _is_left_to_it(call, Operation.NOTIFY, target):
+        raise WithheldError(f"{announced.client} may not know: the policy is against a Notify")
     if target.destroyed and message.event != "key-destroyed":
         raise WithheldError("the object is destroyed meanwhile")
     attributes = _told(asking, target, message.event)
@@ -134,9 +138,19 @@ def _value(asking: Asking, identifier: str) -> Item | None:
     """The object as the client would Get it; None if it may not."""
     call = asking.call(Operation.GET)
     try:
-        return release(call, call.target(identifier), GetRequest(unique_identifier=identifier))
+        target = call.target(identifier)
+        value = release(call, target, GetRequest(unique_identifier=identifier))
     except KmipError:
         return None
+    return value if _is_left_to_it(call, Operation.PUT, target) else None
+
+
+def _is_left_to_it(call: Call, operation: Operation, target: ManagedObject) -> bool:
+    """Whether the policy has nothing against an operation of the server's on an object that the client may have."""
+    if target.row is None:
+        return False
+    decision = call.restrict(operation, target.row)
+    return decision.allowed and not decision.obligations.wrap and not decision.obligations.approvals
 
 
 def _replaced(target: ManagedObject) -> str | None:

@@ -20,7 +20,6 @@ from typing import Any, Final, TypeVar
 from OpenSSL import SSL
 
 from kmip_server.announcing.messages import ANSWER_LIMITS
-from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.directory import Directory
 from kmip_server.listeners.settings import TlsSettings
@@ -98,7 +97,7 @@ class Receivers:
         with self.connected(delivery):
             return f"{announcement(delivery.channel).client} is there; a test sends it nothing"
 
-    def _check(self, connection: SSL.Connection, client: str) -> Caller:
+    def _check(self, connection: SSL.Connection, client: str) -> None:
         certificate = peer_certificate(connection)
         if certificate is None:
             raise NotDeliveredError("the receiver has no certificate")
@@ -109,7 +108,6 @@ class Receivers:
             raise NotDeliveredError(f"the receiver is no client: {error}") from None
         if caller.name != client:
             raise NotDeliveredError(f"the receiver has the certificate of {caller.name!r}, not of {client!r}")
-        return caller
 
 
 def _until(deadline: float, stream: socket.socket, function: Callable[..., _T], *arguments: Any) -> _T:

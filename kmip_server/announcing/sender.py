@@ -12,13 +12,11 @@ from kmip_server.announcing.contents import Asking, Content, content_of, version
 from kmip_server.announcing.messages import check_answer
 from kmip_server.announcing.receivers import Receivers
 from kmip_server.identity.certificate import IdentityError
-from kmip_server.identity.directory import DirectorySource
 from kmip_server.operations.services import Services
 from kmip_server.storage.port import StorageConflict, StorageUnavailable
 from kmip_server.storage.store import Store
 from notifying.transport import Delivery, NotDeliveredError
 from policy.channels import announcement
-from policy.model import PolicyError
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,6 @@ class KmipSender:
     receivers: Receivers
     store: Store
     services: Services
-    directories: DirectorySource
 
     def __call__(self, delivery: Delivery) -> str:
         """Deliver a message; what came back. Raises NotDeliveredError, WithheldError, OSError."""
@@ -42,16 +39,16 @@ class KmipSender:
     def _content(self, delivery: Delivery) -> Content:
         announced = announcement(delivery.channel)
         try:
-            self.directories.refresh()
-            directory = self.directories.current
+            directory = self.receivers.directory()
             caller = directory.named(announced.client)
             with self.store.unit(writes=True) as unit:
                 if unit.epoch() != directory.epoch:
+                    # The service reads the new ones in a moment.
                     raise NotDeliveredError("accounts or policy have just changed")
                 version = version_of(announced)
                 asking = Asking(unit, self.services, directory.ruling, caller, version, delivery.now)
                 return content_of(asking, announced, delivery.message)
         except IdentityError as error:
             raise NotDeliveredError(f"{announced.client}: {error}") from None
-        except (PolicyError, StorageConflict, StorageUnavailable) as error:
+        except (StorageConflict, StorageUnavailable) as error:
             raise NotDeliveredError(f"the server's storage: {error}") from None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -24,15 +25,16 @@ from support.certificates import DAY, Authority, Issued
 from support.engine import EngineClient, EngineHarness, MakeEngine
 from support.listening import Listener, exactly, listening, of_client, response, takes
 from support.numbers import Operation, Reason, Tag
-from support.wire import VERSIONS, Node, Version, boolean, enumeration, text
+from support.wire import VERSIONS, Node, Version, batch_item, boolean, date_time, enumeration, structure, text
+from support.wire import message as wire_message
 
 from kmip_server.announcing.receivers import Receivers
 from kmip_server.announcing.sender import KmipSender
 from kmip_server.identity.certificate import fingerprint_of
-from kmip_server.identity.directory import DirectorySource
+from kmip_server.identity.directory import Directory
 from kmip_server.identity.pki import Credentials, issue_client, issue_server, make_authority, write_file
 from kmip_server.listeners.settings import TlsSettings
-from kmip_server.storage.accounts import read_accounts
+from kmip_server.storage.accounts import changing
 from notifying.sending import send
 from notifying.transport import Delivery, NotDeliveredError, WithheldError
 from policy import outbox
@@ -70,9 +72,7 @@ class Announcer:
         self.tls = TlsSettings(certificate=shown / "cert.pem", key=shown / "key.pem", client_ca=shown / "ca.pem")
         self.revoked: frozenset[str] = frozenset()
         self.policy = read_document("", "here")
-        self.directories = DirectorySource(
-            lambda: read_accounts(engine.store.database), list, self._epoch, lambda: self.policy
-        )
+        self.directory = Directory(epoch=self._epoch(), ruling=Ruling(self.policy))
         self.bob = files(folder / "bob", issue_client(AUTHORITY, "bob"))
 
     def _epoch(self) -> int:
@@ -89,7 +89,7 @@ class Announcer:
         }
         self.policy = read_document(tomli_w.dumps(document), "here")
         self.engine.engine.services.ruling = Ruling(self.policy)
-        self.directories.current = replace(self.directories.current, ruling=Ruling(self.policy))
+        self.directory = replace(self.directory, epoch=self._epoch(), ruling=Ruling(self.policy))
 
     def client(self, version: Version = (1, 4), name: str = "bob") -> EngineClient:
         return self.engine.client(version, name)
@@ -105,9 +105,9 @@ class Announcer:
             tls=self.tls,
             principal="common_name",
             require_client_auth_usage=True,
-            directory=lambda: replace(self.directories.current, revoked=self.revoked),
+            directory=lambda: replace(self.directory, revoked=self.revoked),
         )
-        sender = KmipSender(receivers, self.engine.store, self.engine.engine.services, self.directories)
+        sender = KmipSender(receivers, self.engine.store, self.engine.engine.services)
         channel = self.policy.channels["push"]
         delivery = Delivery(message or self.waiting(), channel, "", None, TIMEOUT, self.engine.now)
         return send(delivery, {ChannelKind.KMIP: sender})
@@ -253,6 +253,33 @@ def test_what_has_changed_is_notified_in_both_modes(announcer: Announcer, change
     assert told["Last Change Date" if version < (2, 0) else Tag.LAST_CHANGE_DATE] == announcer.engine.now
 
 
+@pytest.mark.parametrize("version", [(1, 4), (2, 1)])
+def test_a_notify_is_to_the_byte_what_the_tables_say(announcer: Announcer, version: Version) -> None:
+    """KMIP 1.4 table 255 and s2.1.1; KMIP 2.1 s6.2.2 and s5.1. The order of attributes is the server's."""
+    with listening(of_client(announcer.bob)) as listener:
+        announcer.tell(listener, f"version={version[0]}.{version[1]}")
+        key = announcer.client(version).do(ask.create_aes(version)).unique_identifier
+        announcer.client(version).do(ask.destroy(key)).expect_success()
+        announcer.send()
+        asked = listener.came.get(timeout=30)
+    now = announcer.engine.now
+    changed = [
+        ask.state(ask.DESTROYED),
+        ask.Attribute("Destroy Date", date_time(Tag.DESTROY_DATE, now)),
+        ask.Attribute("Last Change Date", date_time(Tag.LAST_CHANGE_DATE, now)),
+    ]
+    possible = set()
+    for order in permutations(changed):
+        if version < (2, 0):
+            listed = b"".join(ask.in_1x(attribute) for attribute in order)
+        else:
+            listed = structure(Tag.ATTRIBUTES, *(attribute.item for attribute in order))
+        identifier = announcer.waiting().message_id.encode()
+        item = batch_item(Operation.NOTIFY, ask.identifier(key), listed, identifier=identifier)
+        possible.add(wire_message(version, item))
+    assert asked in possible
+
+
 def assert_no_key(listener: Listener, announcer: Announcer, key: str) -> None:
     """One Notify has come, and no byte of the key in it."""
     asked = listener.came.get(timeout=30)
@@ -291,6 +318,32 @@ def test_a_key_that_leaves_wrapped_only_is_notified(announcer: Announcer) -> Non
         assert_no_key(listener, announcer, new)
 
 
+def against(*actions: str, **more: Any) -> dict[str, Any]:
+    return {"name": "against it", "effect": "deny", "subjects": ["anyone"], "actions": list(actions), **more}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [against("PUT"), against("PUT", effect="require", require={"wrap": True}), against("GET")],
+    ids=["put", "wrapped", "get"],
+)
+def test_a_rule_against_put_or_get_leaves_a_notify(announcer: Announcer, rule: dict[str, Any]) -> None:
+    with listening(of_client(announcer.bob)) as listener:
+        announcer.tell(listener, "mode=put", rule)
+        _, new = re_keyed(announcer, (1, 4))
+        assert announcer.send() == "Notify taken"
+        assert_no_key(listener, announcer, new)
+
+
+def test_a_rule_against_notify_leaves_nothing(announcer: Announcer) -> None:
+    with listening(of_client(announcer.bob)) as listener:
+        announcer.tell(listener, "mode=put", against("NOTIFY"))
+        re_keyed(announcer, (1, 4))
+        with pytest.raises(WithheldError, match="the policy is against a Notify"):
+            announcer.send()
+        assert listener.came.empty()
+
+
 def may(*actions: str) -> dict[str, Any]:
     """A rule by which bob may do this with what is others'."""
     return {"name": "bob too", "effect": "allow", "subjects": ["client:bob"], "actions": list(actions)}
@@ -323,6 +376,19 @@ def test_what_is_destroyed_meanwhile_is_announced_no_more(announcer: Announcer) 
             announcer.send(waits)
         assert listener.came.empty()
         assert announcer.send() == "Notify taken"
+
+
+def test_by_accounts_and_policy_that_are_not_the_newest_nothing_is_sent(announcer: Announcer) -> None:
+    with listening(of_client(announcer.bob)) as listener:
+        announcer.tell(listener)
+        re_keyed(announcer, (1, 4))
+        with changing(announcer.engine.store.database):
+            pass
+        with pytest.raises(NotDeliveredError, match="have just changed"):
+            announcer.send()
+        assert listener.came.empty()
+        announcer.tell(listener)
+        assert announcer.send() == "Put taken"
 
 
 def test_that_a_key_is_put_is_on_record(announcer: Announcer) -> None:
