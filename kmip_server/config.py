@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -114,14 +114,25 @@ class Policy(_Section):
 
 
 class Notifications(_Section):
-    """How notifications are delivered: the channels' secrets, whom to trust, and how often it is tried."""
+    """How notifications are delivered: the channels' secrets, whom to trust, and how often it is tried.
+
+    `certificate` and its `key`, both or neither, are what clients who listen are shown instead of the server's own.
+    """
 
     secrets_file: Path = Path("notification-secrets.toml")
     authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     timeout_seconds: Seconds = 10
     first_retry_seconds: Seconds = 5
     attempts: Count = 30
     kept_days: Count = 30
+
+    @model_validator(mode="after")
+    def _have_both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together, or neither is")
+        return self
 
 
 class Automation(_Section):

@@ -55,6 +55,7 @@ from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
 from notifying.deliverer import Deliverer, DeliverySettings
+from notifying.sending import Senders
 from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
@@ -150,6 +151,7 @@ class Service:
         require_client_auth_usage: bool = True,
         trace: bool = False,
         delivery: DeliverySettings,
+        senders: Senders,
         automation: Automation,
         period_seconds: float,
         negotiator: Negotiator,
@@ -184,6 +186,7 @@ class Service:
             delivery,
             self._now,
             unavailable=(StorageUnavailable,),
+            senders=senders,
         )
         self._deliverer.start()
         self._scheduler = Scheduler(reactor, automation, self._in_thread, self._now, period_seconds)

@@ -169,14 +169,16 @@ class ChannelKind(Enum):
     EMAIL = "email"
     WEBHOOK = "webhook"
     SYSLOG = "syslog"
+    KMIP = "kmip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """Where notifications go. Passwords and keys are not here: the policy is no secret.
 
-    `url` says where and how: `smtp://user@host:587` (STARTTLS), `smtps://`, `https://`, `udp://`, `tcp://`, `tls://`
-    or `unix:///dev/log`. `sender` and `to` are the addresses of an e-mail.
+    `url` says where and how: `smtp://user@host:587` (STARTTLS), `smtps://`, `https://`, `udp://`, `tcp://`, `tls://`,
+    `unix:///dev/log` or `kmip://host:5696?mode=put`. `sender` and `to` are the addresses of an e-mail; over KMIP, `to`
+    is the one client who listens.
     """
 
     kind: ChannelKind

@@ -69,7 +69,7 @@ def serve(
     serving = Serving(
         listener_settings,
         tls,
-        lambda reactor: open_service(reactor, settings, master_key, trace=trace),
+        lambda reactor: open_service(reactor, settings, master_key, listener_settings.tls, trace=trace),
         lambda reactor: open_resources(reactor, settings),
     )
     server = settings.server
@@ -94,21 +94,12 @@ def serve(
 
 
 def _listener_settings(settings: Settings) -> ListenerSettings:
-    from kmip_server.cli.master_key import read_passphrase_file
-    from kmip_server.listeners.settings import ListenerSettings, TlsSettings
+    from kmip_server.listeners.settings import ListenerSettings
     from kmip_server.ttlv.item import Limits
 
-    tls, limits = settings.tls, settings.limits
-    passphrase_file = tls.key_passphrase_file
+    limits = settings.limits
     return ListenerSettings(
-        tls=TlsSettings(
-            certificate=tls.certificate,
-            key=tls.key,
-            client_ca=tls.client_ca,
-            key_passphrase=read_passphrase_file(passphrase_file) if passphrase_file is not None else None,
-            client_crl=tls.client_crl,
-            strict=tls.strict,
-        ),
+        tls=tls_settings(settings),
         limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
         connections=limits.connections,
         connections_per_address=limits.connections_per_address,
@@ -117,6 +108,23 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
         message_seconds=limits.message_seconds,
         idle_seconds=limits.idle_seconds,
         stop_seconds=limits.stop_seconds,
+    )
+
+
+def tls_settings(settings: Settings) -> TlsSettings:
+    """The TLS files of a server directory. Raises CommandError, OSError for a passphrase that cannot be read."""
+    from kmip_server.cli.master_key import read_passphrase_file
+    from kmip_server.listeners.settings import TlsSettings
+
+    tls = settings.tls
+    passphrase_file = tls.key_passphrase_file
+    return TlsSettings(
+        certificate=tls.certificate,
+        key=tls.key,
+        client_ca=tls.client_ca,
+        key_passphrase=read_passphrase_file(passphrase_file) if passphrase_file is not None else None,
+        client_crl=tls.client_crl,
+        strict=tls.strict,
     )
 
 

@@ -57,6 +57,7 @@ def _take_over(call: Call, replaced: str, replacement: ManagedObject) -> None:
     call.tells = True
     call.change(existing)
     call.tells = False
+    call.notify("key-replaced", replacement.unique_identifier, replaced)
 
 
 def _end(existing: ManagedObject, replacement: ManagedObject, overlap: int, now: int) -> None:

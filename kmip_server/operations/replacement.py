@@ -123,10 +123,11 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
 
 
 def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
-    """Make one key the replacement of another, which gives its names away, and is stored so (s6.1.46)."""
+    """Make one key the replacement of another, which gives its names away, and is stored so; that is told (s6.1.46)."""
     _link(existing, replacement)
     hand_over(existing, replacement, call.now)
     call.change(existing)
+    call.notify("key-replaced", replacement.unique_identifier, existing.unique_identifier)
 
 
 def link_replacement(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
