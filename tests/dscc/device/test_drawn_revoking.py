@@ -75,6 +75,9 @@ async def test_a_hundred_are_revoked_at_once_and_who_was_away_is_told_of_all_whe
     other.on_revoked = lambda kind, subject: told.append((kind, subject))
     await other.connect()
     await until(lambda: {("key", drawn_kid(raw, number).hex()) for number in numbers} <= set(told))
+    # And what they say afterwards is read, too.
+    for node in key.nodes:
+        assert (await other.node_status(node)).stage == "production"
     await close(one, other)
 
 
