@@ -143,6 +143,24 @@ class Automation(_Section):
     period_seconds: Seconds = 60
 
 
+class Dscc(_Section):
+    """The gateway to other sites, with which keys are negotiated."""
+
+    enabled: bool = False
+    folder: Path = Path("gateway")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 5690
+    peers: dict[str, str] = {}
+    groups: dict[str, tuple[str, ...]] = {}
+    answer_seconds: Seconds = 10
+
+
+class Etsi014(_Section):
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+
+    enabled: bool = False
+
+
 class Compatibility(_Section):
     """What is done for clients that exist, where the standard alone would stop them."""
 
@@ -176,7 +194,9 @@ class Settings(BaseSettings):
     policy: Policy = Policy()
     notifications: Notifications = Notifications()
     automation: Automation = Automation()
+    etsi014: Etsi014 = Etsi014()
     compatibility: Compatibility = Compatibility()
+    dscc: Dscc = Dscc()
     log: Log = Log()
 
     @classmethod
@@ -219,7 +239,7 @@ class Settings(BaseSettings):
     def _absolute(self) -> Settings:
         """The same settings with every path resolved against the server directory."""
         updates: dict[str, _Section] = {}
-        for name in ("tls", "master_key", "notifications"):
+        for name in ("tls", "master_key", "notifications", "dscc"):
             section: _Section = getattr(self, name)
             values = {key: _resolve(self.directory, value) for key, value in section}
             updates[name] = section.model_copy(update=values)

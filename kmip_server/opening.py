@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
 from twisted.internet.base import ReactorBase
+from twisted.internet.posixbase import PosixReactorBase
 
 from kmip_server.announcing.receivers import Receivers
 from kmip_server.announcing.sender import KmipSender
@@ -14,7 +16,11 @@ from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
+from kmip_server.etsi014.resource import KeysResource
+from kmip_server.etsi014.service import NoGateway as NoKeys
+from kmip_server.gateway.client import GatewayClient, NoGateway
 from kmip_server.identity.directory import DirectorySource
+from kmip_server.listeners.handler import Resource
 from kmip_server.listeners.settings import TlsSettings
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
@@ -52,9 +58,27 @@ def open_service(
         senders={ChannelKind.KMIP: KmipSender(open_receivers(settings, tls, directories), store, engine.services)},
         automation=Automation(store, engine, lambda: directories.current),
         period_seconds=settings.automation.period_seconds,
+        negotiator=GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway(),
     )
     _settle_memory()
     return service
+
+
+def run_gateway(settings: Settings, master_key: MasterKey) -> None:
+    """Run the gateway of a server directory until SIGTERM. Raises as `open_service`, and what its device raises."""
+    from kmip_server.gateway.process import run
+
+    store = Store.open(settings.storage.url, master_key)
+    try:
+        engine, directories = open_engine(settings, store)
+        run(settings, store, engine, directories)
+    finally:
+        store.close()
+
+
+def open_resources(reactor: PosixReactorBase, settings: Settings) -> Sequence[Resource]:
+    """What the HTTPS port answers beside KMIP."""
+    return (KeysResource(NoKeys(), reactor),) if settings.etsi014.enabled else ()
 
 
 def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:

@@ -18,6 +18,8 @@ def check_references(policy: Policy, source: str) -> None:
     for kind, names in (
         ("rules", [rule.name for rule in policy.rules]),
         ("automatic rules", [rule.name for rule in policy.automatic]),
+        ("sharing rules", [rule.name for rule in policy.sharing]),
+        ("arrivals", [rule.name for rule in policy.arrivals]),
     ):
         for name in names:
             if names.count(name) > 1:
@@ -62,6 +64,17 @@ def check_references(policy: Policy, source: str) -> None:
         for tenant in sorted(automatic.resource.tenants):
             _known(tenant, tenants, where, "tenant")
         _known_subjects((*automatic.subjects, *automatic.exempt), roles, tenants, where)
+    for sharing in policy.sharing:
+        where = f"{source}: the sharing rule {sharing.name!r}"
+        for tenant in sorted(sharing.resource.tenants):
+            _known(tenant, tenants, where, "tenant")
+        _known_subjects((*sharing.subjects, *sharing.exempt), roles, tenants, where)
+    for arrival in policy.arrivals:
+        where = f"{source}: the arrival {arrival.name!r}"
+        for channel in sorted(arrival.tell):
+            _known(channel, set(policy.channels), where, "channel")
+        for tenant in sorted(arrival.resource.tenants):
+            _known(tenant, tenants, where, "tenant")
 
 
 def _known_subjects(selectors: tuple[Selector, ...], roles: set[str], tenants: set[str], where: str) -> None:

@@ -55,10 +55,12 @@ def serve(
     from kmip_server.listeners.edge import Port
     from kmip_server.listeners.process import Serving
     from kmip_server.listeners.transport import address
-    from kmip_server.opening import open_service
+    from kmip_server.opening import open_resources, open_service, run_gateway
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
+    if settings.etsi014.enabled and not settings.server.https:
+        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
     logs.configure(settings.log.format, settings.log.level)
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
@@ -68,6 +70,7 @@ def serve(
         listener_settings,
         tls,
         lambda reactor: open_service(reactor, settings, master_key, listener_settings.tls, trace=trace),
+        lambda reactor: open_resources(reactor, settings),
     )
     server = settings.server
     sockets = {Port.KMIP: _bind(server.host, server.kmip_port)}
@@ -82,7 +85,9 @@ def serve(
     def ready() -> None:
         print(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}", flush=True)
 
-    if server.workers == 1:
+    if settings.dscc.enabled:
+        Supervisor(serving, sockets, server.workers, ready, lambda: run_gateway(settings, master_key)).run()
+    elif server.workers == 1:
         serve_alone(serving, sockets, ready)
     else:
         Supervisor(serving, sockets, server.workers, ready).run()
