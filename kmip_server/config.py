@@ -28,6 +28,8 @@ _SQLITE: Final = "sqlite:///"
 
 RETIRED: Final = "policy.operation_policies"
 """A key that is no more: it named files of operation policies, which are in the policy store now."""
+_OURS: Final = "Value error, "
+"""What pydantic says before the words of a check of ours."""
 _MISSING: Final = "there is no such key"
 _GONE: Final = (
     "operation policies are in the policy store now: `kmip-server upgrade DIR` takes the files there and removes this"
@@ -280,4 +282,4 @@ def _line(file: Path, given: Mapping[str, Any], location: list[str], message: st
         place = str(file)
     if message.startswith("Extra inputs"):
         message = _GONE if key == RETIRED else _MISSING
-    return f"{place}: {key}: {message}"
+    return f"{place}: {key}: {message.removeprefix(_OURS)}"

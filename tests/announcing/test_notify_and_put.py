@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import permutations
-from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import pytest
-import tomli_w
-from cryptography.hazmat.primitives.serialization import Encoding
 from kmip.core import enums, objects, secrets
 from kmip.core.messages.messages import RequestHeader
 from kmip.core.utils import BytearrayStream
-from OpenSSL import SSL
 from support import requests as ask
-from support.certificates import DAY, Authority, Issued
-from support.engine import EngineClient, EngineHarness, MakeEngine
-from support.listening import Listener, exactly, listening, of_client, response, takes
+from support.announcing import (
+    Announcer,
+    assert_header,
+    attributes_in,
+    payload_of,
+    re_keyed,
+    tags,
+    value_of,
+)
+from support.listening import Listener, listening, of_client
 from support.numbers import Operation, Reason, Tag
 from support.wire import VERSIONS, Node, Version, batch_item, boolean, date_time, enumeration, structure, text
 from support.wire import message as wire_message
 
-from kmip_server.announcing.receivers import Receivers
-from kmip_server.announcing.sender import KmipSender
-from kmip_server.identity.certificate import fingerprint_of
-from kmip_server.identity.directory import Directory
-from kmip_server.identity.pki import Credentials, issue_client, issue_server, make_authority, write_file
-from kmip_server.listeners.settings import TlsSettings
 from kmip_server.storage.accounts import changing
-from notifying.sending import send
-from notifying.transport import Delivery, NotDeliveredError, WithheldError
+from notifying.transport import NotDeliveredError, WithheldError
 from policy import outbox
-from policy.compiling import Ruling
-from policy.documents import read_document
-from policy.model import ChannelKind
-from policy.notifications import Waiting
 
-AUTHORITY = make_authority()
-NEW, REPLACE = 1, 2
-TIMEOUT = 2.0
+REPLACE = 2
 WRAPPED_ONLY = {
     "name": "wrapped",
     "effect": "require",
@@ -53,116 +37,6 @@ WRAPPED_ONLY = {
     "actions": ["GET"],
     "require": {"wrap": True},
 }
-
-
-def files(folder: Path, credentials: Credentials, authority: Credentials = AUTHORITY) -> Path:
-    """A folder with a certificate as `client add` makes one."""
-    folder.mkdir()
-    write_file(folder / "cert.pem", credentials.certificate_pem)
-    write_file(folder / "key.pem", credentials.key_pem)
-    write_file(folder / "ca.pem", authority.certificate_pem)
-    return folder
-
-
-class Announcer:
-    """An engine whose policy tells bob of keys over KMIP, and the sender that does it."""
-
-    def __init__(self, engine: EngineHarness, folder: Path, shown: Path) -> None:
-        self.engine, self.folder = engine, folder
-        self.tls = TlsSettings(certificate=shown / "cert.pem", key=shown / "key.pem", client_ca=shown / "ca.pem")
-        self.revoked: frozenset[str] = frozenset()
-        self.policy = read_document("", "here")
-        self.directory = Directory(epoch=self._epoch(), ruling=Ruling(self.policy))
-        self.bob = files(folder / "bob", issue_client(AUTHORITY, "bob"))
-
-    def _epoch(self) -> int:
-        with self.engine.store.unit(writes=False) as unit:
-            return unit.epoch()
-
-    def tell(self, listener: Listener, query: str = "mode=put", *rules: dict[str, Any], to: str = "bob") -> None:
-        """Have a policy that tells over one channel, and these further rules."""
-        url = f"kmip://127.0.0.1:{listener.port}?{query}"
-        document = {
-            "channels": {"push": {"kind": "kmip", "url": url, "to": [to]}},
-            "notifications": [{"events": ["key-*"], "channels": ["push"]}],
-            "rules": list(rules),
-        }
-        self.policy = read_document(tomli_w.dumps(document), "here")
-        self.engine.engine.services.ruling = Ruling(self.policy)
-        self.directory = replace(self.directory, epoch=self._epoch(), ruling=Ruling(self.policy))
-
-    def client(self, version: Version = (1, 4), name: str = "bob") -> EngineClient:
-        return self.engine.client(version, name)
-
-    def waiting(self) -> Waiting:
-        """The newest message in the outbox."""
-        with self.engine.store.database.reading() as connection:
-            return outbox.rows(connection)[0]
-
-    def send(self, message: Waiting | None = None) -> str:
-        """Send the newest message, or this one."""
-        receivers = Receivers(
-            tls=self.tls,
-            principal="common_name",
-            require_client_auth_usage=True,
-            directory=lambda: replace(self.directory, revoked=self.revoked),
-        )
-        sender = KmipSender(receivers, self.engine.store, self.engine.engine.services)
-        channel = self.policy.channels["push"]
-        delivery = Delivery(message or self.waiting(), channel, "", None, TIMEOUT, self.engine.now)
-        return send(delivery, {ChannelKind.KMIP: sender})
-
-
-@pytest.fixture
-def announcer(make_engine: MakeEngine, tmp_path: Path) -> Announcer:
-    return Announcer(make_engine(), tmp_path, files(tmp_path / "shown", issue_client(AUTHORITY, "notifier")))
-
-
-def payload_of(message: Node, operation: int) -> Node:
-    item = message.find(Tag.BATCH_ITEM)
-    assert item is not None
-    assert item.get(Tag.OPERATION) == operation, hex(item.get(Tag.OPERATION))
-    payload = item.find(Tag.REQUEST_PAYLOAD)
-    assert payload is not None
-    return payload
-
-
-def tags(node: Node) -> list[int]:
-    return [child.tag for child in node.value]
-
-
-def attributes_in(payload: Node, version: Version) -> dict[Any, Any]:
-    """The attributes of a payload: by their names in 1.x, by their tags since 2.0."""
-    if version < (2, 0):
-        return {each.get(Tag.ATTRIBUTE_NAME): each.get(Tag.ATTRIBUTE_VALUE) for each in payload.all(Tag.ATTRIBUTE)}
-    return {each.tag: each.value for each in payload.get(Tag.ATTRIBUTES)}
-
-
-def assert_header(message: Node, version: Version, identifier: str) -> None:
-    """The header has what KMIP 1.4 s5.1 and s5.2 let it have, and the batch item names the message."""
-    assert message.tag == Tag.REQUEST_MESSAGE
-    assert tags(message) == [Tag.REQUEST_HEADER, Tag.BATCH_ITEM]
-    header = message.value[0]
-    assert tags(header) == [Tag.PROTOCOL_VERSION, Tag.BATCH_COUNT]
-    assert [each.value for each in header.value[0].value] == list(version)
-    assert header.get(Tag.BATCH_COUNT) == 1
-    assert tags(message.value[1]) == [Tag.OPERATION, Tag.UNIQUE_BATCH_ITEM_ID, Tag.REQUEST_PAYLOAD]
-    assert message.value[1].get(Tag.UNIQUE_BATCH_ITEM_ID) == identifier.encode()
-
-
-def re_keyed(announcer: Announcer, version: Version, *attributes: ask.Attribute) -> tuple[str, str]:
-    """A key of bob's and its replacement."""
-    bob = announcer.client(version)
-    old = bob.do(ask.create_aes(version, *attributes)).unique_identifier
-    return old, bob.do(ask.rekey(old)).unique_identifier
-
-
-def value_of(announcer: Announcer, version: Version, key: str, name: str = "bob") -> Node:
-    found = announcer.client(version, name).do(ask.get(key)).expect_success()
-    assert found.payload is not None
-    value = found.payload.find(Tag.SYMMETRIC_KEY)
-    assert value is not None
-    return value
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -400,161 +274,26 @@ def test_that_a_key_is_put_is_on_record(announcer: Announcer) -> None:
     assert (last.caller, last.operation, last.unique_identifier, last.outcome) == ("bob", "Put", new, "submitted")
 
 
-def refused(announcer: Announcer, context: ssl.SSLContext, words: str) -> None:
-    """A listener with this certificate is sent nothing, for a reason with these words."""
-    with listening(context) as listener:
-        announcer.tell(listener)
-        re_keyed(announcer, (1, 4))
-        recorded = len(announcer.engine.audit())
-        with pytest.raises(NotDeliveredError, match=words) as raised:
-            announcer.send()
-        assert "PRIVATE" not in str(raised.value)
-    assert listener.came.empty()
-    assert len(announcer.engine.audit()) == recorded
-
-
-def test_another_clients_certificate_is_sent_nothing(announcer: Announcer) -> None:
-    carol = files(announcer.folder / "carol", issue_client(AUTHORITY, "carol"))
-    refused(announcer, of_client(carol), "the certificate of 'carol', not of 'bob'")
-
-
-def test_a_certificate_of_another_authority_is_sent_nothing(announcer: Announcer) -> None:
-    other = files(announcer.folder / "other", issue_client(make_authority(), "bob"))
-    refused(announcer, of_client(other), "certificate verify failed")
-
-
-def test_a_certificate_for_servers_is_sent_nothing(announcer: Announcer) -> None:
-    server = files(announcer.folder / "server", issue_server(AUTHORITY))
-    refused(announcer, of_client(server), "lacks the extended key usage clientAuth")
-
-
-def test_a_certificate_that_has_ended_is_sent_nothing(announcer: Announcer) -> None:
-    folder = announcer.folder / "ended"
-    authority = Authority(folder.parent, root=Issued(AUTHORITY.certificate, AUTHORITY.key, folder, folder))
-    ended = authority.issue("bob", ends=-DAY / 2)
-    refused(announcer, of_client(files(folder, Credentials(ended.certificate, ended.key))), "certificate verify failed")
-
-
-def for_servers(folder: Path) -> SSL.Context:
-    """The TLS of a listener of bob's that takes a certificate for servers from who connects to it."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.use_certificate_file(folder / "cert.pem")
-    context.use_privatekey_file(folder / "key.pem")
-    context.load_verify_locations(folder / "ca.pem")
-    invalid_purpose = 26
-    context.set_verify(
-        SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *said: bool(said[4]) or said[2] == invalid_purpose
-    )
-    return context
-
-
-def test_by_default_the_server_shows_its_own_certificate_which_is_for_servers(announcer: Announcer) -> None:
-    shown = issue_server(AUTHORITY)
-    folder = files(announcer.folder / "server", shown)
-    announcer.tls = replace(announcer.tls, certificate=folder / "cert.pem", key=folder / "key.pem")
+def test_a_re_keyed_pair_is_put_key_by_key(announcer: Announcer) -> None:
     with listening(of_client(announcer.bob)) as listener:
         announcer.tell(listener)
-        re_keyed(announcer, (1, 4))
-        with pytest.raises(NotDeliveredError):
-            announcer.send()
-        assert "unsuitable certificate purpose" in listener.failed.get(timeout=30)
-        assert listener.came.empty()
-    seen: Queue[bytes] = Queue()
-    with socket.create_server(("127.0.0.1", listener.port)) as accepting:
-
-        def serve() -> None:
-            plain, _ = accepting.accept()
-            connection = SSL.Connection(for_servers(announcer.bob), plain)
-            connection.set_accept_state()
-            asked = connection.recv(1 << 14)
-            certificate = connection.get_peer_certificate(as_cryptography=True)
-            seen.put(certificate.public_bytes(Encoding.DER))
-            connection.sendall(response(asked))
-            plain.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        assert announcer.send() == "Put taken"
-        thread.join(30)
-    assert seen.get_nowait() == shown.certificate_der
-
-
-def test_a_revoked_certificate_is_sent_nothing(announcer: Announcer) -> None:
-    pem = (announcer.bob / "cert.pem").read_text()
-    announcer.revoked = frozenset({fingerprint_of(ssl.PEM_cert_to_DER_cert(pem))})
-    refused(announcer, of_client(announcer.bob), "the client certificate is revoked")
-
-
-def garbage(_asked: bytes, stream: ssl.SSLSocket) -> None:
-    stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-
-def too_long(_asked: bytes, stream: ssl.SSLSocket) -> None:
-    stream.sendall(bytes.fromhex("42007B01 7FFFFFF8") + bytes(1 << 10))
-
-
-def broken(asked: bytes, stream: ssl.SSLSocket) -> None:
-    good = response(asked)
-    stream.sendall(good[:-8] + b"\xff" * 8)
-
-
-def of_another(asked: bytes, stream: ssl.SSLSocket) -> None:
-    stream.sendall(response(asked, identifier=b"another"))
-
-
-def refuses(asked: bytes, stream: ssl.SSLSocket) -> None:
-    why = (enumeration(Tag.RESULT_REASON, Reason.PERMISSION_DENIED), text(Tag.RESULT_MESSAGE, "a secret of ours"))
-    stream.sendall(response(asked, 1, *why))
-
-
-def closes(_asked: bytes, _stream: ssl.SSLSocket) -> None:
-    pass
-
-
-def drips(asked: bytes, stream: ssl.SSLSocket) -> None:
-    for byte in response(asked):
-        stream.sendall(bytes([byte]))
-        if exactly_nothing(stream):
-            return
-
-
-def exactly_nothing(stream: ssl.SSLSocket) -> bool:
-    """Wait a moment for the peer to close."""
-    stream.settimeout(0.2)
-    try:
-        return exactly(stream, 1) == b""
-    except TimeoutError:
-        return False
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (garbage, "no Response Message"),
-        (too_long, "no Response Message"),
-        (broken, "no Response Message of KMIP 1.4"),
-        (of_another, "is not to this Put"),
-        (refuses, r"answered Operation Failed: Permission Denied$"),
-        (closes, "closed the connection|was lost"),
-        (drips, "did not answer in time"),
-    ],
-    ids=lambda given: getattr(given, "__name__", ""),
-)
-def test_a_receiver_that_does_not_take_it_is_told_again(
-    announcer: Announcer, answer: Callable[[bytes, ssl.SSLSocket], None], words: str
-) -> None:
-    with listening(of_client(announcer.bob), answer) as listener:
-        announcer.tell(listener)
-        _, new = re_keyed(announcer, (1, 4))
-        begun = time.monotonic()
-        with pytest.raises(NotDeliveredError, match=words) as raised:
-            announcer.send()
-        assert time.monotonic() - begun < 3 * TIMEOUT
-        material = announcer.engine.material(new)
-        assert material is not None
-        assert material[-32:].hex() not in str(raised.value) + repr(raised.value)
-        listener.answer = takes
-        assert announcer.send() == "Put taken"
+        bob = announcer.client((1, 4))
+        common = [ask.algorithm(ask.RSA), ask.length(2048)]
+        sign, verify = 1, 2
+        old = bob.do(ask.create_key_pair((1, 4), common, sign, verify)).expect_success()
+        private = old.get(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER)
+        pair = text(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, private)
+        new = bob.do(ask.Request(Operation.RE_KEY_KEY_PAIR, pair)).expect_success()
+        with announcer.engine.store.database.reading() as connection:
+            waiting = outbox.rows(connection)
+        for message in waiting:
+            assert announcer.send(message) == "Put taken"
+        put = [payload_of(listener.next(), Operation.PUT) for _ in waiting]
+    assert {payload.get(Tag.UNIQUE_IDENTIFIER): payload.value[3].tag for payload in put} == {
+        new.get(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER): Tag.PRIVATE_KEY,
+        new.get(Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER): Tag.PUBLIC_KEY,
+    }
+    assert private in [payload.get(Tag.REPLACED_UNIQUE_IDENTIFIER) for payload in put]
 
 
 def test_a_client_that_sends_notify_or_put_is_told_that_they_are_no_operations(announcer: Announcer) -> None:
