@@ -11,7 +11,6 @@ import signal
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -72,6 +71,9 @@ class Meddler:
     def __init__(self, target: int) -> None:
         self.target = target
         self.is_cut = False
+        """Whether nobody is let through."""
+        self.is_silent = False
+        """Whether what is said is lost."""
         self.said: list[str] = []
         self._acts: dict[str, Act] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -85,7 +87,7 @@ class Meddler:
 
     def heal(self) -> None:
         """Let everything through."""
-        self.is_cut = False
+        self.is_cut = self.is_silent = False
         self._acts.clear()
 
     def close(self) -> None:
@@ -118,6 +120,8 @@ class Meddler:
             pair[1].shutdown(socket.SHUT_RDWR)
 
     def _meddle(self, moment: Moment, frame: Frame) -> None:
+        if self.is_silent:
+            return
         if self.is_cut:
             moment.cut()
             return
@@ -172,7 +176,9 @@ def children_of(site: Site) -> dict[str, int]:
     found = {}
     for pid in map(int, Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text().split()):
         with suppress(OSError):
-            is_gateway = _listening(site.gateway_port) in [os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()]
+            is_gateway = _listening(site.gateway_port) in [
+                str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()
+            ]
             found["gateway" if is_gateway else "worker"] = pid
     return found
 
