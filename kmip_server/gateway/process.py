@@ -132,6 +132,13 @@ class GatewayProcess:
 
     async def _on_notice(self, peer: str, body: bytes) -> bytes:
         """Take a peer's words in; the answer leaves after the commit. Raises DsccError."""
+        try:
+            return await self._take(peer, body)
+        except DsccError as error:
+            _log.warning("a notice was refused", peer=peer, reason=error.message)
+            raise
+
+    async def _take(self, peer: str, body: bytes) -> bytes:
         seeds = self._seeds
         told = []
         for word in read_words(body).words:

@@ -13,7 +13,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +23,18 @@ from support.numbers import Tag
 from support.requests import Request, Session, get_attributes
 from support.wire import Node, PeerClosedError, Result
 
-from demo.network import nodes
+from demo.network import Node as NodeProcess
+from demo.network import command, nodes
 from demo.sites import Site, make_sites, nodes_policy
+from dscc.device.cli.main import main as dscc_main
 from dscc.errors import DsccError
 from dscc.wire import Frame, FrameReader, decode, write_frame
 
 ANSWER_SECONDS = 2
 LEASE_SECONDS = 6
 SETTLED_WITHIN_S = 25
+MALICIOUS = "site-m"
+"""A device that the nodes let share keys with both, and that says what it likes."""
 STEPS = ("D1", "D2", "D3", "D4", "Notice", "Noticed")
 """What gateways say to each other when one asks for a key, from the first word to the last."""
 
@@ -251,7 +256,7 @@ def rows(site: Site, query: str) -> list[tuple[object, ...]]:
 def meddled(folder: Path) -> Iterator[Meddled]:
     """Three nodes and two sites that run, with somebody before each gateway. Answers and leases are short."""
     names = ("site-a", "site-b")
-    made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
+    made = nodes(folder, nodes_policy((*names, MALICIOUS)), ("eu", "eu", "eu"))
     sites: dict[str, Site] = {}
     before: dict[str, Meddler] = {}
     try:
@@ -263,6 +268,7 @@ def meddled(folder: Path) -> Iterator[Meddled]:
             site.set({other: meddler.address for other, meddler in before.items() if other != name})
             _shorten(site)
             site.start()
+        _enrol(folder / MALICIOUS, made)
         yield Meddled(Sites(folder, made, sites), before)
     finally:
         for meddler in before.values():
@@ -272,6 +278,22 @@ def meddled(folder: Path) -> Iterator[Meddled]:
                 site.kill()
         for node in made.values():
             node.kill()
+
+
+def _enrol(folder: Path, made: dict[str, NodeProcess]) -> None:
+    """Make the device of a third party, which the nodes let share keys with everybody."""
+    codes = [node.does("device", "add", MALICIOUS, "--mode", "ota-kem") for node in made.values()]
+    code = folder.with_suffix(".code")
+    code.write_text(command("code", "join", *codes))
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        assert dscc("enrol", str(folder), "--code-file", str(code)) == 0
+        for _ in range(2):
+            assert dscc("advance", str(folder)) == 0
+
+
+def dscc(*words: str) -> int:
+    """What the command ends with."""
+    return dscc_main(list(words))
 
 
 def _shorten(site: Site) -> None:
