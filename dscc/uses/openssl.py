@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
 from OpenSSL import SSL, _util
 
 from dscc.errors import DsccError, Reason
 from dscc.uses.tls13 import CIPHER, TLS_1_3, ExternalPsk
 
+_log: Final = structlog.stdlib.get_logger("dscc.uses")
 _BINDINGS: Final = (
     "Cryptography_SSL_SESSION_new",
     "SSL_CIPHER_find",
@@ -80,10 +82,14 @@ def client_context(psk: ExternalPsk) -> PskContext:
 
 
 def _set(context: PskContext, setter: str, arguments: str, function: Callable[..., int]) -> None:
-    # 0 fails the handshake: what a callback raises is answered so.
-    callback = _ffi.callback(f"int({arguments})", function, error=0)
+    # 0 fails the handshake. What was raised is told to nobody but the log: it has passed through the library.
+    callback = _ffi.callback(f"int({arguments})", function, error=0, onerror=_tell)
     context.kept.append(callback)
     getattr(_library, setter)(context._context, callback)
+
+
+def _tell(_kind: object, error: BaseException, _trace: object) -> None:
+    _log.error("a PSK could not be looked up: the handshake is refused", reason=str(error))
 
 
 def _session(connection: Any, psk: ExternalPsk) -> Any:

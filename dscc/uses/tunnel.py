@@ -182,7 +182,8 @@ class _Forwarding:
                 raise DsccError(Reason.FAILED, "a connection was closed before both its ways had ended")
             await both
         finally:
-            for each in (both, *ways, *lost):
+            # If one way has failed, the other one still waits.
+            for each in (*ways, *lost):
                 each.cancel()
             await asyncio.gather(both, *ways, *lost, return_exceptions=True)
         for stream in (self._plain, self._tunnel):
