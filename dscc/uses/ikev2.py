@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from dscc.errors import DsccError, Reason
-from dscc.uses.derivation import IKEV2_PPK, Keys, SharedKey, key_of_use
+from dscc.uses.derivation import IKEV2_PPK, SharedKey, key_of_use
 
 _CONNECTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -20,22 +20,16 @@ def ppk_id(shared: SharedKey) -> str:
     return f"dscc-{shared.kid}"
 
 
-def swanctl(keys: Keys, connection: str) -> str:
-    """A file for /etc/swanctl/conf.d, which holds keys: the PPKs, and that a connection needs the newest one.
+def swanctl(shared: SharedKey, connection: str) -> str:
+    """A file for /etc/swanctl/conf.d, which holds the key: a PPK, and that a connection needs this one.
 
-    The older ones are there for a peer that has not loaded the newest yet. Raises DsccError: there is no key, or the
-    connection's name is none that swanctl.conf has.
+    strongSwan takes no other PPK for the connection then, from either end; without `ppk_id` a responder would take that
+    of another peer. Raises DsccError: the connection's name is none that swanctl.conf has.
     """
     if not _CONNECTION.fullmatch(connection):
         raise DsccError(Reason.MALFORMED, "the name of a connection has up to 64 letters, digits, '-' and '_'")
-    newest = keys.to_protect()
-    secrets = "".join(map(_secret, keys.process))
-    return (
-        f"connections {{\n  {connection} {{\n    ppk_id = {ppk_id(newest)}\n    ppk_required = yes\n  }}\n}}\n"
-        f"secrets {{\n{secrets}}}\n"
-    )
-
-
-def _secret(shared: SharedKey) -> str:
     name, key = ppk_id(shared), key_of_use(shared, IKEV2_PPK)
-    return f"  ppk-{shared.kid} {{\n    id = {name}\n    secret = 0x{key.hex()}\n  }}\n"
+    return (
+        f"connections {{\n  {connection} {{\n    ppk_id = {name}\n    ppk_required = yes\n  }}\n}}\n"
+        f"secrets {{\n  ppk-{shared.kid} {{\n    id = {name}\n    secret = 0x{key.hex()}\n  }}\n}}\n"
+    )

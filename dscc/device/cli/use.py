@@ -79,9 +79,8 @@ def ikev2_ppk(
     from dscc.uses.derivation import IKEV2_PPK
     from dscc.uses.ikev2 import ppk_id, swanctl
 
-    keys = source_of(folder, peer, key_file, kid, names).keys(IKEV2_PPK)
-    shared = keys.to_protect()
-    _write(out, swanctl(keys, connection), replace)
+    shared = source_of(folder, peer, key_file, kid, names).keys(IKEV2_PPK).to_protect()
+    _write(out, swanctl(shared, connection), replace)
     command = "swanctl --load-creds --clear && swanctl --load-conns"
     _print({"kid": shared.kid, "identity": ppk_id(shared), "file": str(out), "command": command}, as_json)
 
