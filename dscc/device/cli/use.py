@@ -117,13 +117,14 @@ def wireguard(
 @use.command()
 def tunnel(
     role: RoleOption,
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where programs, or the client end, connect to.")],
     to: Annotated[str, typer.Option(metavar="HOST:PORT", help="The server end, or the server end's target.")],
     folder: Folder = None,
     peer: Peer = None,
     key_file: KeyFileOption = None,
     kid: Kid = None,
     names: Names = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")] = 7500,
     every: Annotated[float, typer.Option(min=0.05, help="Seconds after which it looks for a newer key.")] = 5.0,
     log_format: LogFormat = "console",
     log_level: LogLevel = "info",
@@ -132,7 +133,7 @@ def tunnel(
 
     A line that begins with "dscc tunnel ready" says where it listens. With DIR and PEER it needs the device's agent.
 
-    Example: dscc use tunnel /var/lib/dscc/meter-7 meter-8 --role client --listen 127.0.0.1:5432 --to 192.0.2.8:7500
+    Example: dscc use tunnel /var/lib/dscc/meter-7 meter-8 --role client --port 5432 --to 192.0.2.8:7500
     """
     from console import logs
     from dscc.device.cli.running import until_stopped
@@ -142,7 +143,7 @@ def tunnel(
     from dscc.uses.key_ring import KeyRing
     from dscc.uses.tunnel import TunnelEnd
 
-    source, place, target = source_of(folder, peer, key_file, kid, names), read_address(listen), read_address(to)
+    source, target = source_of(folder, peer, key_file, kid, names), read_address(to)
     if folder is not None and not (folder / SOCKET).exists():
         raise CommandError(f"no agent runs in {folder}: a tunnel follows its keys, so start dscc-agent {folder}")
     logs.configure(log_format, log_level)
@@ -152,7 +153,7 @@ def tunnel(
         end = TunnelEnd(ring, Role(role), target)
         await ring.start()
         try:
-            address = await end.start(*place)
+            address = await end.start(host, port)
             await until_stopped(f"dscc tunnel ready {address}")
             await end.stop()
         finally:

@@ -131,6 +131,17 @@ def s_client(command: list[str], port: int) -> str:
 
 
 @needs_openssl
+def test_openssl_reads_the_session_as_one_that_does_not_end_soon(tmp_path: Path) -> None:
+    command = printed(tmp_path, HERE, Role.CLIENT)
+    file = command[command.index("-psk_session") + 1]
+    shown = subprocess.run(
+        ["openssl", "sess_id", "-in", file, "-noout", "-text"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "TLSv1.3" in shown and tls13.CIPHER in shown and "2147483647 (sec)" in shown
+    assert openssl_psk(HERE, Role.CLIENT).key.hex().upper() in shown
+
+
+@needs_openssl
 @pytest.mark.parametrize("server_is", [PEER, OWN])
 def test_openssl_talks_to_openssl_by_the_commands_that_are_printed(tmp_path: Path, server_is: str) -> None:
     client, server = (HERE, THERE) if server_is == PEER else (THERE, HERE)
@@ -241,12 +252,12 @@ def test_our_server_talks_to_openssls_client(tmp_path: Path) -> None:
             serving.result(20)
 
 
-def in_memory(client: SSL.Context, server: SSL.Context) -> tuple[SSL.Connection, SSL.Connection]:
+def in_memory(client: SSL.Context, server: SSL.Context, flights: int = 4) -> tuple[SSL.Connection, SSL.Connection]:
     """A handshake of two ends of ours. Raises SSL.Error."""
     ends = SSL.Connection(client, None), SSL.Connection(server, None)
     ends[0].set_connect_state()
     ends[1].set_accept_state()
-    for sender, receiver in (ends, ends[::-1], ends, ends[::-1]):
+    for sender, receiver in (ends, ends[::-1], ends, ends[::-1])[:flights]:
         with suppress(SSL.WantReadError):
             sender.do_handshake()
         with suppress(SSL.WantReadError):
@@ -266,6 +277,15 @@ def test_two_ends_of_ours_may_use_the_whole_imported_identity() -> None:
     client.sendall(b"through")
     server.bio_write(client.bio_read(65_536))
     assert server.recv(100) == b"through" and asked == [psk.identity]
+
+
+def test_a_server_of_ours_gives_nothing_to_resume_with() -> None:
+    psk = imported_psk(HERE, Role.CLIENT)
+    server = in_memory(openssl.client_context(psk), openssl.server_context(lambda _: psk), flights=3)[1]
+    with suppress(SSL.WantReadError):
+        server.do_handshake()
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(65_536)
 
 
 def test_what_finds_keys_may_fail_and_the_handshake_does() -> None:

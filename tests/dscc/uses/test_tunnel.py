@@ -420,6 +420,30 @@ async def test_who_knows_no_key_costs_no_question_each() -> None:
 
 
 @asynchronous
+async def test_who_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dscc.uses.tunnel._OPEN_SECONDS", 0.1)
+    async with tunnel(echo) as between:
+        reader, writer = await asyncio.open_connection(*between.server)
+        with pytest.raises(ConnectionResetError):
+            await all_of(reader)
+        writer.close()
+
+
+@asynchronous
+async def test_there_are_no_more_connections_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dscc.uses.tunnel._MOST_CONNECTIONS", 1)
+    async with tunnel(echo) as between:
+        reader, writer = await between.open()
+        writer.write(b"first")
+        assert await reader.readexactly(5) == b"first"
+        more_reader, more = await between.open()
+        with pytest.raises(ConnectionResetError):
+            await all_of(more_reader)
+        for each in (more, writer):
+            each.close()
+
+
+@asynchronous
 async def test_without_a_key_it_does_not_start() -> None:
     with pytest.raises(DsccError, match="no key to use"):
         await KeyRing(Source(OWN, PEER), TUNNEL).start()
