@@ -252,12 +252,14 @@ def test_our_server_talks_to_openssls_client(tmp_path: Path) -> None:
             serving.result(20)
 
 
-def in_memory(client: SSL.Context, server: SSL.Context, flights: int = 4) -> tuple[SSL.Connection, SSL.Connection]:
+def in_memory(client: SSL.Context, server: SSL.Context, session: Any = None) -> tuple[SSL.Connection, SSL.Connection]:
     """A handshake of two ends of ours. Raises SSL.Error."""
     ends = SSL.Connection(client, None), SSL.Connection(server, None)
     ends[0].set_connect_state()
+    if session is not None:
+        ends[0].set_session(session)
     ends[1].set_accept_state()
-    for sender, receiver in (ends, ends[::-1], ends, ends[::-1])[:flights]:
+    for sender, receiver in (ends, ends[::-1], ends, ends[::-1]):
         with suppress(SSL.WantReadError):
             sender.do_handshake()
         with suppress(SSL.WantReadError):
@@ -279,13 +281,18 @@ def test_two_ends_of_ours_may_use_the_whole_imported_identity() -> None:
     assert server.recv(100) == b"through" and asked == [psk.identity]
 
 
-def test_a_server_of_ours_gives_nothing_to_resume_with() -> None:
-    psk = imported_psk(HERE, Role.CLIENT)
-    server = in_memory(openssl.client_context(psk), openssl.server_context(lambda _: psk), flights=3)[1]
-    with suppress(SSL.WantReadError):
-        server.do_handshake()
+def test_a_key_that_is_gone_is_not_resumed_with_either() -> None:
+    known = {imported_psk(HERE, Role.CLIENT).identity: imported_psk(HERE, Role.CLIENT)}
+    context, server = openssl.client_context(imported_psk(HERE, Role.CLIENT)), openssl.server_context(known.get)
+    client = in_memory(context, server)[0]
     with pytest.raises(SSL.WantReadError):
-        server.bio_read(65_536)
+        client.recv(1)
+    session = client.get_session()
+    assert session is not None
+    # What the library would resume with, it offers once.
+    known.clear()
+    with pytest.raises(SSL.Error):
+        in_memory(context, server, session)
 
 
 def test_what_finds_keys_may_fail_and_the_handshake_does() -> None:
