@@ -5,7 +5,7 @@
     sealed  AES-256-GCM of u8 kind ‖ body                          kinds: 0 data, 1 the next key's kid, 2 the end
 
     digest = H(enc(client's hello, server's hello))
-    key of a way and epoch = XL(key of the use, "tunnel c2s key", digest ‖ u32 epoch, 32); its iv: "tunnel c2s iv", 12
+    key of a way and epoch = XL(key of the use, "c2s key", digest ‖ u32 epoch, 32); its iv: "c2s iv", 12 bytes
 
 Each way (c2s, s2c) begins at epoch 0, with the key that its sender's hello names, and numbers its records from 0 in
 each epoch. A sender goes on to another key by a record of kind 1: the next record is of the next epoch. So the
@@ -218,7 +218,7 @@ def _direction(between: Connection, shared: SharedKey, way: str, epoch: int) -> 
     secret = key_of_use(shared, TUNNEL, between.role)
     bound = between.digest + epoch.to_bytes(4, "big")
     return Direction(
-        S384.expand(secret, f"tunnel {way} key", bound, KEY_BYTES),
-        S384.expand(secret, f"tunnel {way} iv", bound, IV_BYTES),
+        S384.expand(secret, f"{way} key", bound, KEY_BYTES),
+        S384.expand(secret, f"{way} iv", bound, IV_BYTES),
         bound + way.encode(),
     )

@@ -59,6 +59,7 @@ def test_a_second_implementation_derives_the_same(key: bytes, use: Use, role: Ro
         (KID, KEY, OWN, "é" * 33, "printable text"),
         (KID, KEY, OWN, OWN, "different names"),
     ],
+    ids=["short kid", "upper case", "line end", "short key", "long key", "no name", "control", "long name", "itself"],
 )
 def test_what_is_no_key_of_two_devices_is_refused(kid: str, key: bytes, own: str, peer: str, says: str) -> None:
     with pytest.raises(DsccError, match=says) as refused:

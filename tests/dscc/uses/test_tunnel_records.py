@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha384
 from struct import Struct
 
+import importer
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from two_ends import OWN, PEER, key_number
@@ -114,6 +117,20 @@ def test_the_same_bytes_are_sealed_otherwise_in_every_way_epoch_and_connection()
     again.go_on_with(key_number(1))
     sealed.append(again.seal(b"the same")[HEAD.size :])
     assert len(set(sealed)) == 4
+
+
+def test_a_second_implementation_opens_the_records() -> None:
+    shared = key_number(1)
+    wire = Sending(CLIENT, shared).seal(b"something")
+    names = importer.encoded(bytes.fromhex(shared.kid), OWN.encode(), PEER.encode())
+    secret = importer.use_key(shared.key, "use tunnel", names, 48)
+    digest = sha384(importer.encoded(*HELLOS)).digest() + bytes(4)
+    key, iv = importer.use_key(secret, "c2s key", digest, 32), importer.use_key(secret, "c2s iv", digest, 12)
+    # Of record 0: its number changes nothing of the vector.
+    bound = digest + b"c2s" + bytes(8)
+    assert wire[:14] == bytes(4) + bytes(8) + (26).to_bytes(2, "big")
+    assert AESGCM(key).decrypt(iv, wire[14:], bound) == b"\0something"
+    assert HELLOS[0] == b"dscc-tunnel-1" + bytes.fromhex(shared.kid) + bytes(32)
 
 
 def test_what_came_from_here_does_not_open_here() -> None:
