@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import tracemalloc
 from itertools import product
 from pathlib import Path
 
@@ -101,6 +103,19 @@ def test_what_is_no_key_in_a_key_file_is_refused(tmp_path: Path, content: bytes)
     path.write_bytes(content)
     with pytest.raises(DsccError, match=r"bits|odd number"):
         KeyFile(path, KID, OWN, PEER).keys(TLS13)
+
+
+def test_of_a_large_file_no_more_is_read_than_a_key_may_have(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(0o600)
+    os.truncate(path, 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DsccError, match="bits"):
+            KeyFile(path, KID, OWN, PEER).keys(TLS13)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_folder_is_no_key_file(tmp_path: Path) -> None:
