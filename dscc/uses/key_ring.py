@@ -38,6 +38,8 @@ class KeyRing:
         await self.look()
         self.keys.to_protect()
         self._task = asyncio.create_task(self._keep())
+        # However that ends, nobody says any more which keys hold.
+        self._task.add_done_callback(lambda _: self._take(_NO_KEYS))
 
     async def stop(self) -> None:
         """Ask no more."""
@@ -84,9 +86,10 @@ class KeyRing:
         while True:
             await asyncio.sleep(self._every)
             try:
-                await self.look()
+                async with asyncio.timeout(_BLIND_SECONDS):
+                    await self.look()
                 known = loop.time()
-            except (DsccError, OSError) as error:
-                _log.warning("it cannot be found out which keys hold", reason=str(error))
-                if loop.time() - known > _BLIND_SECONDS:
+            except (DsccError, OSError, TimeoutError) as error:
+                _log.warning("it cannot be found out which keys hold", reason=str(error) or "no answer")
+                if loop.time() - known >= _BLIND_SECONDS:
                     self._take(_NO_KEYS)

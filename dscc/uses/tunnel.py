@@ -92,7 +92,7 @@ class TunnelEnd:
         except (DsccError, OSError, EOFError, TimeoutError) as error:
             _log.warning("a connection was ended", reason=str(error) or type(error).__name__)
         except asyncio.CancelledError:
-            # The end is stopped, or was told that its keys hold no more.
+            # The end is stopped.
             return
         finally:
             self._tasks.discard(task)

@@ -137,15 +137,12 @@ def tunnel(
     """
     from console import logs
     from dscc.device.cli.running import until_stopped
-    from dscc.device.serving import SOCKET
     from dscc.enrolment import read_address
     from dscc.uses.derivation import TUNNEL, Role
     from dscc.uses.key_ring import KeyRing
     from dscc.uses.tunnel import TunnelEnd
 
-    source, target = source_of(folder, peer, key_file, kid, names), read_address(to)
-    if folder is not None and not (folder / SOCKET).exists():
-        raise CommandError(f"no agent runs in {folder}: a tunnel follows its keys, so start dscc-agent {folder}")
+    source, target = source_of(folder, peer, key_file, kid, names, agent_only=True), read_address(to)
     logs.configure(log_format, log_level)
 
     async def forwarding() -> None:

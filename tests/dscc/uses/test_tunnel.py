@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -14,7 +15,7 @@ from two_ends import OWN, PEER, Source, asynchronous
 
 from dscc.enrolment import Address
 from dscc.errors import DsccError
-from dscc.uses.derivation import TUNNEL, Role
+from dscc.uses.derivation import TUNNEL, Keys, Role, Use
 from dscc.uses.key_ring import KeyRing
 from dscc.uses.tunnel import TunnelEnd
 from dscc.uses.tunnel_records import HELLO_BYTES
@@ -288,6 +289,30 @@ async def test_nobody_says_any_more_that_keys_hold(monkeypatch: pytest.MonkeyPat
         with pytest.raises(ConnectionResetError):
             await all_of(reader)
         writer.close()
+
+
+@pytest.mark.parametrize("how", ["it does not answer", "it fails in a way that nobody has thought of"])
+@asynchronous
+async def test_a_source_that_is_stuck_or_broken_ends_the_use_of_its_keys(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dscc.uses.key_ring._BLIND_SECONDS", 0.1)
+    stuck = threading.Event()
+
+    def keys(use: Use) -> Keys:
+        if how == "it does not answer":
+            stuck.wait(20)
+        raise ZeroDivisionError
+
+    async with tunnel(echo, every=0.05) as between:
+        reader, writer = await between.open()
+        writer.write(b"before")
+        assert await reader.readexactly(6) == b"before"
+        monkeypatch.setattr(between.sources[0], "keys", keys)
+        with pytest.raises(ConnectionResetError):
+            await all_of(reader)
+        writer.close()
+        stuck.set()
 
 
 def flipped(record: bytes, at: int) -> bytes:
