@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from pathlib import Path
 from struct import Struct
 
 import pytest
-from two_ends import OWN, PEER, Source, asynchronous
+from two_ends import DSCC, OWN, PEER, Source, asynchronous, key_file, key_number, process, through
 
 from dscc.enrolment import Address
 from dscc.errors import DsccError
@@ -444,6 +446,22 @@ async def test_who_knows_no_key_costs_no_question_each() -> None:
         for _, writer in strangers:
             writer.close()
         assert not between.served
+
+
+def test_the_command_takes_a_key_from_a_file(tmp_path: Path) -> None:
+    def end(own: str, peer: str, role: str, to: str) -> list[str]:
+        files = key_file(tmp_path, key_number(1, own, peer))
+        return [*DSCC, "use", "tunnel", *map(str, files), "--role", role, "--port", "0", "--to", to]
+
+    with (
+        socket.create_server((HOST, 0)) as target,
+        process(*end(PEER, OWN, "server", f"{HOST}:{target.getsockname()[1]}")) as there,
+        process(*end(OWN, PEER, "client", there)) as here,
+        socket.create_connection((HOST, int(here.rsplit(":", 1)[1]))) as program,
+    ):
+        reached, _ = target.accept()
+        with reached:
+            through(program, reached, b"under the key of a file")
 
 
 @asynchronous

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from fleet import Fleet
-from two_ends import dscc
+from two_ends import DSCC, dscc, process, through
 
 from dscc.uses.derivation import USES
 
-DSCC = (sys.executable, "-m", "dscc.device.cli.main")
 AGENT = (sys.executable, "-m", "dscc.device.cli.agent")
 PUBLIC = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
@@ -39,21 +36,6 @@ class Two(NamedTuple):
         said = dscc("use", use, self.folders[end], self.names[1 - end], *words, "--json")
         found: dict[str, str] = json.loads(said)
         return found
-
-
-@contextmanager
-def process(*words: str) -> Iterator[str]:
-    """A program that runs, and the last word of the line by which it says that it is ready."""
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None and running.stderr is not None
-        line = running.stdout.readline()
-        assert " ready " in line, running.stderr.read()
-        try:
-            yield line.split()[-1]
-        finally:
-            running.terminate()
-            _, log = running.communicate(timeout=20)
-        assert running.returncode == 0, log
 
 
 @pytest.fixture(scope="module")
@@ -121,21 +103,14 @@ def test_a_tunnel_follows_the_agents_keys_and_ends_with_them(two: Two) -> None:
                 with socket.create_connection((host, int(port))) as program:
                     reached, _ = target.accept()
                     with reached:
-                        _through(program, reached, b"under the first key")
+                        through(program, reached, b"under the first key")
                         second = two.negotiate("tunnel")
                         assert second != first
-                        _through(program, reached, b"while the keys change")
+                        through(program, reached, b"while the keys change")
                         dscc("revoke", two.folders[1], first)
-                        _through(program, reached, b"the first key is gone, and nobody needs it")
+                        through(program, reached, b"the first key is gone, and nobody needs it")
                         dscc("revoke", two.folders[0], second)
                         for end in (program, reached):
                             end.settimeout(20)
                             with pytest.raises(ConnectionResetError):
                                 end.recv(1)
-
-
-def _through(one: socket.socket, other: socket.socket, said: bytes) -> None:
-    for sender, receiver in ((one, other), (other, one)):
-        sender.sendall(said)
-        receiver.settimeout(20)
-        assert receiver.recv(len(said), socket.MSG_WAITALL) == said

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from contextlib import redirect_stderr, redirect_stdout
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from hashlib import sha512
 from io import StringIO
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 from dscc.device.cli.main import main
 from dscc.uses.derivation import Keys, SharedKey, Use, shared_key
 
+DSCC = (sys.executable, "-m", "dscc.device.cli.main")
 OWN, PEER = "meter-7", "meter-8"
 
 
@@ -74,3 +78,26 @@ def key_file(folder: Path, shared: SharedKey) -> tuple[object, ...]:
         path.touch(0o600)
         path.write_text(shared.key.hex() + "\n")
     return ("--key-file", path, "--kid", shared.kid, "--names", shared.own, shared.peer)
+
+
+@contextmanager
+def process(*words: str) -> Iterator[str]:
+    """A program that runs, and the last word of the line by which it says that it is ready."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        line = running.stdout.readline()
+        assert " ready " in line, running.stderr.read()
+        try:
+            yield line.split()[-1]
+        finally:
+            running.terminate()
+            _, log = running.communicate(timeout=20)
+        assert running.returncode == 0, log
+
+
+def through(one: socket.socket, other: socket.socket, said: bytes) -> None:
+    """Say it both ways, and hear it."""
+    for sender, receiver in ((one, other), (other, one)):
+        sender.sendall(said)
+        receiver.settimeout(20)
+        assert receiver.recv(len(said), socket.MSG_WAITALL) == said
