@@ -20,7 +20,7 @@ from dscc.errors import DsccError
 from dscc.uses.derivation import TUNNEL, Keys, Role, Use
 from dscc.uses.key_ring import KeyRing
 from dscc.uses.tunnel import TunnelEnd
-from dscc.uses.tunnel_records import HELLO_BYTES
+from dscc.uses.tunnel_records import HELLO_BYTES, Sending, connection, hello
 
 HOST = "127.0.0.1"
 HEAD = Struct(">IQH")
@@ -445,6 +445,20 @@ async def test_who_knows_no_key_costs_no_question_each() -> None:
         assert server.asked - asked <= 5
         for _, writer in strangers:
             writer.close()
+        assert not between.served
+
+
+@asynchronous
+async def test_a_client_end_that_begins_otherwise_reaches_nothing() -> None:
+    async with tunnel(echo) as between:
+        reader, writer = await asyncio.open_connection(*between.server)
+        own = hello(key_number(1), bytes(32))
+        writer.write(own)
+        between_both = connection(Role.CLIENT, own, await reader.readexactly(HELLO_BYTES))
+        writer.write(Sending(between_both, key_number(1)).seal(b"at once"))
+        with pytest.raises(ConnectionResetError):
+            await all_of(reader)
+        writer.close()
         assert not between.served
 
 
