@@ -63,7 +63,7 @@ def nodes(folder: Path, policy: str, regions: tuple[str, ...]) -> dict[str, Node
     """Nodes that are linked to each other, and have the same policy. None runs yet."""
     made = {
         f"n{number}": Node(folder / f"n{number}", f"n{number}", port, region)
-        for number, (port, region) in enumerate(zip(_ports(len(regions)), regions, strict=True), 1)
+        for number, (port, region) in enumerate(zip(free_ports(len(regions)), regions, strict=True), 1)
     }
     file = folder / "policy.toml"
     file.write_text(policy)
@@ -79,7 +79,7 @@ def nodes(folder: Path, policy: str, regions: tuple[str, ...]) -> dict[str, Node
     return made
 
 
-def _ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free now."""
     probes = [socket.socket() for _ in range(count)]
     try:

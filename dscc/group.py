@@ -20,12 +20,9 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from dscc.errors import DsccError, Reason
 from dscc.messages import Confirm, Confirmed, Contribution, Seed
-from dscc.primitives import IV_BYTES, KEY_BYTES, NONCE_BYTES, ROOT_BYTES, Suite, enc
+from dscc.primitives import NONCE_BYTES, ROOT_BYTES, Box, Suite, enc
 from dscc.wire import core, decode_as, encode
 
 MOST_MEMBERS: Final = 1024
@@ -79,28 +76,6 @@ class Epoch(NamedTuple):
         key = self.suite.expand(self.seed, "group confirm", self.digest)
         said = [core(Confirm(self.group, self.number, member, b"")) for member in members]
         return tuple(self.suite.mac(key, each)[:CONFIRMATION_BYTES] for each in said)
-
-
-class Box:
-    """Messages between the leader and a member, or to all of an epoch: AES-256-GCM under a key for this alone.
-
-    The initialization vector is random and stands in front; a key is used for a handful of messages.
-    """
-
-    def __init__(self, suite: Suite, secret: bytes, label: str, bound: bytes) -> None:
-        self._aead = AESGCM(suite.expand(secret, label, b"", KEY_BYTES))
-        self._bound = bound
-
-    def seal(self, plain: bytes, iv: bytes) -> bytes:
-        """The message under an initialization vector of 12 random bytes."""
-        return iv + self._aead.encrypt(iv, plain, self._bound)
-
-    def open(self, sealed: bytes) -> bytes:
-        """What was sealed. Raises DsccError (NOT_AUTHENTIC)."""
-        try:
-            return self._aead.decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], self._bound)
-        except (InvalidTag, ValueError):
-            raise DsccError(Reason.NOT_AUTHENTIC, "a group's message was not sealed for this member") from None
 
 
 def pair_box(suite: Suite, pair_key: bytes, group: str, leader: str, member: str) -> Box:

@@ -255,6 +255,24 @@ class Abort(NamedTuple):
     mac: Mac
 
 
+@message(46)
+class Notice(NamedTuple):
+    """Either of two to the other: something under the key that `kid` names; `question` is what the answer names."""
+
+    kid: Identifier
+    question: Identifier
+    body: Blob
+
+
+@message(47)
+class Noticed(NamedTuple):
+    """The answer; `what` says whether it is a refusal."""
+
+    question: Identifier
+    what: Name
+    body: Blob
+
+
 # Shares.
 
 
@@ -391,9 +409,13 @@ class Event(NamedTuple):
 
 @message(73)
 class RevokeKey(NamedTuple):
-    """Device to node: a key of its own with this peer is not to be used any more."""
+    """Device to node: a key of its own with this peer is not to be used any more.
+
+    `number` is that of the key that is drawn from the one that `kid` names; 0: that one itself.
+    """
 
     kid: Identifier
+    number: Count
     peer: Name
     reason: Name
 

@@ -26,6 +26,7 @@ from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import DirectorySource, StaleDirectory
 from kmip_server.messages.headers import RequestMessage
 from kmip_server.operations.jobs import by_request, request_of
+from kmip_server.operations.negotiation import NegotiationFailed, NegotiationNeeded, Negotiator, Wanted
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import Job, StorageUnavailable, Unit
@@ -38,6 +39,9 @@ LOOK_SECONDS: Final = 60
 
 KEPT_SECONDS: Final = 86_400
 """How long a job is remembered after it was submitted, once it is completed."""
+
+_AGAIN_SECONDS: Final = 5
+"""How long an operation waits for a peer that is not reached, before it is asked again."""
 
 _FOUND_AT_ONCE: Final = 1000
 _ATTEMPTS: Final = 4
@@ -68,7 +72,10 @@ class Asynchrony:
         read_directory: Callable[[], Deferred[None]],
         in_thread: InThread,
         now: Now,
+        negotiator: Negotiator,
     ) -> None:
+        self._reactor = reactor
+        self._negotiator = negotiator
         self._engine = engine
         self._lanes = lanes
         self._directories = directories
@@ -142,13 +149,25 @@ class Asynchrony:
     def _carry_out(self, jobs: Sequence[Job]) -> Generator[Deferred[Any], Any, None]:
         request = request_of(jobs)
         prepared = yield self._in_thread(self._engine.prepare, request)
-        for _ in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS + len(jobs)):
             try:
                 yield in_storage(self._lanes, self._work(jobs, request, prepared), writes=True)
             except StaleDirectory:
                 yield self._read_directory()
+            except NegotiationNeeded as needed:
+                negotiated = yield self.negotiated(needed.wanted)
+                if _may_come(negotiated) and self._now() - jobs[0].submitted_at < KEPT_SECONDS:
+                    self._reactor.callLater(_AGAIN_SECONDS, self.begin, jobs)
+                    return
+                prepared = {**prepared, needed.place: negotiated}
             else:
+                self._negotiator.look()
                 return
+
+    def negotiated(self, wanted: Wanted) -> Deferred[Prepared]:
+        """A key that was negotiated, or why there is none."""
+        negotiated: Deferred[Any] = self._negotiator.negotiate(wanted)
+        return negotiated.addCallbacks(Prepared, _no_key)
 
     def _work(
         self, jobs: Sequence[Job], request: RequestMessage, prepared: Mapping[int, Prepared]
@@ -168,6 +187,16 @@ class Asynchrony:
                 self._engine.run_jobs(unit, caller, jobs, request, now, prepared, directory.ruling)
 
         return work
+
+
+def _no_key(failure: Failure) -> Prepared | Failure:
+    error = failure.value
+    return Prepared(None, error) if isinstance(error, NegotiationFailed) else failure
+
+
+def _may_come(prepared: Prepared) -> bool:
+    """Whether what there is no key for now may have one later."""
+    return isinstance(prepared.error, NegotiationFailed) and prepared.error.may_come
 
 
 def in_storage(lanes: Lanes, work: Callable[[Unit], _T], *, writes: bool) -> Deferred[_T]:

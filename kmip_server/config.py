@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,8 @@ _SQLITE: Final = "sqlite:///"
 
 RETIRED: Final = "policy.operation_policies"
 """A key that is no more: it named files of operation policies, which are in the policy store now."""
+_OURS: Final = "Value error, "
+"""What pydantic says before the words of a check of ours."""
 _MISSING: Final = "there is no such key"
 _GONE: Final = (
     "operation policies are in the policy store now: `kmip-server upgrade DIR` takes the files there and removes this"
@@ -114,20 +116,49 @@ class Policy(_Section):
 
 
 class Notifications(_Section):
-    """How notifications are delivered: the channels' secrets, whom to trust, and how often it is tried."""
+    """How notifications are delivered: the channels' secrets, whom to trust, and how often it is tried.
+
+    `certificate` and its `key`, both or neither, are what clients who listen are shown instead of the server's own.
+    """
 
     secrets_file: Path = Path("notification-secrets.toml")
     authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     timeout_seconds: Seconds = 10
     first_retry_seconds: Seconds = 5
     attempts: Count = 30
     kept_days: Count = 30
+
+    @model_validator(mode="after")
+    def _have_both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together, or neither is")
+        return self
 
 
 class Automation(_Section):
     """How often the automatic rules of the policy are looked at."""
 
     period_seconds: Seconds = 60
+
+
+class Dscc(_Section):
+    """The gateway to other sites, with which keys are negotiated."""
+
+    enabled: bool = False
+    folder: Path = Path("gateway")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 5690
+    peers: dict[str, str] = {}
+    groups: dict[str, tuple[str, ...]] = {}
+    answer_seconds: Seconds = 10
+
+
+class Etsi014(_Section):
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+
+    enabled: bool = False
 
 
 class Compatibility(_Section):
@@ -163,7 +194,9 @@ class Settings(BaseSettings):
     policy: Policy = Policy()
     notifications: Notifications = Notifications()
     automation: Automation = Automation()
+    etsi014: Etsi014 = Etsi014()
     compatibility: Compatibility = Compatibility()
+    dscc: Dscc = Dscc()
     log: Log = Log()
 
     @classmethod
@@ -206,7 +239,7 @@ class Settings(BaseSettings):
     def _absolute(self) -> Settings:
         """The same settings with every path resolved against the server directory."""
         updates: dict[str, _Section] = {}
-        for name in ("tls", "master_key", "notifications"):
+        for name in ("tls", "master_key", "notifications", "dscc"):
             section: _Section = getattr(self, name)
             values = {key: _resolve(self.directory, value) for key, value in section}
             updates[name] = section.model_copy(update=values)
@@ -249,4 +282,4 @@ def _line(file: Path, given: Mapping[str, Any], location: list[str], message: st
         place = str(file)
     if message.startswith("Extra inputs"):
         message = _GONE if key == RETIRED else _MISSING
-    return f"{place}: {key}: {message}"
+    return f"{place}: {key}: {message.removeprefix(_OURS)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from kmip_server.errors import KmipError
@@ -24,6 +25,7 @@ from kmip_server.messages.headers import (
 )
 from kmip_server.operations import load_all
 from kmip_server.operations.jobs import completed
+from kmip_server.operations.negotiation import NegotiationNeeded, Unsettled
 from kmip_server.operations.registry import REGISTRY, OperationSpec
 from kmip_server.operations.services import Services
 from kmip_server.responses import failure, respond, undone
@@ -65,10 +67,14 @@ class Plan(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A response, and the asynchronous jobs that begin once it is committed."""
+    """A response, and the asynchronous jobs that begin once it is committed.
+
+    `unsettled` is what others hear of then, by the place of the batch item that did it.
+    """
 
     message: ResponseMessage
     jobs: tuple[Job, ...] = ()
+    unsettled: Mapping[int, tuple[Unsettled, ...]] = MappingProxyType({})
 
 
 class Engine:
@@ -142,7 +148,8 @@ class Engine:
     ) -> Answer:
         """Carry out a batch (s9.5 to s9.8). What it did is true once the unit is committed.
 
-        `sayable` raises KmipError for a response payload that the encoding of the response cannot express.
+        `sayable` raises KmipError for a response payload that the encoding of the response cannot express. Raises
+        NegotiationNeeded: nothing was done, and it is asked again with what was negotiated among the `prepared`.
         """
         room = request.header.maximum_response_size
         if room is not None:
@@ -163,7 +170,8 @@ class Engine:
         outcomes = _in_order(execution, range(len(request.items)), prepared or {}, asynchronous=asynchronous)
         if _undoes(request):
             unit.end_undoable()
-        return Answer(respond(request.version, tuple(outcomes), now, request.correlation), tuple(execution.jobs))
+        message = respond(request.version, tuple(outcomes), now, request.correlation)
+        return Answer(message, tuple(execution.jobs), execution.unsettled)
 
     def run_jobs(
         self,
@@ -177,7 +185,8 @@ class Engine:
     ) -> None:
         """Carry out the asynchronous operations of one request, except canceled ones, and keep the answers for Poll.
 
-        It is done once, whoever tries it too: the storage takes one answer to a job (s6.1.38).
+        It is done once, whoever tries it too: the storage takes one answer to a job (s6.1.38). Raises
+        NegotiationNeeded: nothing was done.
         """
         # What is done without being answered would be done again: it is all or nothing.
         unit.begin_undoable()
@@ -218,7 +227,11 @@ def _in_order(
     goes_on = request.header.batch_error_continuation_option is BatchErrorContinuationOption.CONTINUE
     outcomes = []
     for place in places:
-        outcomes.append(execution.carry_out(request.items[place], prepared.get(place), asynchronous=asynchronous))
+        try:
+            outcome = execution.carry_out(request.items[place], prepared.get(place), asynchronous=asynchronous)
+        except NegotiationNeeded as needed:
+            raise NegotiationNeeded(needed.wanted, place) from None
+        outcomes.append(outcome)
         if execution.failed and not goes_on:
             break
     if execution.failed and _undoes(request) and not (execution.job and execution.waits):

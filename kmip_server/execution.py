@@ -18,6 +18,7 @@ from kmip_server.operations.approval import ApprovalNeeded
 from kmip_server.operations.batch import Batch, Produced
 from kmip_server.operations.call import Call
 from kmip_server.operations.jobs import new_job
+from kmip_server.operations.negotiation import NegotiationNeeded, Unsettled
 from kmip_server.operations.registry import REGISTRY
 from kmip_server.operations.services import Services
 from kmip_server.responses import failure
@@ -61,6 +62,8 @@ class Prepared(NamedTuple):
 class Execution:
     """Carries out the items of one batch, or of an asynchronous `job`. It `waits` if others have to approve an item.
 
+    `unsettled` is what others hear of, by the place of the item that did it.
+
     `because` says for the record what it is done for, if nobody asked for it. `room` is how many bytes the batch items
     of the response may have; None is any. `sayable` raises KmipError for a payload that the response's encoding cannot
     express; None if it can express all.
@@ -93,6 +96,7 @@ class Execution:
         self.batch = Batch()
         self.jobs: list[Job] = []
         self.asked: list[ApprovalRequest] = []
+        self.unsettled: dict[int, tuple[Unsettled, ...]] = {}
         self.job = job
         self.because = because
         self.failed = self.waits = False
@@ -102,7 +106,7 @@ class Execution:
     def carry_out(
         self, item: RequestBatchItem | BatchItemError, prepared: Prepared | None, *, asynchronous: bool = False
     ) -> ResponseBatchItem:
-        """The answer to one item. What it did is accepted in the unit, or nothing is."""
+        """The answer to one item. What it did is accepted in the unit, or nothing is. Raises NegotiationNeeded."""
         self._left -= 1
         if isinstance(item, BatchItemError):
             return self._failure(item, item)
@@ -131,6 +135,11 @@ class Execution:
             self.unit.discard()
             self._ask(error)
             answer, later = self._later(call, item), True
+        except NegotiationNeeded:
+            if not self._can_wait(call):
+                raise
+            self.unit.discard()
+            answer, later = self._later(call, item), True
         except KmipError as error:
             return self._refused(call, item, error, _detail(error))
         except (StorageConflict, StorageUnavailable, WritesNeeded):
@@ -145,6 +154,8 @@ class Execution:
             self._record(call, "submitted" if later else "succeeded", "")
             self._recorded.append((call, "withdrawn" if later else "undone"))
         self.unit.accept()
+        if call.unsettled:
+            self.unsettled[len(self.request.items) - self._left - 1] = call.unsettled
         return answer
 
     def undo(self) -> None:
@@ -155,6 +166,7 @@ class Execution:
         for call, outcome in self._recorded:
             self._record(call, outcome, "a later item of the batch failed")
         self.jobs.clear()
+        self.unsettled.clear()
 
     def _now(self, call: Call, item: RequestBatchItem, prepared: Prepared | None) -> ResponseBatchItem:
         spec = call.spec

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from twisted.internet.base import ReactorBase
+from twisted.internet.posixbase import PosixReactorBase
 
+from kmip_server.announcing.receivers import Receivers
+from kmip_server.announcing.sender import KmipSender
 from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
+from kmip_server.etsi014.resource import KeysResource
+from kmip_server.etsi014.service import NoGateway as NoKeys
+from kmip_server.gateway.client import GatewayClient, NoGateway
 from kmip_server.identity.directory import DirectorySource
+from kmip_server.listeners.handler import Resource
+from kmip_server.listeners.settings import TlsSettings
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
 from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
+from kmip_server.storage.database import Database
 from kmip_server.storage.master_key import MasterKey
 from kmip_server.storage.store import Store
 from kmip_server.ttlv.item import Limits
 from kmip_server.ttlv.versions import SUPPORTED_VERSIONS
 from notifying.deliverer import DeliverySettings
+from policy.model import ChannelKind
 
 
-def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey, *, trace: bool = False) -> Service:
+def open_service(
+    reactor: ReactorBase, settings: Settings, master_key: MasterKey, tls: TlsSettings, *, trace: bool = False
+) -> Service:
     """The service of a server directory. Raises what its store, its policies and the self-test raise."""
     store = Store.open(settings.storage.url, master_key)
     engine, directories = open_engine(settings, store)
@@ -41,11 +55,30 @@ def open_service(reactor: ReactorBase, settings: Settings, master_key: MasterKey
         require_client_auth_usage=settings.tls.require_client_auth_usage,
         trace=trace,
         delivery=delivery_settings(settings),
+        senders={ChannelKind.KMIP: KmipSender(open_receivers(settings, tls, directories), store, engine.services)},
         automation=Automation(store, engine, lambda: directories.current),
         period_seconds=settings.automation.period_seconds,
+        negotiator=GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway(),
     )
     _settle_memory()
     return service
+
+
+def run_gateway(settings: Settings, master_key: MasterKey) -> None:
+    """Run the gateway of a server directory until SIGTERM. Raises as `open_service`, and what its device raises."""
+    from kmip_server.gateway.process import run
+
+    store = Store.open(settings.storage.url, master_key)
+    try:
+        engine, directories = open_engine(settings, store)
+        run(settings, store, engine, directories)
+    finally:
+        store.close()
+
+
+def open_resources(reactor: PosixReactorBase, settings: Settings) -> Sequence[Resource]:
+    """What the HTTPS port answers beside KMIP."""
+    return (KeysResource(NoKeys(), reactor),) if settings.etsi014.enabled else ()
 
 
 def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:
@@ -83,6 +116,19 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
     )
 
 
+def open_receivers(settings: Settings, tls: TlsSettings, directories: DirectorySource) -> Receivers:
+    """How clients who listen are reached; with the certificate that is for them, if there is one."""
+    wanted = settings.notifications
+    if wanted.certificate is not None and wanted.key is not None:
+        tls = replace(tls, certificate=wanted.certificate, key=wanted.key, key_passphrase=None)
+    return Receivers(
+        tls=tls,
+        principal=settings.tls.principal,
+        require_client_auth_usage=settings.tls.require_client_auth_usage,
+        directory=lambda: directories.current,
+    )
+
+
 def _settle_memory() -> None:
     """Leave what was made at start out of garbage collection; collect soon, for a closed connection is a cycle.
 
@@ -95,7 +141,11 @@ def _settle_memory() -> None:
 
 def directory_source(store: Store) -> DirectorySource:
     """The directory of a store, kept up to date."""
-    database = store.database
+    return directories_in(store.database)
+
+
+def directories_in(database: Database) -> DirectorySource:
+    """The same of a database, whose keys nobody opens."""
 
     def current_epoch() -> int:
         with closing(EpochReader(database)) as reader:

@@ -35,9 +35,11 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.listeners.handler import Answered, Encoding, Reply
 from kmip_server.messages.citations import ENCODING
 from kmip_server.messages.headers import ResponseMessage
+from kmip_server.operations.negotiation import NegotiationNeeded, Negotiator, Settled
 from kmip_server.remembered import Remembered
 from kmip_server.repeated import RepeatedRequests
 from kmip_server.responses import all_failed, refusal
+from kmip_server.settled import awaited, with_settled
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
@@ -53,6 +55,7 @@ from kmip_server.ttlv import binary, json, tree, xml
 from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
 from notifying.deliverer import Deliverer, DeliverySettings
+from notifying.sending import Senders
 from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
@@ -148,8 +151,10 @@ class Service:
         require_client_auth_usage: bool = True,
         trace: bool = False,
         delivery: DeliverySettings,
+        senders: Senders,
         automation: Automation,
         period_seconds: float,
+        negotiator: Negotiator,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
@@ -169,8 +174,9 @@ class Service:
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = reactor
         self._refreshing.start(_REFRESH_SECONDS, now=False)
+        self._negotiator = negotiator
         self._asynchrony = Asynchrony(
-            reactor, engine, lanes, directories, self._read_directory, self._in_thread, self._now
+            reactor, engine, lanes, directories, self._read_directory, self._in_thread, self._now, negotiator
         )
         self._asynchrony.start()
         self._deliverer = Deliverer(
@@ -180,6 +186,7 @@ class Service:
             delivery,
             self._now,
             unavailable=(StorageUnavailable,),
+            senders=senders,
         )
         self._deliverer.start()
         self._scheduler = Scheduler(reactor, automation, self._in_thread, self._now, period_seconds)
@@ -366,6 +373,9 @@ class Service:
         exchange, error = attempt.exchange, outcome.error
         if error is None:
             reply, answer = outcome.value
+            if answer.unsettled:
+                self._settle(exchange, reply, answer)
+                return
             if self._trace:
                 self._trace_response(exchange, answer.message)
             if self._may_remember(exchange):
@@ -375,10 +385,32 @@ class Service:
                 self._asynchrony.begin(answer.jobs)
         elif isinstance(error, WritesNeeded):
             self._submit(attempt, True)
+        elif isinstance(error, NegotiationNeeded):
+            self._negotiate(attempt, error).addErrback(self._failed, exchange)
         elif isinstance(error, StaleDirectory) and exchange.reloads:
             self._begin_again(exchange._replace(reloads=exchange.reloads - 1)).addErrback(self._failed, exchange)
         else:
             self._fail(exchange, error)
+
+    @inlineCallbacks
+    def _negotiate(self, attempt: _Attempt, needed: NegotiationNeeded) -> Generator[Deferred[Any], Any, None]:
+        """Have the key that a batch item needs, or why there is none, and carry the request out again with it."""
+        negotiated = yield self._asynchrony.negotiated(needed.wanted)
+        prepared = {**(attempt.prepared or {}), needed.place: negotiated}
+        self._submit(attempt._replace(prepared=prepared), attempt.exchange.plan.writes)
+
+    def _settle(self, exchange: _Exchange, reply: Reply, answer: Answer) -> None:
+        """Answer when those have answered who are waited for."""
+        waited = awaited(answer)
+        if not waited:
+            self._negotiator.look()
+            exchange.answer(reply)
+            return
+
+        def settled(answers: Mapping[str, Settled]) -> None:
+            exchange.answer(self._reply(exchange, with_settled(exchange.plan.request, answer, answers)))
+
+        self._negotiator.settle(waited).addCallback(settled).addErrback(self._failed, exchange)
 
     @inlineCallbacks
     def _begin_again(self, exchange: _Exchange) -> Generator[Deferred[Any], Any, None]:

@@ -21,8 +21,8 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from notifying.sending import send
-from notifying.transport import Delivery, NotDeliveredError, read_secrets
+from notifying.sending import NO_MORE, Senders, send
+from notifying.transport import Delivery, NotDeliveredError, WithheldError, read_secrets
 from policy.model import Policy
 from policy.notifications import Waiting
 
@@ -81,11 +81,13 @@ class Deliverer:
         settings: DeliverySettings,
         now: Callable[[], int],
         unavailable: tuple[type[Exception], ...] = (),
+        senders: Senders = NO_MORE,
     ) -> None:
-        """`unavailable` are the exceptions that say that the outbox cannot be reached now."""
+        """`unavailable` are the exceptions that say that the outbox cannot be reached now; `senders` are as in send."""
         self._reactor = reactor
         self._transaction = transaction
         self._unavailable = unavailable
+        self._senders = senders
         self._policy = policy
         self._settings = settings
         self._now = now
@@ -151,9 +153,12 @@ class Deliverer:
             return self._later(message, "the policy has no such channel any more")
         try:
             secret = read_secrets(settings.secrets).get(channel, "")
-            send(Delivery(message, policy.channels[channel], secret, settings.authorities, settings.timeout, now))
+            delivery = Delivery(message, policy.channels[channel], secret, settings.authorities, settings.timeout, now)
+            send(delivery, self._senders)
         except NotDeliveredError as error:
             return self._later(message, str(error))
+        except WithheldError as error:
+            return message._replace(next_attempt_at=None, delivered_at=self._now(), last_error=str(error))
         except Exception as error:
             _log.exception("a fault of ours", message_id=message.message_id)
             return self._later(message, type(error).__name__)

@@ -21,6 +21,13 @@ class NotDeliveredError(Exception):
     """A message was not taken; the text says why, and has no secret in it."""
 
 
+class WithheldError(Exception):
+    """A message is not for this receiver, or not any more: nothing was sent, and trying again is of no use.
+
+    The text says why, and has no secret in it.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message for one channel. `secret` is the channel's password or key; `timeout` is in seconds."""

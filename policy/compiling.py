@@ -9,11 +9,12 @@ from importlib import resources
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from policy.decision import Compiled, Context, Scope, Subject, beyond_own
+from policy.decision import Compiled, Context, Resource, Scope, Subject, beyond_own
 from policy.documents import read_document
-from policy.model import Effect, Match, Member, Policy, PolicyError, Rule, Selector, Who
+from policy.model import Arrival, Effect, Match, Member, Policy, PolicyError, Rule, Selector, Sharing, Who
 from policy.notifications import Event, Message, by_event, messages
 from policy.operation_policies import BUILT_IN, rules_of
+from policy.sharing import Asked, Refused, choose, compile_arrivals, compile_sharing, owner_of
 
 _NOBODY: Final = Member()
 _DEFAULT: Final = frozenset({_NOBODY.tenant})
@@ -58,6 +59,9 @@ class Ruling:
         self._beyond: dict[tuple[Subject, str], frozenset[Scope]] = {}
         self._notifications = by_event(policy)
         self.roles = policy.roles_of_users
+        self.sharing = compile_sharing(policy.sharing)
+        """Empty where no key is negotiated: then nothing has to be asked of `choose` but what a client asks for."""
+        self._arrivals = compile_arrivals(policy.arrivals)
         self._members: dict[Who, Mapping[str, Member]] = {
             Who.CLIENT: policy.clients,
             Who.USER: policy.users,
@@ -82,6 +86,14 @@ class Ruling:
     def messages(self, event: Event, always: frozenset[str] = frozenset()) -> tuple[Message, ...]:
         """What this policy wants told of an event: one message for each channel, those that are `always` told too."""
         return messages(self._notifications, event, always)
+
+    def choose(self, subject: Subject, resource: Resource, asked: Asked) -> Sharing | Refused | None:
+        """See sharing.choose."""
+        return choose(self.sharing, subject, resource, asked)
+
+    def owner_of(self, peer: str, purpose: str, group: str | None, resource: Resource) -> Arrival | None:
+        """See sharing.owner_of."""
+        return owner_of(self._arrivals, peer, purpose, group, resource)
 
     def tenants(self, owner: str) -> frozenset[str]:
         """The tenant of what a client owns, as resources have it."""

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
-from policy.model import Effect, Match, Rule, Selector, When, Who
+from policy.model import Effect, Match, Rule, Selector, Sharing, When, Who
 from policy.parameters import FIELDS, Parameters
 from policy.request import Context, Resource, Subject
 
 Test = Callable[[Subject, Resource, Context], bool]
 IsAbout = Callable[[Subject], bool]
+Fits = Callable[[Subject, Resource], bool]
 
 _NO_CONTEXT: Final = Context()
 
@@ -28,7 +29,7 @@ def names_parameters(rule: Rule) -> bool:
     return any(getattr(match, field) for match in (rule.resource, *rule.unless) for field in FIELDS)
 
 
-def subjects_of(rule: Rule) -> IsAbout:
+def subjects_of(rule: Rule | Sharing) -> IsAbout:
     """What tells whether the rule is about a subject."""
     selected, exempt = _selected(rule.subjects), _selected(rule.exempt)
     return lambda subject: selected(subject) and not exempt(subject)
@@ -203,4 +204,10 @@ def selects(selectors: tuple[Selector, ...], subject: Subject) -> bool:
 
 def fits(match: Match, subject: Subject, resource: Resource) -> bool:
     """Whether a resource is like this, for a subject."""
-    return _all(_whole_match(match))(subject, resource, _NO_CONTEXT)
+    return fitting(match)(subject, resource)
+
+
+def fitting(match: Match) -> Fits:
+    """What tells whether a resource is like this, for a subject."""
+    test = _all(_whole_match(match))
+    return lambda subject, resource: test(subject, resource, _NO_CONTEXT)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from typing import Final
 
-from policy.model import DEFAULT_TENANT, ROLES, Policy, PolicyError, Selector, Who
+from policy.model import DEFAULT_TENANT, ROLES, ChannelKind, Policy, PolicyError, Selector, Who
+from policy.notifications import EVENTS, KEY_EVENTS
 from policy.operation_policies import BUILT_IN
 from policy.workflows import DEFAULT_NAME
+
+_OTHER_EVENTS: Final = frozenset(EVENTS) - KEY_EVENTS
 
 
 def check_references(policy: Policy, source: str) -> None:
@@ -14,6 +18,8 @@ def check_references(policy: Policy, source: str) -> None:
     for kind, names in (
         ("rules", [rule.name for rule in policy.rules]),
         ("automatic rules", [rule.name for rule in policy.automatic]),
+        ("sharing rules", [rule.name for rule in policy.sharing]),
+        ("arrivals", [rule.name for rule in policy.arrivals]),
     ):
         for name in names:
             if names.count(name) > 1:
@@ -35,7 +41,7 @@ def check_references(policy: Policy, source: str) -> None:
         for role in sorted({role for stage in each.stages for need in stage.approvals for role in need.roles}):
             _known(role, roles, f"{source}: workflows.{name}", "role")
         for channel in sorted({channel for stage in each.stages for channel in stage.notify}):
-            _known(channel, set(policy.channels), f"{source}: workflows.{name}", "channel")
+            _tells(policy, channel, _OTHER_EVENTS, f"{source}: workflows.{name}")
     for rule in policy.rules:
         where = f"{source}: the rule {rule.name!r}"
         for tenant in sorted(rule.resource.tenants):
@@ -47,23 +53,42 @@ def check_references(policy: Policy, source: str) -> None:
     for number, notification in enumerate(policy.notifications, 1):
         where = f"{source}: notifications.{number}"
         for channel in sorted(notification.channels):
-            _known(channel, set(policy.channels), where, "channel")
+            _tells(policy, channel, notification.events, where)
         for tenant in sorted(notification.tenants):
             _known(tenant, tenants, where, "tenant")
         _known_subjects(notification.subjects, roles, tenants, where)
     for automatic in policy.automatic:
         where = f"{source}: the automatic rule {automatic.name!r}"
         for channel in sorted(automatic.channels):
-            _known(channel, set(policy.channels), where, "channel")
+            _tells(policy, channel, _OTHER_EVENTS, where)
         for tenant in sorted(automatic.resource.tenants):
             _known(tenant, tenants, where, "tenant")
         _known_subjects((*automatic.subjects, *automatic.exempt), roles, tenants, where)
+    for sharing in policy.sharing:
+        where = f"{source}: the sharing rule {sharing.name!r}"
+        for tenant in sorted(sharing.resource.tenants):
+            _known(tenant, tenants, where, "tenant")
+        _known_subjects((*sharing.subjects, *sharing.exempt), roles, tenants, where)
+    for arrival in policy.arrivals:
+        where = f"{source}: the arrival {arrival.name!r}"
+        for channel in sorted(arrival.tell):
+            _known(channel, set(policy.channels), where, "channel")
+        for tenant in sorted(arrival.resource.tenants):
+            _known(tenant, tenants, where, "tenant")
 
 
 def _known_subjects(selectors: tuple[Selector, ...], roles: set[str], tenants: set[str], where: str) -> None:
     for selector in selectors:
         if selector.who in (Who.ROLE, Who.TENANT):
             _known(selector.name, roles if selector.who is Who.ROLE else tenants, where, selector.who.value)
+
+
+def _tells(policy: Policy, channel: str, events: frozenset[str], where: str) -> None:
+    """A channel is known, and can tell of these events: KMIP has words for what happens to keys, and no others."""
+    _known(channel, set(policy.channels), where, "channel")
+    if policy.channels[channel].kind is ChannelKind.KMIP and not events <= KEY_EVENTS:
+        told = ", ".join(sorted(KEY_EVENTS))
+        raise PolicyError(f"{where}: the channel {channel!r} is of the kind kmip, which tells of {told} only")
 
 
 def _known(name: str, names: set[str], where: str, kind: str) -> None:

@@ -62,6 +62,7 @@ from policy.model import (
 )
 from policy.notifications import EVENTS
 from policy.operation_policies import policies_in
+from policy.sharing_documents import ARRIVALS, SHARING
 from policy.workflows import QUARANTINE, REVOKED
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -210,6 +211,8 @@ _POLICY: Final = {
         lambda all_: [stated(each, _NOTIFICATION) for each in all_],
     ),
     "automatic": AUTOMATIC,
+    "sharing": SHARING,
+    "arrivals": ARRIVALS,
     "rules": Field(lambda value: _rules(value), lambda rules: [stated(rule, _RULE) for rule in rules]),
 }
 

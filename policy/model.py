@@ -169,14 +169,16 @@ class ChannelKind(Enum):
     EMAIL = "email"
     WEBHOOK = "webhook"
     SYSLOG = "syslog"
+    KMIP = "kmip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """Where notifications go. Passwords and keys are not here: the policy is no secret.
 
-    `url` says where and how: `smtp://user@host:587` (STARTTLS), `smtps://`, `https://`, `udp://`, `tcp://`, `tls://`
-    or `unix:///dev/log`. `sender` and `to` are the addresses of an e-mail.
+    `url` says where and how: `smtp://user@host:587` (STARTTLS), `smtps://`, `https://`, `udp://`, `tcp://`, `tls://`,
+    `unix:///dev/log` or `kmip://host:5696?mode=put`. `sender` and `to` are the addresses of an e-mail; over KMIP, `to`
+    is the one client who listens.
     """
 
     kind: ChannelKind
@@ -262,6 +264,68 @@ class AutomaticRule:
     channels: frozenset[str] = frozenset()
 
 
+PURPOSES: Final = ("tunnel", "tls13", "ikev2-ppk", "wrap", "at-rest", "sign", "etsi014")
+"""What a negotiated key may be for."""
+HYBRIDS: Final = ("none", "mlkem768", "mlkem1024")
+"""The key encapsulation that may be mixed into a negotiated key."""
+MOST_PATHS: Final = 16
+"""Of so many nodes at most a negotiated key is made."""
+ANY_PEER: Final = "*"
+"""In the place of a peer: every one."""
+
+
+class Use(Enum):
+    """When a key is negotiated: if a client asks for it, also if it says nothing, or always and only so."""
+
+    OFFERED = "offered"
+    CHOSEN = "chosen"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """Keys that are negotiated with a peer or with a group, one of which is named: whose, and what they are like.
+
+    `subjects`, but not `exempt`, make the keys; `resource` is what the keys are like. `purpose`, `policy` (of the
+    nodes), `paths` and `hybrid` hold for the key; "" leaves them to who asks. `pool` keys are made beforehand by one
+    negotiation. Every `rotate` seconds the key is renewed, 0 never; the old one may be used for `overlap` seconds more;
+    `lifetime` seconds after its activation a key ends, 0 never.
+    """
+
+    name: str
+    subjects: tuple[Selector, ...]
+    exempt: tuple[Selector, ...] = ()
+    resource: Match = field(default_factory=Match)
+    peer: str = ""
+    group: str = ""
+    use: Use = Use.OFFERED
+    purpose: str = "tunnel"
+    policy: str = ""
+    paths: str = ""
+    hybrid: str = ""
+    pool: int = 0
+    rotate: int = 3600
+    overlap: int = 300
+    lifetime: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Who owns the keys that arrive from these peers, and which channels are told.
+
+    `peers` are names of devices, or ANY_PEER; `purposes` and `groups` (of devices) ask for nothing where they are
+    empty; `resource` is what the keys are like. `owner` is the name of a client.
+    """
+
+    name: str
+    peers: frozenset[str]
+    owner: str
+    purposes: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    resource: Match = field(default_factory=Match)
+    tell: frozenset[str] = frozenset()
+
+
 class PolicyError(Exception):
     """A policy cannot be used; the message names where it comes from, the part of it, and what to do."""
 
@@ -286,6 +350,8 @@ class Policy:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     notifications: tuple[NotificationRule, ...] = ()
     automatic: tuple[AutomaticRule, ...] = ()
+    sharing: tuple[Sharing, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
 
     @property
     def roles_of_users(self) -> dict[str, frozenset[str]]:

@@ -22,6 +22,8 @@ EVENTS: Final = {
     "key-revoked": "{subject} revoked {resource}",
     "key-compromised": "{subject} says that {resource} is compromised",
     "key-destroyed": "{subject} destroyed {resource}",
+    "key-replaced": "{subject} replaced {detail} by {resource}",
+    "key-arrived": "{resource} has arrived from a peer site",
     "client-revoked": "{subject} revoked the client {resource}",
     "client-quarantined": "{subject} put the client {resource} into quarantine",
     "client-released": "{subject} released the client {resource} from quarantine",
@@ -32,6 +34,9 @@ EVENTS: Final = {
     "test": "a test message",
 }
 """What an administrator may want to hear of, in words. `test` is made by the command line only."""
+
+KEY_EVENTS: Final = frozenset({name for name in EVENTS if name.startswith("key-")})
+"""Those whose resource is the Unique Identifier of an object. Of `key-replaced` it is the new one's."""
 
 _MOST_CHARACTERS: Final = 256
 
@@ -57,7 +62,10 @@ class Message(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A row of the outbox: a message, and what has become of it."""
+    """A row of the outbox: a message, and what has become of it.
+
+    A message that was not for its receiver is settled as if it were delivered, and says why in `last_error`.
+    """
 
     message_id: str
     at: int
@@ -73,7 +81,7 @@ class Waiting(NamedTuple):
     def standing(self) -> str:
         """Where it stands, in a word."""
         if self.delivered_at is not None:
-            return "delivered"
+            return "withheld" if self.last_error else "delivered"
         return "failed" if self.next_attempt_at is None else "waiting"
 
 

@@ -68,6 +68,10 @@ def test_the_environment_overrides_the_file_and_the_command_line_overrides_both(
         ("[limits]\ndepth = 1000000\n", "limits.depth"),
         ("[limits]\nidle_seconds = 0\n", "limits.idle_seconds"),
         ("[server\n", "not TOML"),
+        (
+            "[notifications]\nkey = 'pki/key.pem'\n",
+            "notifications: certificate and key are given together",
+        ),
         ("[policy]\noperation_policies = ['policies']\n", "policy.operation_policies: operation policies are in the"),
     ],
 )

@@ -309,7 +309,7 @@ async def _revocation(fleet: list[Device]) -> float:
         kid = await agree(one, other)
         await one.wires["n1"].ask(StatusRequest())
         began = time.perf_counter()
-        answer = expect(Acknowledged, await one.wires["n1"].ask(RevokeKey(kid, other.name, "bench")))
+        answer = expect(Acknowledged, await one.wires["n1"].ask(RevokeKey(kid, 0, other.name, "bench")))
         found.append(time.perf_counter() - began)
         if answer.nodes < answer.needed:
             raise RuntimeError("no quorum has acknowledged the revocation")

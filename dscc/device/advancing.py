@@ -7,19 +7,22 @@ If T4 does not come, the next session tells which of the two the node has.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from dscc.device.clock import Clock
 from dscc.device.framed import Unreachable
 from dscc.device.link import NodeLink
 from dscc.device.records import Step
+from dscc.device.resources import Resources
 from dscc.device.state import State
+from dscc.enrolment import StepCode
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import STEP_KEM, DeviceKeyfill, KeyfillMode
-from dscc.messages import T2, T4, Piece, PieceRequest
+from dscc.messages import T2, T4, Piece, PieceRequest, Status
 from dscc.primitives import NONCE_BYTES, NOTHING
 from dscc.session import Chain
 
@@ -37,6 +40,54 @@ class Advance(NamedTuple):
     poll_seconds: float
     tell: Callable[[str, str], None]
     """Told of a node, and what it is waiting for."""
+
+
+class Asked(NamedTuple):
+    """What a program asks for: the mode that it insists on (None: as in device.toml), the code of a step, and so on.
+
+    `again` makes the keys of the present stage anew.
+    """
+
+    mode: KeyfillMode | None
+    code: StepCode | None
+    evidence: tuple[tuple[str, str], ...]
+    again: bool
+    poll_seconds: float
+    tell: Callable[[str, str], None]
+
+
+async def advance(resources: Resources, status: Callable[[str], Awaitable[Status]], asked: Asked) -> str:
+    """Take the next stage at the nodes where the fewest steps were taken: the stage, "" if there is no next one.
+
+    `status` asks a node. Raises DsccError when every node was tried.
+    """
+    ratchets = {name: record.present.ratchet for name, record in resources.state.nodes.items() if record.present}
+    nodes = [name for name, ratchet in ratchets.items() if ratchet == min(ratchets.values())]
+    steps = await asyncio.gather(
+        *[_advance_at(resources, node, status, asked) for node in nodes],
+        return_exceptions=True,
+    )
+    failed = [step for step in steps if isinstance(step, BaseException)]
+    for error in failed:
+        if not isinstance(error, DsccError) or len(failed) == 1:
+            raise error
+    if failed:
+        raise DsccError(Reason.FAILED, "; ".join(str(error) for error in failed))
+    stages = {step for step in steps if isinstance(step, str)}
+    return ", ".join(sorted(stages))
+
+
+async def _advance_at(resources: Resources, node: str, status: Callable[[str], Awaitable[Status]], asked: Asked) -> str:
+    said = await status(node)
+    stage = said.stage if asked.again else said.next_stage
+    if not stage:
+        return ""
+    codes = asked.code.codes if asked.code is not None and asked.code.stage == stage else {}
+    mode = asked.mode or resources.config.stages.mode_of(stage)
+    wanted = Advance(stage, mode, codes, asked.evidence, asked.poll_seconds, asked.tell)
+    await take_step(resources.state, resources.links, node, wanted, resources.clock)
+    asked.tell(node, f"at {stage}")
+    return stage
 
 
 async def take_step(state: State, links: Mapping[str, NodeLink], node: str, wanted: Advance, clock: Clock) -> None:

@@ -15,6 +15,8 @@ from dscc.agreement import KeyState
 from dscc.device import rotation
 from dscc.device.config import Keep
 from dscc.device.device import Device
+from dscc.device.keys import is_gateways
+from dscc.device.records import Held
 from dscc.device.serving import LocalServer
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
@@ -100,19 +102,23 @@ class Agent:
             now = device.clock.now()
             old = [kid for keep in device.config.keep for kid in self._superseded(keep, now)]
             device.state.move(old, KeyState.DESTROYED)
-            ended = rotation.over(device.held(), now)
+            ended = rotation.over(self._kept_here(), now)
             device.state.move(ended, KeyState.EXPIRED)
             device.state.move(ended, KeyState.DESTROYED)
             gone = (KeyState.DESTROYED, KeyState.COMPROMISED)
             device.state.forget_keys(
                 [
                     held.agreement.kid
-                    for held in device.held()
+                    for held in self._kept_here()
                     if held.state in gone and held.agreed_at < now - _REMEMBERED_SECONDS
                 ]
             )
-            at = rotation.next_change(device.held(), device.config.keep, now)
+            at = rotation.next_change(self._kept_here(), device.config.keep, now)
             await self._wait(_LONGEST_WAIT if at is None else at - now)
+
+    def _kept_here(self) -> list[Held]:
+        """All agreements but those that a gateway ends itself."""
+        return [held for held in self.device.held() if not is_gateways(held.purpose)]
 
     def _superseded(self, keep: Keep, now: float) -> list[bytes]:
         return rotation.superseded(keep, self.device.held(keep.peer, keep.purpose), now)

@@ -9,9 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dscc.agreement import Limits
+from dscc.device.keys import is_gateways
 from dscc.device.vault import FolderError
 from dscc.enrolment import Address, read_address
 from dscc.group import purpose_of
@@ -36,6 +37,7 @@ DEFAULT: Final = """\
 # located = ["n1+n2"]         # pairs of linked nodes: this device asks the first one, a peer the second one
 # kem = false                 # add ML-KEM to the keys that it asks for
 # require_kem = false         # and take no key without
+# lease_seconds = 30          # how long keys may be used without hearing from k nodes
 # require_chain = false       # once two keys were agreed on, take none that does not rest on the pair chain
 
 [stages]
@@ -75,6 +77,7 @@ class Keys(_Section):
     kem: bool = False
     require_kem: bool = False
     require_chain: bool = False
+    lease_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
 
     def limits(self, purpose: str) -> Limits:
         """The limits for a key of this purpose."""
@@ -112,6 +115,13 @@ class Keep(_Section):
     every: Positive = 3600
     overlap: Annotated[int, Field(ge=0)] = 300
     lead: Annotated[int, Field(ge=0)] = 60
+
+    @field_validator("purpose")
+    @classmethod
+    def _is_kept_here(cls, purpose: str) -> str:
+        if is_gateways(purpose):
+            raise ValueError(f"keys for {purpose} are renewed by the gateway itself; leave them out")
+        return purpose
 
     @property
     def place(self) -> Address:

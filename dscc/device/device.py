@@ -11,24 +11,26 @@ One process at a time has a folder open. Its limits are in DIR/device.toml (conf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dscc import paths
 from dscc.agreement import KeyState, Wanted
 from dscc.device import registering
-from dscc.device.advancing import Advance, take_step
+from dscc.device.advancing import Asked, advance
 from dscc.device.clock import Clock, SystemClock
 from dscc.device.config import DEFAULT, FILE_NAME, Config, read_config
 from dscc.device.direct import Direct, Listener
 from dscc.device.groups import Groups, Tell
 from dscc.device.initiating import Initiating
 from dscc.device.keys import Key, key_of, to_process, to_protect
+from dscc.device.leasing import Lease
 from dscc.device.link import NodeLink
+from dscc.device.noticing import Noticing
 from dscc.device.records import Held
 from dscc.device.resources import Resources
 from dscc.device.responding import Responding
+from dscc.device.revoking import Revoking
 from dscc.device.state import State
 from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key, write_once
 from dscc.enrolment import Address, EnrolmentCode, StepCode, read_address, read_enrolment
@@ -44,7 +46,7 @@ from dscc.messages import (
     Fetch,
     Keep,
     Kept,
-    RevokeKey,
+    Notice,
     Route,
     Routed,
     Sealed,
@@ -54,12 +56,15 @@ from dscc.messages import (
 from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0
-_ENDS: Final = {"key compromise": KeyState.COMPROMISED}
-"""What becomes of a key that is revoked, by the reason; Deactivated for every other one."""
 
 
 def nobody(_who: str, _what: str) -> None:
     """Tell nobody."""
+
+
+async def take_no_notice(_peer: str, _body: bytes) -> bytes:
+    """Refuse to be told anything."""
+    raise DsccError(Reason.UNSUPPORTED, "this device takes no notices")
 
 
 class Device:
@@ -76,7 +81,9 @@ class Device:
         self._initiating.responding = self._responding
         self.groups = Groups(self._resources, self._direct, self._pair_key)
         """Its groups."""
-        self.groups.on_left = lambda group, member: self._later(self._left(group, member))
+        self._noticing = Noticing(self._resources, self._direct, self._agree, self._on_told, self._later)
+        self._revoking = Revoking(self._resources, self._responding, self.groups, self._later, self._tell_revoked)
+        self._lease = Lease(self._resources, self.node_status, self._tell_lease)
         self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._link_nodes()
@@ -129,6 +136,19 @@ class Device:
 
     on_change: Callable[[], None] = staticmethod(lambda: None)
     """Called when there is a new key, or a node has said that something is revoked."""
+    on_revoked: Callable[[str, str], None] = staticmethod(nobody)
+    """Called when a node says that a device ("device", its name) or a key ("key", its kid) is revoked, drawn or agreed.
+
+    It may be called with the same again: by each node, and after each new session.
+    """
+    on_lease: Callable[[float], None] = staticmethod(lambda _until: None)
+    """Called with `leased_until` whenever that is another one. That a lease has run out is for the clock to say."""
+    on_notice: Callable[[str, bytes], Awaitable[bytes]] = staticmethod(take_no_notice)
+    """Answers what a peer tells, once it is sure that it is this peer. It may be called again with the same.
+
+    A DsccError that it raises is told to the peer; of everything else the peer learns only that the device failed.
+    It must not wait for a notice of its own to the same peer: that one may wait for this answer.
+    """
     short_strings: Mapping[str, str] = {}
     """What administrators compare with the nodes' after an enrolment without tokens (ota-tofu), by node."""
 
@@ -186,6 +206,15 @@ class Device:
         """Whether there is a session with a node."""
         return self._link(node).is_open
 
+    @property
+    def leased_until(self) -> float:
+        """Until when keys may be used without hearing from nodes, in POSIX seconds; 0: not at all."""
+        return self._lease.until
+
+    async def keep_leased(self) -> None:
+        """Renew the lease, three times in `keys.lease_seconds`, until this is cancelled."""
+        await self._lease.keep()
+
     async def advance(
         self,
         *,
@@ -201,41 +230,8 @@ class Device:
         Answers the stage, "" if there is no next one. `mode` is what the device insists on, instead of device.toml's.
         `again` makes the keys of the present stage anew. Raises DsccError when every node was tried.
         """
-        ratchets = {name: record.present.ratchet for name, record in self._state.nodes.items() if record.present}
-        nodes = [name for name, ratchet in ratchets.items() if ratchet == min(ratchets.values())]
-        steps = await asyncio.gather(
-            *[self._advance(node, mode, code, evidence, again, poll_seconds, tell) for node in nodes],
-            return_exceptions=True,
-        )
-        failed = [step for step in steps if isinstance(step, BaseException)]
-        for error in failed:
-            if not isinstance(error, DsccError) or len(failed) == 1:
-                raise error
-        if failed:
-            raise DsccError(Reason.FAILED, "; ".join(str(error) for error in failed))
-        stages = {step for step in steps if isinstance(step, str)}
-        return ", ".join(sorted(stages))
-
-    async def _advance(
-        self,
-        node: str,
-        mode: KeyfillMode | None,
-        code: StepCode | None,
-        evidence: tuple[tuple[str, str], ...],
-        again: bool,
-        poll_seconds: float,
-        tell: Tell,
-    ) -> str:
-        status = await self.node_status(node)
-        stage = status.stage if again else status.next_stage
-        if not stage:
-            return ""
-        codes = code.codes if code is not None and code.stage == stage else {}
-        chosen = mode or self.config.stages.mode_of(stage)
-        wanted = Advance(stage, chosen, codes, evidence, poll_seconds, tell)
-        await take_step(self._state, self._links, node, wanted, self.clock)
-        tell(node, f"at {stage}")
-        return stage
+        asked = Asked(mode, code, evidence, again, poll_seconds, tell)
+        return await advance(self._resources, self.node_status, asked)
 
     async def keep(self, node: str, name: str, kind: str, body: bytes) -> None:
         """Have a node keep something, sealed at rest. Raises DsccError."""
@@ -263,14 +259,16 @@ class Device:
         lifetime: int = 0,
         activation: int = 0,
         kem: bool = False,
+        paths: tuple[int, int] | None = None,
     ) -> Key:
         """Agree on a key with a peer that listens at this address. Raises DsccError: why there is none.
 
         `lifetime` in seconds, 0: the longest that is granted. `activation`: when both begin to use it, 0: at once.
+        `paths`: that it rests on so many nodes at least, of so many that are offered; more than device.toml says.
         """
         place = read_address(address) if isinstance(address, str) else address
         wanted = Wanted(purpose, bits, algorithm, policy, lifetime, activation)
-        held = await self._initiating.negotiate(peer, place, wanted, kem)
+        held = await self._initiating.negotiate(peer, place, wanted, kem, paths)
         self.on_change()
         return key_of(held)
 
@@ -289,6 +287,7 @@ class Device:
                 D3: self._responding.on_d3,
                 Abort: self._responding.on_abort,
                 Sealed: self.groups.on_sealed,
+                Notice: self._noticing.on_notice,
             }
         )
         address = await listener.start(host, port)
@@ -314,23 +313,36 @@ class Device:
 
         Answers how many nodes know of it, of how many that are needed. Raises DsccError if no node was reached.
         """
-        held = self._state.held.get(bytes.fromhex(kid))
-        if held is None:
-            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
-        self._state.move([held.agreement.kid], _ENDS.get(reason, KeyState.DEACTIVATED))
-        said = RevokeKey(held.agreement.kid, held.peer, reason)
-        answers = await asyncio.gather(
-            *[self._links[node].request(Acknowledged, said) for node in self._asked(held)], return_exceptions=True
-        )
-        known = [answer for answer in answers if isinstance(answer, Acknowledged)]
-        if not known:
-            raise next(answer for answer in answers if isinstance(answer, BaseException))
-        return max(known)
+        return await self._revoking.revoke_key(bytes.fromhex(kid), reason)
 
-    def _asked(self, held: Held) -> list[str]:
-        """The nodes of a key that this device asks."""
-        initiator = held.agreement.initiator == self.name
-        return [paths.near(path, initiator=initiator) for path in held.agreement.nodes]
+    async def revoke_drawn(
+        self, seed_kid: str, number: int, peer: str, nodes: Iterable[str], reason: str = "key compromise"
+    ) -> Acknowledged:
+        """Have nodes and peer know that the key of this number, drawn from an agreed one, is used no more.
+
+        `nodes` are those of the agreed key (`Key.nodes`): it may be erased here, and forgotten. Answers and raises as
+        `revoke_key`. The peer's `on_revoked` is called with the drawn key's identifier.
+        """
+        return await self._revoking.revoke_drawn(bytes.fromhex(seed_kid), number, peer, nodes, reason)
+
+    def erase(self, kid: str) -> None:
+        """Erase a key whose use is over, here alone: when all that is drawn from it is drawn. Raises DsccError."""
+        raw = bytes.fromhex(kid)
+        if raw not in self._state.held:
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
+        self._state.move([raw], KeyState.DESTROYED)
+
+    async def notify(self, peer: str, address: str | Address, body: bytes, seconds: float = 5.0) -> bytes:
+        """Tell a peer something, sealed, and wait so long for its answer; longer if the two have no key for it yet.
+
+        One thing after another to one peer, in the order of the calls. Who answers may be told twice, if a connection
+        is lost: what is said has to be idempotent. Raises DsccError: refused, not reached, or not the peer's answer.
+        """
+        place = read_address(address) if isinstance(address, str) else address
+        return await self._noticing.notify(peer, place, body, seconds)
+
+    async def _on_told(self, peer: str, body: bytes) -> bytes:
+        return await self.on_notice(peer, body)
 
     def forget_pair(self, peer: str) -> None:
         """Begin a new pair chain with a peer: after either of the two lost or restored its state."""
@@ -348,44 +360,29 @@ class Device:
         ]
 
     async def _pair_key(self, member: str, address: Address, purpose: str) -> Held:
-        return await self._initiating.negotiate(member, address, Wanted(purpose), False)
+        return await self._agree(member, address, Wanted(purpose))
+
+    async def _agree(self, peer: str, address: Address, wanted: Wanted) -> Held:
+        return await self._initiating.negotiate(peer, address, wanted, False)
 
     def _on_key(self, held: Held) -> None:
         self._initiating.on_key(held)
+        self._noticing.on_key(held)
         self.on_change()
 
     # What nodes say of their own accord. ------------------------------------------------------------------------------
 
-    def _on_event(self, _node: str, event: Event) -> None:
-        """Obey at once: what is revoked is used no more, whichever node says so."""
-        if event.kind == "device-revoked":
-            self._on_device_revoked(event.subject, event.at)
-        elif event.kind == "key-revoked":
-            # Not erased, and the pair chain stays: a node that lies is not to have anything destroyed or weakened.
-            self._state.move([kid for kid in self._state.held if kid.hex() == event.subject], KeyState.DEACTIVATED)
+    def _on_event(self, node: str, event: Event) -> None:
+        if (event.kind, event.subject) == ("device-revoked", self.name):
+            self._lease.refused(node, DsccError(Reason.REVOKED, "this device was revoked"))
+        self._revoking.on_event(event)
         self.on_change()
 
-    def _on_device_revoked(self, device: str, at: int) -> None:
-        if device in self._state.revoked:
-            return
-        self._state.put_revoked(device, at)
-        self._responding.forget_peer(device)
-        self._state.move([held.agreement.kid for held in self.held(device)], KeyState.DEACTIVATED)
-        pre_active = [held for held in self.held(device) if held.state is KeyState.PRE_ACTIVE]
-        self._state.move([held.agreement.kid for held in pre_active], KeyState.DESTROYED)
-        for name, record in self._state.groups.items():
-            if device in record.epoch.roster:
-                self._later(self._left(name, device))
+    def _tell_revoked(self, kind: str, subject: str) -> None:
+        self.on_revoked(kind, subject)
 
-    async def _left(self, name: str, member: str) -> None:
-        """A member is gone: whoever leads the group, or is the next to, goes on without it."""
-        record = self._state.groups.get(name)
-        if record is None or member not in record.epoch.roster:
-            return
-        if record.leader == self.name:
-            await self.groups.remove(name, frozenset({member}), nobody)
-        elif record.leader == member and min(set(record.epoch.roster) - {member}) == self.name:
-            await self.groups.take_over(name, nobody)
+    def _tell_lease(self, until: float) -> None:
+        self.on_lease(until)
 
     def _later(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(act)
@@ -406,4 +403,5 @@ class Device:
     def _link_nodes(self) -> None:
         for name, record in self._state.nodes.items():
             if record.present and name not in self._links:
-                self._links[name] = NodeLink(self._state, name, self._on_event)
+                link = self._links[name] = NodeLink(self._state, name, self._on_event)
+                link.on_failure = self._lease.refused

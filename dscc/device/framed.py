@@ -17,6 +17,7 @@ from dscc.wire import FrameKind, FrameReader, Message, decode, encode, expect, w
 
 _M = TypeVar("_M")
 _MOST_EARLY: Final = 16
+"""Records that are held before nothing more is read. A node may tell of hundreds of revocations as soon as it can."""
 _ALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
@@ -101,6 +102,7 @@ class Framed(asyncio.Protocol):
     def records_to(self, on_record: Callable[[bytes], None]) -> None:
         """Have records go there, first those that are held. Raises DsccError as `on_record` does."""
         self._on_record, early, self._early = on_record, self._early, None
+        self.transport.resume_reading()
         for record in early or ():
             on_record(record)
 
@@ -138,8 +140,11 @@ class Framed(asyncio.Protocol):
     def _take(self, kind: FrameKind, body: bytes) -> None:
         if kind is FrameKind.RECORD and self._on_record is not None:
             self._on_record(body)
-        elif kind is FrameKind.RECORD and self._early is not None and len(self._early) < _MOST_EARLY:
+        elif kind is FrameKind.RECORD and self._early is not None:
             self._early.append(body)
+            if len(self._early) >= _MOST_EARLY:
+                # What was read with it still comes, and no more than that.
+                self.transport.pause_reading()
         elif kind is FrameKind.MESSAGE and self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(decode(body))
         else:

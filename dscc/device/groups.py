@@ -26,11 +26,12 @@ from dscc.device.framed import RefusedByPeer
 from dscc.device.records import GroupRecord, Held
 from dscc.device.resources import Resources
 from dscc.device.responding import Reply
+from dscc.drawing import Drawn, draw_of_group
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.group import Box, Epoch
+from dscc.group import Epoch
 from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed, Seed
-from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, enc
+from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, Box, enc
 from dscc.wire import decode_as, encode, expect
 
 PairKey = Callable[[str, Address, str], Awaitable[Held]]
@@ -82,6 +83,15 @@ class Groups:
             raise DsccError(Reason.REVOKED, f"{', '.join(gone)} was revoked: {name} waits for its next epoch")
         epoch = record.epoch
         return GroupKey(name, epoch.number, epoch.roster, record.leader, epoch.key, record.confirmed)
+
+    def draw(self, name: str, epoch: int, number: bytes, bits: int) -> Drawn:
+        """The key of a number (16 random bytes of whoever draws first) from an epoch, the present one (dscc.drawing).
+
+        Raises DsccError: as `key`, or OUT_OF_ORDER if another epoch is the present one.
+        """
+        if self.key(name).epoch != epoch:
+            raise DsccError(Reason.OUT_OF_ORDER, f"epoch {epoch} of {name} is not the present one")
+        return draw_of_group(self._record(name).epoch, number, bits)
 
     async def form(self, name: str, members: Mapping[str, Address], tell: Tell) -> GroupKey:
         """Form a group with these members and lead it: this has to be the lowest identifier. Raises DsccError."""

@@ -72,8 +72,10 @@ class Initiating:
         if outgoing is not None and outgoing.purpose == held.purpose and not outgoing.arrived.done():
             outgoing.arrived.set_result(held)
 
-    async def negotiate(self, peer: str, address: Address, wanted: Wanted, kem: bool) -> Held:
-        """An Active key. Raises DsccError."""
+    async def negotiate(
+        self, peer: str, address: Address, wanted: Wanted, kem: bool, paths: tuple[int, int] | None = None
+    ) -> Held:
+        """An Active key, on so many paths at least of so many that are offered. Raises DsccError."""
         state = self._resources.state
         async with self._locks[peer]:
             self._resources.check_peer(peer)
@@ -83,7 +85,7 @@ class Initiating:
                 await self._wait_for_turn(peer)
                 outgoing = self._outgoing[peer] = _Outgoing(wanted.purpose)
                 try:
-                    return await self._negotiate_once(outgoing, peer, address, wanted, kem)
+                    return await self._negotiate_once(outgoing, peer, address, wanted, kem, paths)
                 except RefusedByPeer as error:
                     if error.reason is not Reason.GLARE:
                         raise
@@ -137,18 +139,27 @@ class Initiating:
         return None
 
     async def _negotiate_once(
-        self, outgoing: _Outgoing, peer: str, address: Address, wanted: Wanted, kem: bool
+        self,
+        outgoing: _Outgoing,
+        peer: str,
+        address: Address,
+        wanted: Wanted,
+        kem: bool,
+        paths: tuple[int, int] | None,
     ) -> Held:
         resources, state = self._resources, self._resources.state
         keys = resources.config.keys
+        least, offered = paths or (0, keys.offer)
+        limits = keys.limits(wanted.purpose)
+        limits = limits._replace(paths=max(limits.paths, least))
         base = state.turn(peer)
         first = Initiator(
             state.name,
             peer,
             wanted,
-            resources.nearest(keys.offer),
+            resources.nearest(offered),
             secrets.token_bytes(NONCE_BYTES),
-            limits=keys.limits(wanted.purpose),
+            limits=limits,
             chains=state.chains(peer),
             kem=KemKey(PAIR_KEM) if kem or keys.kem or keys.require_kem else None,
         )
@@ -158,7 +169,7 @@ class Initiating:
         received: set[str] = set()
         held: Held | None = None
         try:
-            received = await self._shares(first)
+            received = await self._shares(first, limits.paths)
             while True:
                 held = self._derived(first, peer, base, held)
                 answer = await self._confirm(peer, address, held.d3)
@@ -174,9 +185,8 @@ class Initiating:
         receipts(resources.links, held, received, initiator=True)
         return state.held[held.agreement.kid]
 
-    async def _shares(self, first: Initiator) -> set[str]:
+    async def _shares(self, first: Initiator, least: int) -> set[str]:
         done: asyncio.Future[DsccError | None] = asyncio.get_running_loop().create_future()
-        least = self._resources.config.keys.paths
         shares = Shares(first, self._resources.links, least, done.set_result)
         try:
             error = await done

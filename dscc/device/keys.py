@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from dscc import notices
 from dscc.agreement import KeyState
 from dscc.device.records import Held
+
+_DRAWN_FROM: Final = "kmip:"
 
 
 class Key(NamedTuple):
@@ -55,6 +58,11 @@ def key_of(held: Held) -> Key:
         agreement.nodes,
         agreement.initiator,
     )
+
+
+def is_gateways(purpose: str) -> bool:
+    """Whether a gateway ends the keys of this purpose itself: those for notices, and those that it draws from."""
+    return purpose == notices.PURPOSE or purpose.startswith(_DRAWN_FROM)
 
 
 def to_protect(held: Iterable[Held], now: float) -> Held | None:

@@ -60,6 +60,8 @@ class NodeLink:
         self._not_before = 0.0
         self._again: asyncio.TimerHandle | None = None
         self._kept = False
+        self.on_failure: Callable[[str, DsccError], None] | None = None
+        """Called with the node when a session could not be opened, and why."""
         self.latency = 0.0
         """Seconds from a question to its answer, smoothed; 0: not known yet."""
         self.error: DsccError | None = None
@@ -202,6 +204,8 @@ class NodeLink:
             # Devices that lost the same node do not come back all at once.
             wait *= 0.5 + secrets.randbelow(1000) / 1000
             self._not_before, self.error = self._loop.time() + wait, error
+            if self.on_failure is not None:
+                self.on_failure(self.node, error)
             self._fail_queue(error)
             if self._kept:
                 self._open_after(wait)

@@ -14,9 +14,9 @@ import json
 import os
 import socket
 from pathlib import Path
-from struct import Struct
 from typing import Any, Final
 
+from console.local import is_own_user
 from dscc.device.device import Device
 from dscc.device.requests import Tell, read_request
 from dscc.device.vault import FolderError
@@ -25,7 +25,6 @@ from dscc.errors import DsccError
 SOCKET: Final = "agent.sock"
 _LINE_BYTES: Final = 65_536
 _MOST_CONNECTIONS: Final = 64
-_credentials = Struct("3i")
 
 
 class LocalServer:
@@ -59,7 +58,7 @@ class LocalServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._connections) >= _MOST_CONNECTIONS or not _is_own_user(writer):
+        if task is None or len(self._connections) >= _MOST_CONNECTIONS or not is_own_user(writer):
             writer.close()
             return
         self._connections.add(task)
@@ -123,10 +122,3 @@ def _parsed(line: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return document
-
-
-def _is_own_user(writer: asyncio.StreamWriter) -> bool:
-    """The mode of the socket says so; this holds where a file system does not keep modes, too."""
-    peer: socket.socket = writer.get_extra_info("socket")
-    _, user, _ = _credentials.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _credentials.size))
-    return user in (0, os.geteuid())

@@ -138,4 +138,5 @@ def concerning(connection: Connection, device: str, since: int) -> list[Event]:
         kid, *pair = key_and_pair(row.subject)
         if device in pair:
             found.append(Event("key-revoked", kid, row.at))
-    return found
+    # Whoever revokes a key asks several nodes, and each of them has told the others: it is said once.
+    return list({(event.kind, event.subject): event for event in found}.values())

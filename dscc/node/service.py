@@ -20,6 +20,7 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue, succeed
 from twisted.python.failure import Failure
 
+from dscc import drawing
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode, NodeKeyfill, split
 from dscc.messages import (
@@ -270,7 +271,8 @@ class NodeService:
 
     def _status(self, session: DeviceSession, _: StatusRequest) -> Deferred[Message]:
         with self.writer.reading() as connection:
-            device = registry.find(connection, session.device)
+            # A lease rests on this answer: who was revoked a moment ago, and is still in a session, is not given it.
+            device = registry.served(connection, session.device)
             workflow = self.deciding.workflow(connection, device)
         following = workflows.next_stage(workflow, device.stage)
         return succeed(
@@ -297,7 +299,9 @@ class NodeService:
                 set(row) != pair for row in rows
             ):
                 raise DsccError(Reason.NOT_AUTHENTIC, "this device has no such key with this peer")
-            subject = revocations.subject_of_key(asked.kid, session.device, asked.peer)
+            # Of a key that is drawn from it, the name follows: nobody can name the key of two others.
+            kid = drawing.drawn_kid(asked.kid, asked.number) if asked.number else asked.kid
+            subject = revocations.subject_of_key(kid, session.device, asked.peer)
             return revocations.revoke(
                 connection,
                 self.settings.name,
@@ -309,9 +313,8 @@ class NodeService:
             )
 
         said = yield self.writer.submit(work)
-        self.tell_devices(
-            revocations.key_and_pair(said.subject)[1:], Event("key-revoked", asked.kid.hex(), said.at), but=session
-        )
+        kid, *pair = revocations.key_and_pair(said.subject)
+        self.tell_devices(pair, Event("key-revoked", kid, said.at), but=session)
         nodes = yield self._known_to_a_quorum(said)
         returnValue(Acknowledged(nodes, self.settings.quorum))
 

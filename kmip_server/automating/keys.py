@@ -51,8 +51,8 @@ def act_on_key(store: Store, engine: Engine, directory: Directory, one: Due, now
 
 
 def _rotate(unit: Unit, engine: Engine, directory: Directory, owner: str, one: Due, now: int) -> str:
-    ruling = _allowing(directory.ruling, author(one.rule))
-    caller, request = directory.named(owner), _re_key(one.about)
+    ruling = allowing(directory.ruling, author(one.rule))
+    caller, request = directory.named(owner), re_key_request(one.about, 0)
     execution = Execution(unit, caller, request, now, engine.services, ruling=ruling, because=f"by {author(one.rule)}")
     answer = execution.carry_out(request.items[0], None)
     if answer.result_status is not ResultStatus.SUCCESS:
@@ -74,9 +74,9 @@ _ACTS: Final[dict[Act, Callable[[Unit, Engine, Directory, str, Due, int], str]]]
 """What each act does with a key; in words why it was refused, or "" if it was not."""
 
 
-def _re_key(unique_identifier: str) -> RequestMessage:
-    """Re-key with an Offset of nothing: the replacement is active now, and its period is as long (table 303)."""
-    fields = ReKeyRequest(unique_identifier=unique_identifier, offset=0).encode(V2_1)
+def re_key_request(unique_identifier: str, offset: int) -> RequestMessage:
+    """Re-key with an Offset in seconds: the replacement is active then, and its period is as long (table 303)."""
+    fields = ReKeyRequest(unique_identifier=unique_identifier, offset=offset).encode(V2_1)
     payload = binary.decode(binary.encode(Item(Tag.REQUEST_PAYLOAD, Type.STRUCTURE, fields)), STORED_LIMITS)
     item = RequestBatchItem(operation=Operation.RE_KEY, request_payload=payload)
     version = ProtocolVersionStructure(protocol_version_major=V2_1.major, protocol_version_minor=V2_1.minor)
@@ -84,7 +84,7 @@ def _re_key(unique_identifier: str) -> RequestMessage:
 
 
 @lru_cache(maxsize=4)
-def _allowing(ruling: Ruling, name: str) -> Ruling:
+def allowing(ruling: Ruling, name: str) -> Ruling:
     """A ruling by which owners may Re-key what is theirs, for an automatic rule."""
     return ruling.allowing(
         Rule(

@@ -21,6 +21,7 @@ from kmip_server.cli.client import client
 from kmip_server.cli.decode import decode
 from kmip_server.cli.devices import devices
 from kmip_server.cli.doctor import doctor
+from kmip_server.cli.gateway import gateway
 from kmip_server.cli.import_pykmip import import_pykmip
 from kmip_server.cli.init import init
 from kmip_server.cli.notifications import notifications
@@ -75,6 +76,7 @@ app.add_typer(notifications, name="notifications")
 app.add_typer(automation, name="automation")
 app.add_typer(audit, name="audit")
 app.add_typer(usage, name="usage")
+app.add_typer(gateway, name="gateway")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)

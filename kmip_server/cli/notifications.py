@@ -11,6 +11,8 @@ from kmip_server.cli.accounts import Directory
 from kmip_server.cli.acting import administering
 
 if TYPE_CHECKING:
+    from kmip_server.announcing.receivers import Receivers
+    from kmip_server.cli.acting import Administration
     from policy.notifications import Waiting
 
 notifications = typer.Typer(help="What is told over the channels of the policy.", no_args_is_help=True)
@@ -22,7 +24,7 @@ def list_all(
     failed: Annotated[bool, typer.Option("--failed", help="Only what was given up.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the messages that wait, were delivered, or were given up, the newest first."""
+    """List the messages that wait, were were delivered or withheld, or were given up, the newest first."""
     from policy import outbox
 
     with administering(directory) as admin, admin.database.reading() as connection:
@@ -70,7 +72,7 @@ def test(
     from notifying.transport import Delivery, NotDeliveredError, read_secrets
     from policy import store
     from policy.decision import Subject
-    from policy.model import Who
+    from policy.model import ChannelKind, Who
     from policy.notifications import Event, Message, body_of, new_row
 
     with administering(directory) as admin, admin.database.reading() as connection:
@@ -84,10 +86,18 @@ def test(
     try:
         with progress(f"Sending to {channel}"):
             secret = read_secrets(wanted.secrets).get(channel, "")
-            said = send(Delivery(message, channels[channel], secret, wanted.authorities, wanted.timeout, now))
+            delivery = Delivery(message, channels[channel], secret, wanted.authorities, wanted.timeout, now)
+            said = send(delivery, {ChannelKind.KMIP: lambda one: _receivers(admin).greet(one)})
     except NotDeliveredError as error:
         raise CommandError(f"{channel}: {error}") from None
     print(f"{channel}: {said}")
+
+
+def _receivers(admin: Administration) -> Receivers:
+    from kmip_server.cli.serve import tls_settings
+    from kmip_server.opening import directories_in, open_receivers
+
+    return open_receivers(admin.settings, tls_settings(admin.settings), directories_in(admin.database))
 
 
 def _row(message: Waiting) -> tuple[str, ...]:

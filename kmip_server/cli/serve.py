@@ -55,10 +55,12 @@ def serve(
     from kmip_server.listeners.edge import Port
     from kmip_server.listeners.process import Serving
     from kmip_server.listeners.transport import address
-    from kmip_server.opening import open_service
+    from kmip_server.opening import open_resources, open_service, run_gateway
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
+    if settings.etsi014.enabled and not settings.server.https:
+        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
     logs.configure(settings.log.format, settings.log.level)
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
@@ -67,7 +69,8 @@ def serve(
     serving = Serving(
         listener_settings,
         tls,
-        lambda reactor: open_service(reactor, settings, master_key, trace=trace),
+        lambda reactor: open_service(reactor, settings, master_key, listener_settings.tls, trace=trace),
+        lambda reactor: open_resources(reactor, settings),
     )
     server = settings.server
     sockets = {Port.KMIP: _bind(server.host, server.kmip_port)}
@@ -82,28 +85,21 @@ def serve(
     def ready() -> None:
         print(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}", flush=True)
 
-    if server.workers == 1:
+    if settings.dscc.enabled:
+        Supervisor(serving, sockets, server.workers, ready, lambda: run_gateway(settings, master_key)).run()
+    elif server.workers == 1:
         serve_alone(serving, sockets, ready)
     else:
         Supervisor(serving, sockets, server.workers, ready).run()
 
 
 def _listener_settings(settings: Settings) -> ListenerSettings:
-    from kmip_server.cli.master_key import read_passphrase_file
-    from kmip_server.listeners.settings import ListenerSettings, TlsSettings
+    from kmip_server.listeners.settings import ListenerSettings
     from kmip_server.ttlv.item import Limits
 
-    tls, limits = settings.tls, settings.limits
-    passphrase_file = tls.key_passphrase_file
+    limits = settings.limits
     return ListenerSettings(
-        tls=TlsSettings(
-            certificate=tls.certificate,
-            key=tls.key,
-            client_ca=tls.client_ca,
-            key_passphrase=read_passphrase_file(passphrase_file) if passphrase_file is not None else None,
-            client_crl=tls.client_crl,
-            strict=tls.strict,
-        ),
+        tls=tls_settings(settings),
         limits=Limits(message_bytes=limits.message_bytes, depth=limits.depth, nodes=limits.nodes),
         connections=limits.connections,
         connections_per_address=limits.connections_per_address,
@@ -112,6 +108,23 @@ def _listener_settings(settings: Settings) -> ListenerSettings:
         message_seconds=limits.message_seconds,
         idle_seconds=limits.idle_seconds,
         stop_seconds=limits.stop_seconds,
+    )
+
+
+def tls_settings(settings: Settings) -> TlsSettings:
+    """The TLS files of a server directory. Raises CommandError, OSError for a passphrase that cannot be read."""
+    from kmip_server.cli.master_key import read_passphrase_file
+    from kmip_server.listeners.settings import TlsSettings
+
+    tls = settings.tls
+    passphrase_file = tls.key_passphrase_file
+    return TlsSettings(
+        certificate=tls.certificate,
+        key=tls.key,
+        client_ca=tls.client_ca,
+        key_passphrase=read_passphrase_file(passphrase_file) if passphrase_file is not None else None,
+        client_crl=tls.client_crl,
+        strict=tls.strict,
     )
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final, NoReturn
 
 import structlog
@@ -64,12 +64,63 @@ class _Worker:
     last: int = 0
 
 
+class Companion:
+    """A process beside the workers, which is started again when it ends: the gateway to other sites."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._pid: int | None = None
+        self._started = 0.0
+        self._delay = _LEAST_DELAY_SECONDS
+        self.again_at: float | None = None
+        """When it is started again."""
+
+    def start(self, become: Callable[[Callable[[], None]], NoReturn]) -> None:
+        """Fork it; `become` is what the new process does."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.again_at, self._started = None, monotonic()
+        pid = os.fork()
+        if pid == 0:
+            become(self._act)
+        self._pid = pid
+
+    def reap(self) -> None:
+        """See whether it has ended."""
+        if self._pid is None or not os.waitpid(self._pid, os.WNOHANG)[0]:
+            return
+        if monotonic() - self._started >= _STEADY_SECONDS:
+            self._delay = _LEAST_DELAY_SECONDS
+        _log.error("the gateway ended and is replaced", pid=self._pid, after_seconds=self._delay)
+        self._pid, self.again_at = None, monotonic() + self._delay
+        self._delay = min(2 * self._delay, _MOST_DELAY_SECONDS)
+
+    def stop(self) -> None:
+        """End it, and wait for it."""
+        if self._pid is None:
+            return
+        os.kill(self._pid, signal.SIGTERM)
+        deadline = monotonic() + _KILL_SECONDS
+        while not os.waitpid(self._pid, os.WNOHANG)[0]:
+            if monotonic() >= deadline:
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
+                return
+            sleep(0.02)
+
+
 class Supervisor:
     """Keeps `count` workers serving until told to stop. SIGTERM and SIGINT stop it, SIGHUP reloads the TLS files."""
 
     def __init__(
-        self, serving: Serving, sockets: Mapping[Port, socket.socket], count: int, ready: Callable[[], None]
+        self,
+        serving: Serving,
+        sockets: Mapping[Port, socket.socket],
+        count: int,
+        ready: Callable[[], None],
+        companion: Callable[[], None] | None = None,
     ) -> None:
+        self._companion = None if companion is None else Companion(companion)
         self._serving = serving
         self._sockets = sockets
         self._count = count
@@ -99,6 +150,8 @@ class Supervisor:
         self._selector.register(woken, selectors.EVENT_READ, (0, lambda: self._woken(woken)))
         for _ in range(self._count):
             self._fork()
+        if self._companion is not None:
+            self._companion.start(self._become_companion)
         while not self._stopping:
             self._turn()
         self._stop()
@@ -107,7 +160,8 @@ class Supervisor:
 
     def _turn(self, until: float | None = None) -> None:
         """Wait for the next thing to happen, and do it."""
-        times = [*self._restart_at, *(when for when in (self._accept_at, until) if when is not None)]
+        again = None if self._companion is None else self._companion.again_at
+        times = [*self._restart_at, *(when for when in (self._accept_at, until, again) if when is not None)]
         timeout = max(0.0, min(times) - monotonic()) if times else None
         # Words of the workers come before new connections, so that none is given to a worker that is known to be gone.
         for _, act in sorted((key.data for key, _ in self._selector.select(timeout)), key=itemgetter(0)):
@@ -119,6 +173,8 @@ class Supervisor:
         while self._restart_at and self._restart_at[0] <= now and not self._stopping:
             self._restart_at.pop(0)
             self._fork()
+        if self._companion is not None and again is not None and again <= now and not self._stopping:
+            self._companion.start(self._become_companion)
 
     # Signals. ---------------------------------------------------------------------------------------------------------
 
@@ -140,6 +196,8 @@ class Supervisor:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 self._ended(self._workers.pop(pid), os.waitstatus_to_exitcode(status))
+        if self._companion is not None:
+            self._companion.reap()
 
     def _ended(self, worker: _Worker, code: int) -> None:
         if worker.control.fileno() >= 0:
@@ -177,14 +235,8 @@ class Supervisor:
     def _become_worker(self, ours: socket.socket, theirs: socket.socket) -> NoReturn:
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._selector.close()
+            self._leave()
             ours.close()
-            for worker in self._workers.values():
-                worker.control.close()
-            for listening in self._sockets.values():
-                listening.close()
             _work(self._serving, theirs)
             code = 0
         except Exception as error:
@@ -194,6 +246,31 @@ class Supervisor:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+    def _become_companion(self, act: Callable[[], None]) -> NoReturn:
+        code = 1
+        try:
+            self._leave()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            act()
+            code = 0
+        except Exception as error:
+            _log.error("the gateway cannot run", reason=str(error))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _leave(self) -> None:
+        """Let go of what is the supervisor's, in a process that was forked from it."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        for worker in self._workers.values():
+            worker.control.close()
+        for listening in self._sockets.values():
+            listening.close()
 
     def _hear(self, worker: _Worker) -> None:
         """Take what a worker says."""
@@ -289,6 +366,8 @@ class Supervisor:
             _log.error("a worker does not stop and is killed", pid=pid)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+        if self._companion is not None:
+            self._companion.stop()
 
 
 def _work(serving: Serving, control: socket.socket) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from time import monotonic
 from typing import Final
@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from kmip_server.listeners.budget import ByteBudget, ConnectionBudget
-from kmip_server.listeners.handler import RequestHandler
+from kmip_server.listeners.handler import RequestHandler, Resource
 from kmip_server.listeners.kmip_https import HttpsProtocol
 from kmip_server.listeners.kmip_tls import KmipProtocol
 from kmip_server.listeners.session import Session, Transport
@@ -40,13 +40,19 @@ class Edge:
     """The connections of one process."""
 
     def __init__(
-        self, reactor: PosixReactorBase, settings: ListenerSettings, tls: ServerTls, handler: RequestHandler
+        self,
+        reactor: PosixReactorBase,
+        settings: ListenerSettings,
+        tls: ServerTls,
+        handler: RequestHandler,
+        resources: Sequence[Resource] = (),
     ) -> None:
         self.handler = handler
         self.settings = settings
         self.stopping = False
         self._reactor = reactor
         self._tls = tls
+        self._resources = resources
         self._memory = ByteBudget(settings.buffered_bytes)
         self._connections = ConnectionBudget(settings.connections, settings.connections_per_address)
         self._acceptors: list[Acceptor] = []
@@ -94,6 +100,10 @@ class Edge:
         except Exception:
             _log.exception("a connection could not be set up")
             transport.abortConnection()
+
+    def resource(self, path: bytes) -> Resource | None:
+        """Whose path of the HTTPS port this is, if it is no path of KMIP."""
+        return next((resource for resource in self._resources if path.startswith(resource.prefix)), None)
 
     def opened(self, transport: Transport, settle: Callable[[], None]) -> Session:
         """A connection is there, its TLS handshake is not."""

@@ -2,13 +2,14 @@
 
 The same certificates, deadlines and budgets as on the TLS port. Bodies stay in memory and below the message limit,
 whether their length is declared or not; a request that breaks HTTP is answered in plain text and its connection closed.
+Other paths may be those of resources, behind the same safeguards.
 """
 
 # twisted.web is not annotated.
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
@@ -18,9 +19,10 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from kmip_server.listeners.handler import Encoding, Reply
+from kmip_server.listeners.handler import Encoding, HttpAnswer, HttpRequest, Reply, Resource
 from kmip_server.listeners.session import Session, Transport
 
 if TYPE_CHECKING:
@@ -43,19 +45,24 @@ class KmipRequest(http.Request):
     channel: HttpsProtocol
     content: BytesIO
     _gone = False
+    _resource: Resource | None = None
+    _most_bytes = 0
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """The headers are there: refuse what is too large before it is sent, and never let a body touch the disk."""
         self.content = BytesIO()
-        if length is not None and length > self.channel.message_bytes:
-            self.channel.refuse(413, f"a message has at most {self.channel.message_bytes} bytes")
+        # twisted.web tells a request its path only when all of it is there.
+        self._resource = resource = self.channel.edge.resource(self.channel._path)
+        self._most_bytes = self.channel.message_bytes if resource is None else resource.body_bytes
+        if length is not None and length > self._most_bytes:
+            self._refuse_size()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """Some of the body; its length may not have been declared."""
         if self.channel.session.closing:
             return
-        if self.content.tell() + len(data) > self.channel.message_bytes:
-            self.channel.refuse(413, f"a message has at most {self.channel.message_bytes} bytes")
+        if self.content.tell() + len(data) > self._most_bytes:
+            self._refuse_size()
         elif self.channel.session.hold(self.content.tell() + len(data)):
             self.content.write(data)
 
@@ -65,6 +72,9 @@ class KmipRequest(http.Request):
         self.path, _, query = path.partition(b"?")
         self.args: dict[bytes, list[bytes]] = {}
         if self.channel.session.closing:
+            return
+        if self._resource is not None:
+            self._ask(self._resource, query)
             return
         allowed = _METHODS.get(self.path)
         if allowed is None or query:
@@ -82,13 +92,34 @@ class KmipRequest(http.Request):
         self._gone = True
         super().connectionLost(reason)
 
+    def _refuse_size(self) -> None:
+        text = f"a message has at most {self._most_bytes} bytes"
+        self.channel.refuse(_plain(413, text) if self._resource is None else self._resource.refusal(text))
+
+    def _ask(self, resource: Resource, query: bytes) -> None:
+        session = self.channel.session
+        if session.admitted():
+            media_type, body = _media_type(self.requestHeaders), self.content.getvalue()
+            asked = HttpRequest(session.caller, self.method, self.path, query, media_type, body)
+            resource.respond(asked, self._give)
+
+    def _give(self, answer: HttpAnswer) -> None:
+        session = self.channel.session
+        try:
+            # The client may have been revoked while its answer was made.
+            if not session.closing and session.admitted():
+                self._respond(answer)
+        except Exception as error:
+            session.fail(error)
+
     def _handle(self) -> None:
         headers = self.requestHeaders
         if not headers.hasHeader(b"Content-Length") and not headers.hasHeader(b"Transfer-Encoding"):
             self._explain(411, "the body needs a Content-Length")
             return
-        media_type, encoding = _content_type(headers.getRawHeaders(b"Content-Type", []))
-        if encoding is None or headers.hasHeader(b"Content-Encoding"):
+        media_type = _media_type(headers)
+        encoding = _ENCODINGS.get(media_type)
+        if encoding is None:
             known = ", ".join(name.decode() for name in _ENCODINGS)
             self._explain(415, f"the content type is one of {known}, in UTF-8 and not compressed")
             return
@@ -103,22 +134,22 @@ class KmipRequest(http.Request):
 
     def _answer(self, media_type: bytes, reply: Reply) -> None:
         try:
-            self._respond(200, media_type, reply.data)
+            self._respond(HttpAnswer(200, media_type, reply.data))
         except Exception as error:
             self.channel.session.fail(error)
 
     def _explain(self, status: int, text: str) -> None:
-        self._respond(status, b"text/plain; charset=utf-8", f"{text}\n".encode())
+        self._respond(_plain(status, text))
 
-    def _respond(self, status: int, media_type: bytes, body: bytes) -> None:
+    def _respond(self, answer: HttpAnswer) -> None:
         if self._gone or self.channel.session.closing:
             return
-        self.setResponseCode(status)
-        self.setHeader(b"Content-Type", media_type)
-        self.setHeader(b"Content-Length", b"%d" % len(body))
+        self.setResponseCode(answer.status)
+        self.setHeader(b"Content-Type", answer.media_type)
+        self.setHeader(b"Content-Length", b"%d" % len(answer.body))
         self.setHeader(b"Cache-Control", b"no-store")
         self.setHeader(b"Date", http.datetimeToString())
-        self.write(body)
+        self.write(answer.body)
         self.finish()
 
 
@@ -174,7 +205,7 @@ class HttpsProtocol(http.HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
         """A header is too long."""
-        self.refuse(431, "the headers are too large")
+        self.refuse(_plain(431, "the headers are too large"))
 
     def allContentReceived(self) -> None:  # noqa: N802
         """A request is complete."""
@@ -192,18 +223,18 @@ class HttpsProtocol(http.HTTPChannel):
             super().requestDone(request)
             self._settle()
 
-    def refuse(self, status: int, text: str) -> None:
-        """Answer in plain text to what is not a request that can be answered, and close."""
-        body = f"{text}\n".encode()
+    def refuse(self, answer: HttpAnswer) -> None:
+        """Answer what is not a request that can be answered otherwise, and close."""
+        status, media_type, body = answer
         self._transport.write(
-            b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
-            b"Connection: close\r\n\r\n%b" % (status, HTTPStatus(status).phrase.encode(), len(body), body)
+            b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, HTTPStatus(status).phrase.encode(), media_type, len(body), body)
         )
         self.loseConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
         # twisted.web's own answer to broken HTTP has no body, which some clients wait for.
-        self.refuse(400, "this is not an HTTP request")
+        self.refuse(_plain(400, "this is not an HTTP request"))
 
     def loseConnection(self) -> None:  # noqa: N802
         """Close after what was written."""
@@ -241,13 +272,18 @@ class HttpsProtocol(http.HTTPChannel):
             self.session.await_request()
 
 
-def _content_type(values: Sequence[bytes]) -> tuple[bytes, Encoding | None]:
-    """The media type and its encoding; None if there is not exactly one type that is known, in UTF-8."""
-    if len(values) != 1:
-        return b"", None
+def _plain(status: int, text: str) -> HttpAnswer:
+    return HttpAnswer(status, b"text/plain; charset=utf-8", f"{text}\n".encode())
+
+
+def _media_type(headers: Headers) -> bytes:
+    """The media type of a body in UTF-8 that is not compressed; empty if it is another, or there is not exactly one."""
+    values = headers.getRawHeaders(b"Content-Type", [])
+    if len(values) != 1 or headers.hasHeader(b"Content-Encoding"):
+        return b""
     media_type, *parameters = (part.strip().lower() for part in values[0].split(b";"))
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name == b"charset" and value.strip(b'"') not in _CHARSETS:
-            return media_type, None
-    return media_type, _ENCODINGS.get(media_type)
+            return b""
+    return media_type

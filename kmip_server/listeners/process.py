@@ -8,7 +8,7 @@ forks, and must have no reactor.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
 from kmip_server.listeners.edge import Edge
-from kmip_server.listeners.handler import RequestHandler
+from kmip_server.listeners.handler import RequestHandler, Resource
 from kmip_server.listeners.reactor import install as install_reactor
 from kmip_server.listeners.settings import ListenerSettings
 from kmip_server.listeners.tls import ServerTls, TlsError
@@ -34,15 +34,21 @@ class Server(RequestHandler, Protocol):
 
 
 OpenServer = Callable[[PosixReactorBase], "Server | Deferred[Server]"]
+OpenResources = Callable[[PosixReactorBase], Sequence[Resource]]
+
+
+def _no_resources(_: PosixReactorBase) -> Sequence[Resource]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a process serves with. The server itself is opened in the process that serves."""
+    """What a process serves with. The server and the resources are opened in the process that serves."""
 
     settings: ListenerSettings
     tls: ServerTls
     open_server: OpenServer
+    open_resources: OpenResources = _no_resources
 
 
 def run(serving: Serving, attach: Callable[[PosixReactorBase, Edge, Callable[[], None]], None]) -> None:
@@ -108,7 +114,8 @@ class _Process:
         if self._stopping:
             self._close(server)
             return
-        self._edge = Edge(self._reactor, self._serving.settings, self._serving.tls, server)
+        serving, reactor = self._serving, self._reactor
+        self._edge = Edge(reactor, serving.settings, serving.tls, server, serving.open_resources(reactor))
         self._attach(self._reactor, self._edge, self.stop)
 
     def _failed(self, failure: Failure) -> None:

@@ -50,11 +50,11 @@ class ServerTls:
 
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
-        self._context = _context(settings)
+        self._context = _server_context(settings)
 
     def reload(self) -> None:
         """Read the files again, for connections from now on. Raises TlsError; then the old ones stay in use."""
-        self._context = _context(self._settings)
+        self._context = _server_context(self._settings)
 
     def group(self) -> str | None:
         """The key exchange group that a client of the same library gets."""
@@ -67,6 +67,25 @@ class ServerTls:
         return connection
 
 
+def receiver_context(settings: TlsSettings) -> SSL.Context:
+    """The server's side of connections that it makes to clients who listen. Raises TlsError.
+
+    The receiver's chain is verified as a client's is; its name is for the caller to look at. By the library's rule
+    whoever is connected to has a certificate for servers; a client's is for clients, which is looked at with its name.
+    """
+    context = _context(SSL.TLS_CLIENT_METHOD, settings)
+    context.set_verify(SSL.VERIFY_PEER, _as_a_client)
+    return context
+
+
+_INVALID_PURPOSE: Final = 26
+"""X509_V_ERR_INVALID_PURPOSE, which pyOpenSSL has no name for."""
+
+
+def _as_a_client(_connection: SSL.Connection, _certificate: crypto.X509, error: int, depth: int, passed: int) -> bool:
+    return bool(passed) or (error == _INVALID_PURPOSE and depth == 0)
+
+
 def peer_certificate(connection: SSL.Connection) -> PeerCertificate | None:
     """The client's certificate, on a resumed connection too; None if there is none."""
     certificate = connection.get_peer_certificate(as_cryptography=True)
@@ -76,8 +95,20 @@ def peer_certificate(connection: SSL.Connection) -> PeerCertificate | None:
     return PeerCertificate(der, certificate.not_valid_after_utc.timestamp())
 
 
-def _context(settings: TlsSettings) -> SSL.Context:
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+def _server_context(settings: TlsSettings) -> SSL.Context:
+    context = _context(SSL.TLS_SERVER_METHOD, settings)
+    context.load_client_ca(bytes(settings.client_ca))
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    context.set_session_id(_SESSION_CONTEXT)
+    # Tickets need no store in memory, and one would hold twenty thousand client certificates.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_timeout(settings.session_seconds)
+    return context
+
+
+def _context(method: int, settings: TlsSettings) -> SSL.Context:
+    """What both sides have: versions and suites, the server's certificate, and whom to trust."""
+    context = SSL.Context(method)
     context.set_min_proto_version(SSL.TLS1_3_VERSION if settings.strict else SSL.TLS1_2_VERSION)
     context.set_options(_OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
@@ -112,12 +143,6 @@ def _trust(context: SSL.Context, settings: TlsSettings) -> None:
         for crl in _revocation_lists(settings.client_crl):
             store.add_crl(crl)
         store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)
-    context.load_client_ca(bytes(settings.client_ca))
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
-    context.set_session_id(_SESSION_CONTEXT)
-    # Tickets need no store in memory, and one would hold twenty thousand client certificates.
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_timeout(settings.session_seconds)
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:

@@ -2,7 +2,8 @@
 
 In Python it is one form: a tuple of AttributeValue, or one of them; references to attributes are AttributeReference.
 In 1.x an attribute goes by its name, and a custom attribute "x-NAME" is the vendor attribute NAME of vendor "x"
-(KMIP 2.1 s4.60); since 2.0 an attribute goes by its tag.
+(KMIP 2.1 s4.60); since 2.0 an attribute goes by its tag. The attributes of negotiated keys have names of their own
+(`dscc_attributes.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from kmip_server.messages.kinds import ANY, INTEGER, TEXT, Kind, Primitive, Stru
 from kmip_server.messages.structures import VendorAttribute
 from kmip_server.objects.attribute_set import AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, BY_NAME, Attribute
+from kmip_server.objects.dscc_attributes import (
+    CLIENTS_VENDOR,
+    SERVERS_VENDOR,
+    canonical,
+    canonical_reference,
+    canonical_value,
+    custom_name,
+)
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumeration import Enumeration
 from kmip_server.ttlv.enumerations import ResultReason
@@ -30,7 +39,7 @@ _SMALL: Final = 512
 """Attributes are remembered up to this many bytes."""
 _TAG: Final = Primitive(Type.ENUMERATION)
 
-CUSTOM_VENDORS: Final = ("x", "y")
+CUSTOM_VENDORS: Final = (CLIENTS_VENDOR, SERVERS_VENDOR)
 """The vendors whose attributes are the custom attributes of 1.x: the client's and the server's."""
 
 
@@ -93,9 +102,8 @@ def read_named(item: Item, version: ProtocolVersion, partial: bool = False) -> A
     value: Item = parts[0]
     custom = _custom(name)
     if custom is not None:
-        vendor_attribute = VendorAttribute(
-            vendor_identification=custom[0], attribute_name=custom[1], attribute_value=value
-        )
+        vendor, own = canonical(*custom)
+        vendor_attribute = VendorAttribute(vendor_identification=vendor, attribute_name=own, attribute_value=value)
         return AttributeValue(Tag.ATTRIBUTE, vendor_attribute, index)
     row = _row_named(name, version)
     kind = _kind(row, partial)
@@ -106,9 +114,10 @@ def write_named(attribute: AttributeValue, version: ProtocolVersion) -> bytes | 
     """A 1.x Attribute structure, or None if that version cannot say it."""
     tag, value, index = attribute
     if tag is Tag.ATTRIBUTE:
-        if value.vendor_identification not in CUSTOM_VENDORS:
+        custom = custom_name(value.vendor_identification, value.attribute_name)
+        if custom is None:
             return None
-        name = f"{value.vendor_identification}-{value.attribute_name}"
+        name = custom
         content = ANY.write(Tag.ATTRIBUTE_VALUE, value.attribute_value, version)
     else:
         row = ATTRIBUTES[tag]
@@ -130,7 +139,8 @@ def read_tagged(item: Item, version: ProtocolVersion, partial: bool = False) -> 
         raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"{name_of(item.tag)} is not an attribute") from None
     if not row.known_in(version):
         raise KmipError(ResultReason.INVALID_ATTRIBUTE, f"KMIP {version} has no attribute {name_of(row.tag)}")
-    return AttributeValue(row.tag, _kind(row, partial).read(item, version))
+    value = _kind(row, partial).read(item, version)
+    return AttributeValue(row.tag, canonical_value(value) if row.tag is Tag.ATTRIBUTE else value)
 
 
 def _kind(row: Attribute, partial: bool) -> Kind:
@@ -322,16 +332,17 @@ def _read_name(item: Item, version: ProtocolVersion) -> AttributeReference:
         raise wrong_type(item, Type.TEXT_STRING)
     custom = _custom(item.value)
     if custom is not None:
-        return AttributeReference(Tag.ATTRIBUTE, *custom)
+        return AttributeReference(Tag.ATTRIBUTE, *canonical_reference(*custom))
     return AttributeReference(_row_named(item.value, version).tag)
 
 
 def _write_name(reference: AttributeReference, version: ProtocolVersion) -> bytes:
     if reference.tag is Tag.ATTRIBUTE:
-        known = reference.vendor in CUSTOM_VENDORS
+        name = custom_name(reference.vendor, reference.name)
     else:
-        known = ATTRIBUTES[reference.tag].known_in(version)
-    return TEXT.write(Tag.ATTRIBUTE_NAME, str(reference), version) if known else b""
+        row = ATTRIBUTES[reference.tag]
+        name = row.name if row.known_in(version) else None
+    return b"" if name is None else TEXT.write(Tag.ATTRIBUTE_NAME, name, version)
 
 
 def _read_reference(item: Item, version: ProtocolVersion) -> AttributeReference:
@@ -347,7 +358,7 @@ def _read_reference(item: Item, version: ProtocolVersion) -> AttributeReference:
     named = VendorAttribute.decode(item.value, version)
     if named.attribute_value is not None:
         raise KmipError(ResultReason.INVALID_MESSAGE, "an Attribute Reference (42013B) holds no Attribute Value")
-    return AttributeReference(Tag.ATTRIBUTE, named.vendor_identification, named.attribute_name)
+    return AttributeReference(Tag.ATTRIBUTE, *canonical_reference(named.vendor_identification, named.attribute_name))
 
 
 def _write_reference(reference: AttributeReference, version: ProtocolVersion) -> bytes:

@@ -3,7 +3,8 @@
 KMIP 2.1 s4 and the error tables of s6.1.2, s6.1.3, s6.1.13, s6.1.34 and s6.1.51. An attribute that is not the client's
 to change is called Attribute Read Only by Modify and Delete Attribute, and Read Only Attribute by Add, Set and Adjust
 Attribute. Two rules are this server's own (docs/decisions): Sensitive and Extractable are only ever tightened, and the
-Cryptographic Usage Mask is what the object was made with.
+Cryptographic Usage Mask is what the object was made with. With whom a key is negotiated, and where it comes from, stays
+as it is, too (`dscc_attributes.py`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from kmip_server.messages.kinds import name_of
 from kmip_server.objects.attribute_fields import AttributeReference
 from kmip_server.objects.attribute_set import AttributeSet, Instance
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy, When
+from kmip_server.objects.dscc_attributes import VENDOR, check_known, is_fixed
 from kmip_server.ttlv.enumerations import ResultReason, State
 from kmip_server.ttlv.tags import Tag
 from policy.operation_policies import DEFAULT
-
-SERVERS_VENDOR: Final = "y"
-"""The vendor whose attributes only the server makes and changes (s4.60)."""
 
 _AT_CREATION: Final = frozenset({Tag.CRYPTOGRAPHIC_USAGE_MASK, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS})
 """Attributes that a client gives when it makes an object, and never later."""
@@ -55,7 +54,9 @@ def check_add(attributes: AttributeSet, reference: AttributeReference) -> None:
     Raises Read Only Attribute, Invalid Attribute, Attribute Single Valued, Wrong Key Lifecycle State.
     """
     row = ATTRIBUTES[reference.tag]
-    if row.set_by is SetBy.SERVER or reference.vendor == SERVERS_VENDOR:
+    if reference.vendor == VENDOR:
+        check_known(reference.name)
+    if row.set_by is SetBy.SERVER or is_fixed(reference.vendor, reference.name):
         raise _read_only(ResultReason.READ_ONLY_ATTRIBUTE, reference)
     object_type = attributes.first(Tag.OBJECT_TYPE)
     if object_type not in row.objects:
@@ -78,7 +79,7 @@ def check_add(attributes: AttributeSet, reference: AttributeReference) -> None:
 def check_modify(attributes: AttributeSet, reference: AttributeReference, now: int, read_only: ResultReason) -> None:
     """Refuse to change the value of an attribute. Raises `read_only`, Wrong Key Lifecycle State."""
     row = ATTRIBUTES[reference.tag]
-    if row.modify is When.NEVER or reference.vendor == SERVERS_VENDOR:
+    if row.modify is When.NEVER or is_fixed(reference.vendor, reference.name):
         raise _read_only(read_only, reference)
     _check_state(attributes, reference, row.modify)
     value = attributes.first(row.tag)
@@ -91,7 +92,7 @@ def check_modify(attributes: AttributeSet, reference: AttributeReference, now: i
 def check_delete(attributes: AttributeSet, reference: AttributeReference) -> None:
     """Refuse to delete an attribute. Raises Attribute Read Only."""
     row = ATTRIBUTES[reference.tag]
-    if row.delete is When.NEVER or reference.vendor == SERVERS_VENDOR:
+    if row.delete is When.NEVER or is_fixed(reference.vendor, reference.name):
         raise _read_only(ResultReason.ATTRIBUTE_READ_ONLY, reference)
     if row.delete is When.BEFORE_USE:
         _check_unused(attributes, reference, ResultReason.ATTRIBUTE_READ_ONLY)

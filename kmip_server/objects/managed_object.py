@@ -9,6 +9,7 @@ from kmip_server.objects import lifecycle
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.objects.lifecycle import Event
+from kmip_server.objects.sharing import is_held
 from kmip_server.storage.port import ObjectRow
 from kmip_server.ttlv.enumerations import ObjectType, ResultReason, State
 from kmip_server.ttlv.memory import remembered
@@ -86,6 +87,9 @@ class ManagedObject:
     def transition(self, event: Event) -> None:
         """Take the object to the state that the event leads to. Raises Wrong Key Lifecycle State (s4.57)."""
         state = lifecycle.after(self.state, event)
+        if event is Event.ACTIVATE and state is not None and is_held(self.attributes):
+            # It is Active by its Activation Date, as soon as the peers have it.
+            return
         if state is None:
             raise KmipError(
                 ResultReason.WRONG_KEY_LIFECYCLE_STATE,
@@ -96,7 +100,7 @@ class ManagedObject:
     def settle(self, now: int) -> bool:
         """Make the transitions that time has brought; whether there were any."""
         activation, deactivation = self.first(Tag.ACTIVATION_DATE), self.first(Tag.DEACTIVATION_DATE)
-        if activation is None and deactivation is None:
+        if (activation is None and deactivation is None) or is_held(self.attributes):
             return False
         state = lifecycle.settle(self.state, activation, deactivation, now)
         if state is self.state:
@@ -114,8 +118,9 @@ class ManagedObject:
         columns["version"] = 1 if self.row is None else self.row.version + 1
         columns["archived"] = self.archived
         columns["destroyed"] = state in lifecycle.DESTROYED
-        columns["next_transition"] = lifecycle.next_transition(
-            state, columns["activation_date"], columns["deactivation_date"]
+        held = Tag.ATTRIBUTE in attributes and is_held(attributes)
+        columns["next_transition"] = (
+            None if held else lifecycle.next_transition(state, columns["activation_date"], columns["deactivation_date"])
         )
         columns["fresh"] = bool(columns["fresh"])
         columns["indexed"] = self._indexed()

@@ -16,15 +16,17 @@ from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import is_held, is_shared, peer_of
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.in_effect import parameters_in_effect
+from kmip_server.operations.negotiation import Unsettled
 from kmip_server.operations.obligations import bring_within
 from kmip_server.operations.registry import OperationSpec
 from kmip_server.operations.resource import Computes, ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import ObjectRow, SealBroken, Unit
+from kmip_server.storage.port import NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
@@ -69,6 +71,10 @@ class Call:
     touched: str | None = None
     """The Unique Identifier that goes on record, unless objects were made: then each of them does."""
     made: tuple[str, ...] = ()
+    tells: bool = True
+    """Whether the other sites that have a key hear of what is done to it: not of what they have told themselves."""
+    unsettled: tuple[Unsettled, ...] = ()
+    """What others have to answer before the batch item is answered."""
 
     # Objects. ---------------------------------------------------------------------------------------------------------
 
@@ -198,6 +204,19 @@ class Call:
         """As save(), for an object that the caller's request changed: its Last Change Date is now (s4.29)."""
         changed.set(Tag.LAST_CHANGE_DATE, self.now)
         self.save(changed, erased=erased)
+        self.share(changed)
+
+    def share(self, one: ManagedObject, revoked: str = "") -> None:
+        """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason."""
+        if not self.tells or not is_shared(one.attributes) or one.row is None:
+            return
+        identifier, version, held = one.unique_identifier, one.row.version, is_held(one.attributes)
+        # Of a group's keys the nodes know nothing.
+        to_nodes = bool(revoked and not held and peer_of(one.attributes))
+        self.unit.note_shared(SharedChange(identifier, PEERS, version, "", self.now))
+        if to_nodes:
+            self.unit.note_shared(SharedChange(identifier, NODES, version, revoked, self.now))
+        self.unsettled += (Unsettled(identifier, to_nodes, held),)
 
     def notify(self, event: str, resource: str, detail: str = "") -> None:
         """Tell of something to whom the policy wants it told; nothing is told if the batch item fails."""
@@ -212,6 +231,7 @@ class Call:
         row = self._within_policy(made)
         self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
+        self.share(made)
         self.touched = row.unique_identifier
         self.made += (row.unique_identifier,)
 
@@ -243,12 +263,26 @@ class Call:
                 ResultReason.OBJECT_DESTROYED,
                 "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
             )
+        if is_shared(target.attributes):
+            self._check_shared(target)
         material = self.unit.material(target.row) if target.row is not None else None
         if material is None:
             raise KmipError(
                 ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
             )
         return material
+
+    def _check_shared(self, target: ManagedObject) -> None:
+        """A shared key is used while the nodes of DSCC can say that it is revoked, and when the peers have it."""
+        if is_held(target.attributes):
+            raise KmipError(
+                ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet: ask again later"
+            )
+        if self.unit.lease() <= self.now:
+            raise KmipError(
+                ResultReason.PERMISSION_DENIED,
+                "this site has not heard from enough nodes to know that the shared key is not revoked: ask again later",
+            )
 
     @staticmethod
     def new_identifier() -> str:

@@ -17,6 +17,7 @@ from kmip_server.operations.creation import check_template, digest_of, new_objec
 from kmip_server.operations.defaults import SECRET_DATA_LENGTH, SECRET_DATA_USAGE_MASK, SECRET_LENGTHS, SYMMETRIC_KEY
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
+from kmip_server.operations.sharing import shared_key, with_provenance
 from kmip_server.ttlv.enumerations import KeyFormatType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_0, V2_0, ProtocolVersion
@@ -65,14 +66,18 @@ def create(call: Call, request: CreateRequest) -> CreateResponse:
 
 
 def make_symmetric_key(call: Call, template: AttributeSet) -> ManagedObject:
-    """Make and store a symmetric key of the template's algorithm and length."""
+    """Make and store a symmetric key of the template's algorithm and length: of this site, or shared with another."""
     algorithm = template.first(Tag.CRYPTOGRAPHIC_ALGORITHM) or SYMMETRIC_KEY.algorithm
     refuse_legacy(call, algorithm)
     try:
         bits = symmetric_key_length(algorithm, template.first(Tag.CRYPTOGRAPHIC_LENGTH))
-        key = generate_symmetric_key(algorithm, bits)
     except KmipError as error:
         raise KmipError(ResultReason.INVALID_ATTRIBUTE_VALUE, error.message) from None
+    shared = shared_key(call, template, algorithm, bits)
+    if shared is None:
+        key = generate_symmetric_key(algorithm, bits)
+    else:
+        key, template = shared.key, with_provenance(template, shared, call.now)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,
@@ -85,6 +90,7 @@ def make_symmetric_key(call: Call, template: AttributeSet) -> ManagedObject:
         },
         digest=digest_of(key, KeyFormatType.RAW),
         generated=True,
+        unique_identifier=None if shared is None else shared.unique_identifier,
     )
     call.add(made, raw_symmetric_material(algorithm, bits, key))
     return made

@@ -28,6 +28,7 @@ from kmip_server.messages.structures import (
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.changes import check_dates
+from kmip_server.objects.dscc_attributes import SERVERS_VENDOR, check_asked
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.storage.port import Search
@@ -88,6 +89,8 @@ def check_template(call: Call, object_type: ObjectType, wanted: Iterable[Attribu
     attributes = _well_formed(others, object_type, most)
     if named:
         attributes = attributes.joined(_well_formed(named, object_type, most))
+    if Tag.ATTRIBUTE in attributes:
+        check_asked(attributes, object_type, call.spec.operation)
     for tag, check in _CHECKS_IN_CALL.items():
         for value in attributes.all(tag):
             check(call, value, None)
@@ -193,7 +196,7 @@ def _check_length(length: int) -> None:
 
 
 def _check_vendor_attribute(value: VendorAttribute) -> None:
-    if value.vendor_identification == "y":
+    if value.vendor_identification == SERVERS_VENDOR:
         raise KmipError(
             ResultReason.ATTRIBUTE_READ_ONLY, 'Vendor Identification (42009D) "y" is the server\'s (KMIP 2.1 s4.60)'
         )

@@ -7,6 +7,8 @@ from kmip_server.messages.fields import Payload, payload, plain, text
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.attribute_fields import AttributeReference, attribute_list, reference_to, references
 from kmip_server.objects.attribute_set import AttributeValue
+from kmip_server.objects.dscc_attributes import CLIENTS_VENDOR, as_clients_read
+from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.listing import listed
 from kmip_server.operations.registry import operation
@@ -40,7 +42,18 @@ def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesRe
         raise KmipError(ResultReason.INVALID_MESSAGE, "the same Attribute Name (42000A) is there twice")
     if wanted:
         attributes = [attribute for attribute in target.attributes if reference_to(attribute) in wanted]
+        if any(reference.vendor == CLIENTS_VENDOR for reference in wanted):
+            attributes += [read for read in _as_clients_read(target) if reference_to(read) in wanted]
+    elif (short := listed(call.version, call.services.short_listings)) is None:
+        attributes = list(target.attributes)
     else:
-        short = listed(call.version, call.services.short_listings)
-        attributes = [attribute for attribute in target.attributes if short is None or attribute.tag in short]
+        attributes = [attribute for attribute in target.attributes if attribute.tag in short]
+        if Tag.ATTRIBUTE in target.attributes:
+            attributes = list(map(as_clients_read, attributes))
     return GetAttributesResponse(unique_identifier=target.unique_identifier, attributes=tuple(attributes))
+
+
+def _as_clients_read(target: ManagedObject) -> list[AttributeValue]:
+    """What the object has under other names for those who ask by them."""
+    renamed = [(attribute, as_clients_read(attribute)) for attribute in target.attributes]
+    return [read for attribute, read in renamed if read is not attribute]

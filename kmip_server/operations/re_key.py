@@ -15,7 +15,14 @@ from kmip_server.operations.call import Call
 from kmip_server.operations.creation import digest_of, new_object, refuse_legacy
 from kmip_server.operations.protection import ProtectionStorageMasks, check_protection
 from kmip_server.operations.registry import operation
-from kmip_server.operations.replacement import check_replaceable, replacement_template, take_over
+from kmip_server.operations.replacement import (
+    check_replaceable,
+    link_replacement,
+    replacement_template,
+    take_over,
+    without_names_of,
+)
+from kmip_server.operations.sharing import replacing_key, with_provenance
 from kmip_server.ttlv.enumerations import KeyFormatType, ObjectType, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V1_4, V2_0, ProtocolVersion
@@ -63,9 +70,14 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     refuse_legacy(call, algorithm)
     try:
         bits = symmetric_key_length(algorithm, wanted.first(Tag.CRYPTOGRAPHIC_LENGTH))
-        key = generate_symmetric_key(algorithm, bits)
     except KmipError as error:
         raise KmipError(ResultReason.INVALID_FIELD, error.message) from None
+    shared = replacing_key(call, existing, wanted, bits)
+    if shared is None:
+        key = generate_symmetric_key(algorithm, bits)
+    else:
+        key = shared.key
+        wanted = with_provenance(without_names_of(existing, wanted), shared, call.now)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,
@@ -73,7 +85,12 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         facts={Tag.KEY_FORMAT_TYPE: KeyFormatType.RAW},
         digest=digest_of(key, KeyFormatType.RAW),
         generated=True,
+        unique_identifier=None if shared is None else shared.unique_identifier,
     )
-    take_over(call, existing, made)
+    if shared is None:
+        take_over(call, existing, made)
+    else:
+        # The other site has to take it first; then it takes over (gateway/confirming.py).
+        link_replacement(call, existing, made)
     call.add(made, raw_symmetric_material(algorithm, bits, key))
     return ReKeyResponse(unique_identifier=made.unique_identifier)

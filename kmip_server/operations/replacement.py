@@ -13,6 +13,7 @@ from kmip_server.messages.kinds import name_of
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES, SetBy
+from kmip_server.objects.dscc_attributes import PROVENANCE, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_bounds, check_template, linked
@@ -87,6 +88,8 @@ def replacement_template(
         or (ATTRIBUTES[attribute.tag].set_by is not SetBy.SERVER and attribute.tag not in _ITS_OWN)
     ]
     template = AttributeSet.of(merged(taken, [AttributeValue(tag, value) for tag, value, _ in wanted]))
+    if Tag.ATTRIBUTE in template:
+        template = without_dscc(template, PROVENANCE)
     if offset is not None:
         template = _shifted(template, existing, call.now + offset)
     mask = template.first(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
@@ -120,13 +123,47 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
 
 
 def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
-    """Make one key the replacement of another, which gives its names away, and is stored so (s6.1.46)."""
+    """Make one key the replacement of another, which gives its names away, and is stored so; that is told (s6.1.46)."""
+    _link(existing, replacement)
+    hand_over(existing, replacement, call.now)
+    call.change(existing)
+    call.notify("key-replaced", replacement.unique_identifier, existing.unique_identifier)
+
+
+def link_replacement(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
+    """Make one key the replacement of another that is not one yet: no other will be, and it has its names still."""
+    _link(existing, replacement)
+    call.change(existing)
+
+
+def _link(existing: ManagedObject, replacement: ManagedObject) -> None:
     replacement.owner = existing.owner
     linked(replacement, LinkType.REPLACED_OBJECT_LINK, existing.unique_identifier)
     linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
+
+
+def unlink_replacement(existing: ManagedObject, replacement: str) -> None:
+    """A key is not replaced by this one after all."""
+    for instance in existing.attributes.instances(Tag.LINK):
+        link = instance.value
+        if link.link_type is LinkType.REPLACEMENT_OBJECT_LINK and str(link.linked_object_identifier) == replacement:
+            existing.attributes = existing.attributes.without(Tag.LINK, instance)
+
+
+def hand_over(existing: ManagedObject, replacement: ManagedObject, now: int) -> None:
+    """Have a replacement take the names of its key, unless it has its own, and be the latest one (s4.48 to s4.53)."""
+    if Tag.NAME not in replacement.attributes:
+        replacement.attributes = replacement.attributes.joined(
+            AttributeSet.of([AttributeValue(Tag.NAME, name) for name in existing.attributes.all(Tag.NAME)])
+        )
     existing.set(Tag.NAME, None)
     replacement.set(Tag.ROTATE_GENERATION, (existing.first(Tag.ROTATE_GENERATION) or 0) + 1)
-    replacement.set(Tag.ROTATE_DATE, call.now)
+    replacement.set(Tag.ROTATE_DATE, now)
     replacement.set(Tag.ROTATE_LATEST, True)
     existing.set(Tag.ROTATE_LATEST, False)
-    call.change(existing)
+
+
+def without_names_of(existing: ManagedObject, template: AttributeSet) -> AttributeSet:
+    """A template without the names of a key that keeps them for now."""
+    same = template.all(Tag.NAME) == existing.attributes.all(Tag.NAME)
+    return template.without(Tag.NAME) if same else template

@@ -33,7 +33,8 @@ def server_itself(subject: Subject, parameters: Parameters = NO_PARAMETERS) -> T
 
 
 @lru_cache(maxsize=256)
-def _bits(mask: int) -> frozenset[str]:
+def bits_of(mask: int) -> frozenset[str]:
+    """The names of the bits in a Cryptographic Usage Mask (s4.17)."""
     return frozenset([bit.name for bit in CryptographicUsageMask if mask & bit])
 
 
@@ -107,7 +108,7 @@ class ObjectResource:
     @property
     def uses(self) -> frozenset[str]:
         """The names of the bits in its Cryptographic Usage Mask (s4.17)."""
-        return _bits(self._row.cryptographic_usage_mask or 0)
+        return bits_of(self._row.cryptographic_usage_mask or 0)
 
     @property
     def state(self) -> str | None:

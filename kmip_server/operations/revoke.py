@@ -61,6 +61,12 @@ def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
             target.set(Tag.PROTECT_STOP_DATE, call.now)
     target.set(Tag.REVOCATION_REASON, reason)
     call.change(target)
+    call.share(target, revoked=_said(reason))
     compromised = reason.revocation_reason_code in _COMPROMISE
     call.notify("key-compromised" if compromised else "key-revoked", target.unique_identifier)
     return RevokeResponse(unique_identifier=target.unique_identifier)
+
+
+def _said(reason: RevocationReason) -> str:
+    """A reason as the nodes of DSCC put it on record."""
+    return reason.revocation_reason_code.title.lower()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from policy.approvals import ApprovalRequest
 from policy.notifications import Message, Waiting
@@ -110,6 +110,24 @@ class Job:
     request: bytes
     stage: int
     response: bytes | None = None
+
+
+PEERS: Final = "peers"
+NODES: Final = "nodes"
+
+
+class SharedChange(NamedTuple):
+    """A shared key whose state others have still to hear of: `PEERS` of what it is, `NODES` of its revocation.
+
+    `version` is the object's when it was noted, `at` when that was first, in POSIX seconds; `reason` is of a
+    revocation.
+    """
+
+    unique_identifier: str
+    audience: str
+    version: int
+    reason: str
+    at: int
 
 
 class StorageConflict(Exception):  # noqa: N818
@@ -242,6 +260,24 @@ class Unit(Protocol):
 
     def claim_act(self, rule: str, about: str, last: int | None, now: int) -> bool:
         """Be the one who acts by an automatic rule on something; False if another has since it acted `last`."""
+
+    def note_shared(self, change: SharedChange) -> None:
+        """Have others hear of a shared key's state, together with the change of it: what is undone is not told."""
+
+    def shared_changes(self, limit: int) -> list[SharedChange]:
+        """What others have still to hear of, the oldest first, at most `limit`."""
+
+    def settle_shared(self, change: SharedChange) -> bool:
+        """They have heard of it: False, and it stays, if the object has gone on to another version."""
+
+    def withdraw(self, unique_identifier: str, now: int) -> None:
+        """There shall never be a shared key of this Unique Identifier, if there is none."""
+
+    def is_withdrawn(self, unique_identifier: str) -> bool:
+        """Whether there shall never be one."""
+
+    def lease(self) -> int:
+        """Until when shared keys may be used, in POSIX seconds; read in this transaction. 0: there is no lease."""
 
     def accept(self) -> None:
         """Keep what was written since the last accept or discard: the batch item succeeded."""

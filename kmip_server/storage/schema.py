@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from policy import store as policy_store
 from policy.outbox import outbox as policy_outbox
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration that this code is written for."""
 
 MAX_IDENTIFIER = 255
@@ -242,8 +242,31 @@ automatic_acts = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+# The shared keys of whose present state others have still to hear: "peers", the other sites that have the key, or
+# "nodes", the nodes of DSCC, which are told of revocations alone, with their reason. Whoever has told them removes the
+# row, unless the object has gone on to another version meanwhile.
+shared_changes = Table(
+    "shared_changes",
+    metadata,
+    Column("unique_identifier", Key, primary_key=True),
+    Column("audience", Key, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+# Unique Identifiers of keys that a peer has withdrawn before they came, or that were given up here: there will be no
+# such object, however late its description arrives.
+shared_withdrawn = Table(
+    "shared_withdrawn",
+    metadata,
+    Column("unique_identifier", Key, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 # `epoch` grows with every change of clients, users, groups and policy; `master_key` names what seals this store.
-# `served_at` is when a server was last known to run, `counted_from` since when clients are held inactive.
+# `served_at` is when a server was last known to run, `counted_from` since when clients are held inactive. `dscc_lease`
+# is until when shared keys may be used without the nodes of DSCC being heard again.
 server_state = Table(
     "server_state",
     metadata,

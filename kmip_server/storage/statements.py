@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,12 @@ class Statements:
     settle_message: str  # next_attempt_at, delivered_at, last_error, message_id
     forget_messages: str  # before
     get_nonce: str
+    note_shared: str  # the columns of shared_changes
+    shared_changes: Sql  # limit
+    settle_shared: str  # unique_identifier, audience, version
+    withdraw: str  # unique_identifier, at
+    get_withdrawn: str
+    lease: str
     key_window: Sql  # after, how many to skip
     active_keys: str  # after, last, activated by
     last_acts: str
@@ -81,7 +88,7 @@ def build_statements(database: Database) -> Statements:
     """All statements for one database."""
     objects, entries, material, audit = schema.objects, schema.object_index, schema.material, schema.audit
     jobs, nonces, head = schema.jobs, schema.nonces, schema.audit_head
-    acts = schema.automatic_acts
+    acts, shared, withdrawn = schema.automatic_acts, schema.shared_changes, schema.shared_withdrawn
     approvals, votes, outbox = schema.approvals, schema.approval_votes, schema.outbox
 
     def text(statement: object, *order: str) -> str:
@@ -249,8 +256,7 @@ def build_statements(database: Database) -> Statements:
         ),
         last_acts=text(select(acts.c.about, acts.c.at).where(acts.c.rule == bindparam("key")), "key"),
         insert_act=text(
-            (sqlite if database.sqlite else postgresql)
-            .insert(acts)
+            _insert(database)(acts)
             .values({name: bindparam(f"new_{name}") for name in ("rule", "about", "at")})
             .on_conflict_do_nothing(),
             "new_rule",
@@ -266,6 +272,31 @@ def build_statements(database: Database) -> Statements:
             "b",
             "before",
         ),
+        note_shared=text(_upsert_shared(database), *(column.name for column in shared.columns)),
+        shared_changes=database.compile(
+            select(shared).order_by(shared.c.at, shared.c.unique_identifier).limit(bindparam("most")), "most"
+        ),
+        settle_shared=text(
+            delete(shared).where(
+                shared.c.unique_identifier == bindparam("a"),
+                shared.c.audience == bindparam("b"),
+                shared.c.version == bindparam("c"),
+            ),
+            "a",
+            "b",
+            "c",
+        ),
+        withdraw=text(
+            _insert(database)(withdrawn)
+            .values({name: bindparam(f"new_{name}") for name in ("unique_identifier", "at")})
+            .on_conflict_do_nothing(),
+            "new_unique_identifier",
+            "new_at",
+        ),
+        get_withdrawn=text(select(literal_column("1")).where(withdrawn.c.unique_identifier == bindparam("key")), "key"),
+        lease=text(
+            select(schema.server_state.c.value).where(schema.server_state.c.key == literal_column("'dscc_lease'")),
+        ),
         insert_nonce=insertion(nonces, "unique_identifier", "nonce_hash"),
         get_nonce=text(
             select(literal_column("1")).where(
@@ -278,3 +309,16 @@ def build_statements(database: Database) -> Statements:
             select(schema.server_state.c.value).where(schema.server_state.c.key == literal_column("'epoch'")),
         ),
     )
+
+
+def _insert(database: Database) -> Callable[[Table], Any]:
+    """The insertion that knows of conflicts, which is each database's own."""
+    return sqlite.insert if database.sqlite else postgresql.insert
+
+
+def _upsert_shared(database: Database) -> Any:
+    """Note a change; of one that is noted already the object's latest version counts, and that it was noted first."""
+    table = schema.shared_changes
+    statement = _insert(database)(table).values({column.name: bindparam(column.name) for column in table.columns})
+    later = {"version": statement.excluded.version, "reason": statement.excluded.reason}
+    return statement.on_conflict_do_update(index_elements=["unique_identifier", "audience"], set_=later)

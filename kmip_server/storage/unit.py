@@ -18,7 +18,16 @@ from kmip_server.storage import audit_chain
 from kmip_server.storage.connection import HeldConnection
 from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import AuditEntry, Job, ObjectRow, SealBroken, Search, StorageConflict, WritesNeeded
+from kmip_server.storage.port import (
+    AuditEntry,
+    Job,
+    ObjectRow,
+    SealBroken,
+    Search,
+    SharedChange,
+    StorageConflict,
+    WritesNeeded,
+)
 from kmip_server.storage.rows import (
     Entry,
     approval_from_columns,
@@ -86,6 +95,7 @@ class SqlUnit:
         self._audit: list[AuditEntry] = []
         self._item = _Mark()
         self._undoable: _Mark | None = None
+        self._withdrawn: dict[str, bool] = {}
         self._epoch: int | None = None
         self.dropped_material = False
         """Whether sealed bytes were erased or replaced: the write-ahead log should be emptied when there is time."""
@@ -325,6 +335,33 @@ class SqlUnit:
         if last is None:
             return self._connection.run(self._access.statements.insert_act, (rule, about, now)) == 1
         return self._connection.run(self._access.statements.move_act, (now, rule, about, last)) == 1
+
+    # Shared keys
+
+    def note_shared(self, change: SharedChange) -> None:
+        self._write((Kind.SHARED, change.unique_identifier, change, (), None))
+
+    def shared_changes(self, limit: int) -> list[SharedChange]:
+        self._send_all()
+        sql = self._access.statements.shared_changes
+        return [SharedChange(*row) for row in self._connection.all(sql.text, (limit, *sql.constants))]
+
+    def settle_shared(self, change: SharedChange) -> bool:
+        self._send_all()
+        values = (change.unique_identifier, change.audience, change.version)
+        return self._connection.run(self._access.statements.settle_shared, values) == 1
+
+    def withdraw(self, unique_identifier: str, now: int) -> None:
+        self._write((Kind.WITHDRAWN, unique_identifier, now, (), None))
+        self._remember(self._withdrawn, unique_identifier, True)
+
+    def is_withdrawn(self, unique_identifier: str) -> bool:
+        known = self._withdrawn.get(unique_identifier, False)
+        return known or self._connection.first(self._access.statements.get_withdrawn, (unique_identifier,)) is not None
+
+    def lease(self) -> int:
+        found = self._connection.first(self._access.statements.lease, ())
+        return 0 if found is None else int(found[0])
 
     # Jobs
 

@@ -36,6 +36,8 @@ class Kind(IntEnum):
     APPROVAL = auto()
     USE_APPROVAL = auto()
     MESSAGE = auto()
+    SHARED = auto()
+    WITHDRAWN = auto()
     ADD_JOB = auto()
     UPDATE_JOB = auto()
     REMOVE_JOB = auto()
@@ -85,6 +87,8 @@ def send(connection: HeldConnection, statements: Statements, writes: list[Write]
     run.many(statements.insert_nonce, [write[2] for write in by_kind.get(Kind.NONCE, ())])
     run.many(statements.insert_approval, [approval_values(write[2]) for write in by_kind.get(Kind.APPROVAL, ())])
     run.many(statements.insert_message, [write[2] for write in by_kind.get(Kind.MESSAGE, ())])
+    run.many(statements.note_shared, [tuple(write[2]) for write in by_kind.get(Kind.SHARED, ())])
+    run.many(statements.withdraw, [(key, at) for _, key, at, _, _ in by_kind.get(Kind.WITHDRAWN, ())])
     used = [(at, key) for _, key, at, _, _ in by_kind.get(Kind.USE_APPROVAL, ())]
     if run.many(statements.use_approval, used) != len(used):
         raise StorageConflict("an approval was used by another transaction first")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from hashlib import new
+from itertools import pairwise
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -177,6 +178,30 @@ def pair(v: dict[str, Any]) -> dict[str, Any]:
         "key": expand(suite, ck, f"key {fields['purpose']}", th, fields["bits"] // 8).hex(),
         "pair_chain_after": {"number": d2["fields"]["chain"] + 1, "secret": following.hex()},
     }
+
+
+def drawing(v: dict[str, Any]) -> dict[str, str]:
+    context = enc(b"drawn key", raw(v, "identifier"), raw(v, "number"))
+    kid = digest(BASE, context)[:16].hex()
+    digits = f"{kid[:12]}8{kid[13:16]}{'89ab'[int(kid[16], 16) % 4]}{kid[17:]}"
+    cuts = (0, 8, 12, 16, 20, 32)
+    return {
+        "kid": kid,
+        "key": expand(BASE, raw(v, "seed"), "drawn key", context, v["bits"] // 8).hex(),
+        "unique_identifier": "-".join(digits[start:end] for start, end in pairwise(cuts)),
+    }
+
+
+def notice(v: dict[str, Any]) -> dict[str, str]:
+    names = (v["asker"].encode(), v["answerer"].encode())
+    said = {"notice": ("question", v["told"]), "answer": ("answer", v["answered"])}
+    said["refusal"] = ("refusal", v["refused"]["cbor"])
+    made = {}
+    for name, (what, plain) in said.items():
+        aead = AESGCM(expand(BASE, raw(v, "key"), f"notice {what}", b"", 32))
+        bound = enc(what.encode(), *names, raw(v, "question"))
+        made[name] = v["iv"] + aead.encrypt(raw(v, "iv"), bytes.fromhex(plain), bound).hex()
+    return made
 
 
 def group(v: dict[str, Any]) -> list[dict[str, str]]:

@@ -7,8 +7,10 @@ import re
 import document_tables as tables
 import pytest
 
+import dscc.drawing
 import dscc.group
 import dscc.keyfill
+import dscc.notices
 import dscc.pairwise
 import dscc.registration
 import dscc.session
@@ -17,7 +19,16 @@ from dscc.errors import Reason
 from dscc.primitives import SUITES
 
 DOCUMENT = tables.DOCUMENT.read_text()
-CORE = (dscc.registration, dscc.session, dscc.keyfill, dscc.pairwise, dscc.group, dscc.uses.tunnel_records)
+CORE = (
+    dscc.registration,
+    dscc.session,
+    dscc.keyfill,
+    dscc.pairwise,
+    dscc.group,
+    dscc.drawing,
+    dscc.notices,
+    dscc.uses.tunnel_records,
+)
 LABEL = re.compile(
     r"""(?:expand\([^"()]*(?:\([^()]*\)[^"()]*)?,\s*|\.key\(|\.mac\(|Box\([^"]*,\s*|_mac\([^"]*?,\s*)f?"([^"]+)\""""
 )
@@ -38,7 +49,17 @@ def test_the_tables_of_messages_and_uses_are_the_codes() -> None:
 
 def test_every_label_is_in_the_document() -> None:
     found = labels()
-    assert {"na root", "atk ascent", "reg cd", "atk stage", "conf I", "pair next", "rekey", "group key"} <= found
+    assert {
+        "na root",
+        "atk ascent",
+        "reg cd",
+        "atk stage",
+        "conf I",
+        "pair next",
+        "rekey",
+        "group key",
+        "drawn key",
+    } <= found
     plain = {re.sub(r"\{.*?\}", "", label).strip() for label in found}
     assert [label for label in sorted(plain) if label not in DOCUMENT] == []
 

@@ -51,7 +51,7 @@ def test_a_second_implementation_encodes_and_expands_alike() -> None:
         assert second.extract(suite, second.raw(v, "salt"), key).hex() == v["extract"]
 
 
-@pytest.mark.parametrize("what", ["registration", "session", "keyfill", "pair"])
+@pytest.mark.parametrize("what", ["registration", "session", "keyfill", "pair", "drawing", "notice"])
 def test_a_second_implementation_computes_the_same(what: str) -> None:
     compute: Callable[[dict[str, Any]], dict[str, Any]] = getattr(second, what)
     assert len(PUBLISHED[what]) >= 2

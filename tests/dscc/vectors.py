@@ -12,9 +12,9 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-from dscc import group, messages
+from dscc import drawing, group, messages, notices
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
-from dscc.errors import Reason
+from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
 from dscc.messages import Contribution, ShareResponse
@@ -305,6 +305,69 @@ def _epoch(epoch: group.Epoch) -> Vector:
     }
 
 
+def draws() -> list[Vector]:
+    """Keys drawn from an agreed key, and from an epoch of a group."""
+    kid, seed, number = entropy("seed kid", 16), entropy("seed key"), entropy("number in a group", 16)
+    parts = (Contribution("plant", 0, entropy("part of bob")),)
+    epoch = group.form(S384, "plant", ("alice", "bob"), entropy("policy", 48), parts, entropy("form", 48))
+    pair = [(each, bits, drawing.draw(kid, seed, each, bits)) for each, bits in ((1, 256), (2, 128), (2**63 - 1, 4096))]
+    return [
+        *[
+            {
+                "identifier": kid.hex(),
+                "seed": seed.hex(),
+                "number": each.to_bytes(8, "big").hex(),
+                **_drawn(bits, drawn),
+            }
+            for each, bits, drawn in pair
+        ],
+        {
+            "identifier": epoch.digest.hex(),
+            "seed": epoch.seed.hex(),
+            "number": number.hex(),
+            **_drawn(256, drawing.draw_of_group(epoch, number, 256)),
+        },
+    ]
+
+
+def _drawn(bits: int, drawn: drawing.Drawn) -> Vector:
+    return {
+        "bits": bits,
+        "kid": drawn.kid.hex(),
+        "key": drawn.key.hex(),
+        "unique_identifier": drawing.unique_identifier(drawn.kid),
+    }
+
+
+def told() -> list[Vector]:
+    """A notice of each of two devices, its answer, and a refusal."""
+    kid, key, iv = entropy("kid", 16), entropy("pair key of alice and bob"), entropy("initialization vector", 12)
+    agreement = Agreement(
+        bytes(48), kid, "alice", "bob", Wanted("gateway"), key, PairChain(1, bytes(48)), NODES, 0, 0, (), False, False
+    )
+    made = []
+    for asker in ("alice", "bob"):
+        question, body, answer = entropy(f"question of {asker}", 16), b"what is told", b"what is answered"
+        error = DsccError(Reason.BUSY, "ask again")
+        made.append(
+            {
+                "kid": kid.hex(),
+                "key": key.hex(),
+                "asker": asker,
+                "answerer": "bob" if asker == "alice" else "alice",
+                "question": question.hex(),
+                "iv": iv.hex(),
+                "told": body.hex(),
+                "answered": answer.hex(),
+                "refused": said(messages.Refused(error.reason.value, error.message)),
+                "notice": notices.ask(agreement, asker, question, body, iv).body.hex(),
+                "answer": notices.answer(agreement, asker, question, answer, iv).body.hex(),
+                "refusal": notices.refuse(agreement, asker, question, error, iv).body.hex(),
+            }
+        )
+    return made
+
+
 def vectors() -> dict[str, list[Vector]]:
     """All of them."""
     return {
@@ -316,6 +379,8 @@ def vectors() -> dict[str, list[Vector]]:
         "keyfill": keyfills(),
         "pair": pairs(),
         "group": groups(),
+        "drawing": draws(),
+        "notice": told(),
     }
 
 

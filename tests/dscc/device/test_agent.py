@@ -112,6 +112,22 @@ async def test_keys_are_renewed_every_hour_at_one_date_and_the_one_before_decryp
 
 
 @asynchronous
+async def test_keys_of_a_gateway_are_neither_ended_nor_forgotten(fleet: Fleet) -> None:
+    pair = await started(fleet)
+    await until(lambda: None not in pair.protect())
+    one, other = pair.devices
+    place = one.state.peers[other.name]
+    mine = [await one.negotiate(other.name, place, purpose, lifetime=60) for purpose in ("kmip:pool", "tunnel")]
+    await pair.move(61)
+    await until(lambda: {key.kid: key.state for key in one.all_keys()}[mine[1].kid] is KeyState.DESTROYED)
+    await pair.move(8 * 86_400)
+    await until(lambda: mine[1].kid not in {key.kid for key in one.all_keys()})
+    for device in pair.devices:
+        assert [key.state for key in device.all_keys(purpose="kmip:pool")] == [KeyState.ACTIVE]
+    await pair.stop()
+
+
+@asynchronous
 async def test_clocks_that_differ_by_less_than_the_overlap_always_have_a_key_in_common(fleet: Fleet) -> None:
     pair = await started(fleet, skew=200)
     await until(lambda: None not in pair.protect())

@@ -47,6 +47,22 @@ async def close(devices: list[Device]) -> None:
 
 
 @asynchronous
+async def test_members_draw_the_same_keys_from_the_present_epoch_until_one_is_revoked(fleet: Fleet) -> None:
+    devices, _ = await formed(fleet, 3)
+    number = bytes(range(16))
+    drawn = [device.groups.draw(GROUP, 1, number, 256) for device in devices]
+    assert len(set(drawn)) == 1 and drawn[0].key != devices[0].groups.key(GROUP).key
+    for epoch in (0, 2):
+        with pytest.raises(DsccError, match="not the present one"):
+            devices[1].groups.draw(GROUP, epoch, number, 256)
+    devices[1].state.put_revoked(devices[2].name, 1)
+    with pytest.raises(DsccError) as error:
+        devices[1].groups.draw(GROUP, 1, number, 256)
+    assert error.value.reason is Reason.REVOKED
+    await close(devices)
+
+
+@asynchronous
 async def test_a_group_has_one_key_for_as_many_handshakes_as_there_are_other_members(fleet: Fleet) -> None:
     devices, places = await members(fleet, 4)
     told: list[tuple[str, str]] = []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dscc.agreement import NO_CHAIN, Agreement, KeyState, Wanted
 from dscc.device import rotation
 from dscc.device.clock import ManualClock
 from dscc.device.config import Keep
-from dscc.device.keys import to_process, to_protect
+from dscc.device.keys import is_gateways, to_process, to_protect
 from dscc.device.records import Held
 from dscc.messages import D3, D4
 
@@ -109,3 +111,14 @@ def test_a_manual_clock_wakes_those_whose_time_has_come() -> None:
         return woken
 
     assert sorted(asyncio.run(run())) == [10, 20, 30]
+
+
+@pytest.mark.parametrize("purpose", ["gateway", "kmip:", "kmip:at-rest"])
+def test_keys_that_a_gateway_draws_from_are_not_kept_by_the_agent(purpose: str) -> None:
+    assert is_gateways(purpose)
+    with pytest.raises(ValidationError, match="leave them out"):
+        Keep(peer="bob", address="127.0.0.1:1", purpose=purpose)
+
+
+def test_other_keys_are() -> None:
+    assert not any(map(is_gateways, ("tunnel", "gateways", "kmip", "group-wrap:gateway", "")))

@@ -17,6 +17,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from dscc.device import Device
 
+leased = Deferred()
+
+async def told(peer, body):
+    return f"{peer}: {body.decode()}".encode()
+
 def deferred(coroutine):
     return Deferred.fromFuture(asyncio.ensure_future(coroutine))
 
@@ -27,6 +32,14 @@ def run(folders, codes):
     address = yield deferred(other.listen())
     key = yield deferred(one.negotiate(other.name, address))
     print(key.trust, other.key_to_protect(one.name).key == key.key)
+    other.on_notice = told
+    answer = yield deferred(one.notify(other.name, address, b"hello"))
+    print(answer == f"{one.name}: hello".encode())
+    one.on_lease = lambda until: leased.called or leased.callback(until)
+    keeping = asyncio.ensure_future(one.keep_leased())
+    until = yield leased
+    print(until == one.leased_until > one.clock.now())
+    keeping.cancel()
     yield deferred(one.close())
     yield deferred(other.close())
 
@@ -36,7 +49,7 @@ reactor.run()
 """
 
 
-def test_a_twisted_program_enrols_and_negotiates(fleet: Fleet) -> None:
+def test_a_twisted_program_enrols_negotiates_tells_and_is_leased(fleet: Fleet) -> None:
     names = [fleet.name(), fleet.name()]
     said = subprocess.run(
         [sys.executable, "-c", PROGRAM, *[str(fleet.folder / name) for name in names]],
@@ -46,4 +59,4 @@ def test_a_twisted_program_enrols_and_negotiates(fleet: Fleet) -> None:
         check=True,
         timeout=60,
     )
-    assert said.stdout == "3 paths, pure True\n", said.stderr
+    assert said.stdout == "3 paths, pure True\nTrue\nTrue\n", said.stderr

@@ -20,7 +20,7 @@ from network import POLICY, Network, PlainDevice, agree, network
 from sqlalchemy import select
 
 from dscc.errors import DsccError
-from dscc.messages import R1, R3, R4
+from dscc.messages import R1, R3, R4, Status, StatusRequest
 from dscc.node import registry, revocations, schema
 from dscc.node.cli.opened import Node, open_node
 from dscc.primitives import S384
@@ -102,3 +102,30 @@ def after_revocation(node: Node) -> list[str]:
             elif row.action == "Share" and row.outcome == "done" and revoked & {row.actor, row.resource}:
                 found.append(f"{row.sequence}: {row.actor}, {row.resource}")
     return found
+
+
+def test_a_node_that_knows_of_a_revocation_does_not_renew_a_lease(nodes: Network) -> None:
+    """Also not in a session that was open before, and is closed a moment later."""
+    opened = {name: open_node(node.folder) for name, node in nodes.nodes.items()}
+    ports = {name: node.port for name, node in nodes.nodes.items()}
+    node = opened["n1"]
+    devices = planted(opened, [f"leased-{number}" for number in range(AT_ONCE)], ports)
+    for device in devices:
+        assert device.status("n1").stage == "production"
+    for device in devices:
+        with node.database.writing() as connection:
+            revocations.revoke(connection, "n1", revocations.DEVICE, device.name, "race", node.now, "race")
+        with suppress(OSError, DsccError):
+            assert not isinstance(device.session("n1").ask(StatusRequest()), Status)
+        device.close()
+
+
+def test_what_several_nodes_have_revoked_is_told_once(nodes: Network) -> None:
+    node = open_node(nodes.nodes["n2"].folder)
+    subject = revocations.subject_of_key(bytes(range(16)), "told-one", "told-other")
+    with node.database.writing() as connection:
+        for _ in range(3):
+            revocations.revoke(connection, "n2", revocations.KEY, subject, "race", node.now, "race")
+    with node.database.reading() as connection:
+        told = revocations.concerning(connection, "told-one", 0)
+    assert [(event.kind, event.subject) for event in told] == [("key-revoked", bytes(range(16)).hex())]

@@ -38,7 +38,7 @@ def test_who_names_the_key_of_two_others_in_a_receipt_does_not_revoke_it(nodes: 
     share = wire.ask(ShareRequest(sid, "dave", "bob", "initiator", "tunnel", "AES", 256, 0))
     assert isinstance(share, ShareResponse)
     wire.say(Receipt(sid, theirs.kid, 1))
-    answer = wire.ask(RevokeKey(theirs.kid, "bob", "not mine"))
+    answer = wire.ask(RevokeKey(theirs.kid, 0, "bob", "not mine"))
     assert isinstance(answer, Refused) and answer.reason == Reason.NOT_AUTHENTIC
 
 
@@ -79,7 +79,7 @@ def test_a_device_that_was_away_is_told_when_it_opens_a_session(nodes: Network) 
     agree(erin, bob)
     bob.status("n1"), erin.status("n1")
     bob.close()
-    erin.session("n1").ask(RevokeKey(mine.kid, "bob", "worn out"))
+    erin.session("n1").ask(RevokeKey(mine.kid, 0, "bob", "worn out"))
     bob.status("n1")
     events = {(event.kind, event.subject) for event in bob.wires["n1"].events}  # type: ignore[attr-defined]
     assert ("key-revoked", mine.kid.hex()) in events and ("device-revoked", "erin") not in events
@@ -120,10 +120,10 @@ def test_a_key_is_revoked_by_who_has_it_and_its_peer_is_told(nodes: Network) -> 
     dave, bob = nodes.produce("dave"), nodes.produce("bob")
     mine, _ = agree(dave, bob)
     bob.status("n1")
-    answer = dave.session("n1").ask(RevokeKey(mine.kid, "bob", "worn out"))
+    answer = dave.session("n1").ask(RevokeKey(mine.kid, 0, "bob", "worn out"))
     assert isinstance(answer, Acknowledged) and answer.nodes >= answer.needed == 2
     eventually(lambda: bob.status("n1") and Event("key-revoked", mine.kid.hex(), _at(bob)) in bob.wires["n1"].events)
-    stranger = bob.session("n2").ask(RevokeKey(bytes(16), "dave", "not mine"))
+    stranger = bob.session("n2").ask(RevokeKey(bytes(16), 0, "dave", "not mine"))
     assert isinstance(stranger, Refused) and stranger.reason == Reason.NOT_AUTHENTIC
 
 

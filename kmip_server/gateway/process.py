@@ -1,0 +1,299 @@
+"""The gateway's process: the device, the store, and what goes back and forth between them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from functools import partial
+from time import time
+from typing import Any, Final
+
+import structlog
+
+from dscc.device.device import Device, nobody
+from dscc.enrolment import Address, read_address
+from dscc.errors import DsccError, Reason
+from kmip_server.config import Settings
+from kmip_server.engine import Engine
+from kmip_server.execution import Prepared
+from kmip_server.gateway import rotating, watching
+from kmip_server.gateway.desk import SOCKET, Desk
+from kmip_server.gateway.failures import failed
+from kmip_server.gateway.places import Places
+from kmip_server.gateway.rotating import Due, Standing
+from kmip_server.gateway.seeds import Seeds
+from kmip_server.gateway.storing import Storing
+from kmip_server.gateway.taking import Taking, Told, take
+from kmip_server.gateway.telling import Telling
+from kmip_server.gateway.words import Answer, Answers, dscc, read_words
+from kmip_server.identity.certificate import IdentityError
+from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.messages.headers import ResponseBatchItem
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Wanted
+from kmip_server.storage.lease import put_lease
+from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
+from kmip_server.storage.store import Store
+from kmip_server.ttlv.enumerations import ResultStatus
+from kmip_server.ttlv.tags import Tag
+
+_log: Final = structlog.stdlib.get_logger("kmip.gateway")
+_ROTATION_SECONDS: Final = 1.0
+_TIDY_SECONDS: Final = 30.0
+
+
+class GatewayProcess:
+    """A gateway that runs: what the desk asks of it, what peers tell it, and what nodes say."""
+
+    def __init__(
+        self, settings: Settings, store: Store, engine: Engine, directories: DirectorySource, device: Device
+    ) -> None:
+        self._settings, self._store, self._engine, self._device = settings, store, engine, device
+        peers = {name: read_address(place) for name, place in settings.dscc.peers.items()}
+        self._places = Places(device, peers, settings.dscc.groups)
+        self._storing = Storing(store, directories)
+        self._seeds = Seeds(device, self._places)
+        self._telling = Telling(
+            self._storing, engine.services, device, self._places, _now, settings.dscc.answer_seconds
+        )
+        self._desk = Desk(settings.directory / SOCKET, self)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.address: Address | None = None
+        """Where it listens for peers."""
+
+    async def start(self) -> None:
+        """Listen, connect, and begin. Raises DsccError, OSError."""
+        device, wanted = self._device, self._settings.dscc
+        device.on_notice, device.on_revoked, device.on_lease = self._on_notice, self._on_revoked, self._on_lease
+        self._seeds.tidy(starting=True)
+        await self._put_lease(0)
+        self.address = await device.listen(wanted.host, wanted.port)
+        await self._desk.start()
+        await device.connect()
+        self._telling.start()
+        for act in (device.keep_leased(), device.settle(), self._rotate(), self._keep_groups(), self._tidy()):
+            self._later(act)
+
+    async def close(self) -> None:
+        """Stop; what is under way is taken up by the next one."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._desk.close()
+        await self._telling.close()
+        await self._seeds.close()
+        await self._device.close()
+        self._storing.close()
+
+    # The desk. --------------------------------------------------------------------------------------------------------
+
+    async def negotiate(self, wanted: Wanted) -> Negotiated:
+        """See Gateway."""
+        return await self._seeds.key(wanted)
+
+    async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
+        """See Gateway."""
+        return await self._telling.settle(unique_identifiers)
+
+    def look(self) -> None:
+        """See Gateway."""
+        self._telling.look()
+
+    async def status(self) -> dict[str, Any]:
+        """See Gateway."""
+        device = self._device
+        waiting = await self._storing.read(lambda unit, _: len(unit.shared_changes(100_000)))
+        return {
+            "device": device.name,
+            "address": str(self.address),
+            "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
+            "stages": device.stages,
+            "leased_until": int(device.leased_until),
+            "peers": {name: str(place) for name, place in self._places.peers.items()},
+            "groups": {
+                name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
+                for name, one in self._standings().items()
+            },
+            "to_be_told": waiting,
+        }
+
+    # Peers. -----------------------------------------------------------------------------------------------------------
+
+    async def _on_notice(self, peer: str, body: bytes) -> bytes:
+        """Take a peer's words in; the answer leaves after the commit. Raises DsccError."""
+        seeds = self._seeds
+        told = []
+        for word in read_words(body).words:
+            attributes = word.told
+            said = dscc(attributes)
+            bits = attributes.first(Tag.CRYPTOGRAPHIC_LENGTH)
+            drawn = seeds.named(peer, said.get("Group", ""), said.get("SessionId", ""), bits)
+            told.append(Told(word, attributes, drawn))
+        groups = seeds.groups_with(peer)
+
+        def work(unit: Unit, directory: Directory) -> tuple[Answer, ...]:
+            taking = Taking(unit, directory, self._engine.services, self._device.name, peer, groups, _now())
+            return tuple([_taken(taking, each) for each in told])
+
+        try:
+            answers = await self._storing.write(work)
+        except StorageUnavailable as error:
+            raise DsccError(Reason.BUSY, "the other site's storage is unavailable") from error
+        return Answers.model_construct(answers=answers).model_dump_json().encode()
+
+    # Nodes. -----------------------------------------------------------------------------------------------------------
+
+    def _on_lease(self, until: float) -> None:
+        self._later(self._put_lease(int(until)))
+
+    async def _put_lease(self, until: int) -> None:
+        await asyncio.to_thread(put_lease, self._store.database, until)
+
+    def _on_revoked(self, kind: str, subject: str) -> None:
+        stop = watching.stop_peer if kind == "device" else watching.stop_key
+        services = self._engine.services
+
+        async def obey() -> None:
+            await self._storing.write(lambda unit, directory: stop(unit, directory, services, subject, _now()))
+            self._telling.look()
+
+        self._later(self._until_stored(obey))
+
+    async def _until_stored(self, act: Any) -> None:
+        """Do something to the store, again and again while it is unavailable."""
+        while True:
+            try:
+                await act()
+            except StorageUnavailable as error:
+                _log.warning("a revocation waits for the storage", reason=str(error))
+                await asyncio.sleep(1)
+            else:
+                return
+
+    # What is done without being asked for. ----------------------------------------------------------------------------
+
+    async def _rotate(self) -> None:
+        while True:
+            try:
+                for one in await self._storing.read(self._due):
+                    await self._replace(one)
+            except StorageUnavailable as error:
+                _log.warning("shared keys are not replaced", reason=str(error))
+            await asyncio.sleep(_ROTATION_SECONDS)
+
+    def _due(self, unit: Unit, directory: Directory) -> list[Due]:
+        services, me = self._engine.services, self._device.name
+        return rotating.due(unit, directory, services, me, self._standings(), _now())
+
+    async def _replace(self, one: Due) -> None:
+        prepared: Prepared | None = None
+        while True:
+            try:
+                answer = await self._storing.write(partial(self._re_key, one, prepared))
+            except NegotiationNeeded as needed:
+                try:
+                    prepared = Prepared(await self._seeds.key(needed.wanted))
+                except DsccError as error:
+                    reason = failed(error).message
+                    _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)
+                    return
+            except IdentityError as error:
+                _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=str(error))
+                return
+            else:
+                self._replaced(one, answer)
+                return
+
+    def _re_key(self, one: Due, prepared: Prepared | None, unit: Unit, directory: Directory) -> ResponseBatchItem:
+        return rotating.replace(unit, directory, self._engine, one, prepared, _now())
+
+    def _replaced(self, one: Due, answer: ResponseBatchItem) -> None:
+        if answer.result_status is ResultStatus.SUCCESS:
+            _log.info("a shared key is replaced", key=one.unique_identifier, why=one.why)
+            self._telling.look()
+        else:
+            _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
+
+    async def _keep_groups(self) -> None:
+        """Have the groups that this gateway leads be as server.toml says, and tell those who were not reached."""
+        device, peers = self._device, self._places.peers
+        while True:
+            for name, members in self._places.groups.items():
+                if min(members) != device.name:
+                    continue
+                with suppress(DsccError, KeyError):
+                    await self._keep_group(name, frozenset(members) - set(device.state.revoked), peers)
+            for name, record in list(device.state.groups.items()):
+                if record.behind:
+                    with suppress(DsccError):
+                        await device.groups.sync(name, nobody)
+            await asyncio.sleep(_ROTATION_SECONDS)
+
+    async def _keep_group(self, name: str, members: frozenset[str], peers: Any) -> None:
+        groups, record = self._device.groups, self._device.state.groups.get(name)
+        if record is None:
+            if len(members) > 1:
+                others = sorted(members - {self._device.name})
+                await groups.form(name, {member: peers[member] for member in others}, nobody)
+            return
+        roster = set(record.epoch.roster)
+        if roster - members:
+            await groups.remove(name, frozenset(roster - members), nobody)
+        for member in sorted(members - roster):
+            await groups.add(name, member, peers[member], nobody)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY_SECONDS)
+            self._seeds.tidy()
+
+    def _standings(self) -> dict[str, Standing]:
+        found = self._device.state.groups.items()
+        return {name: Standing(one.epoch.number, one.epoch.roster, one.leader) for name, one in found}
+
+    def _later(self, act: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a fault of ours", exc_info=error)
+
+
+def _taken(taking: Taking, told: Told) -> Answer:
+    """The answer to one word: all that it did is accepted, or nothing is, and a refusal is on record."""
+    answer = take(taking, told)
+    if not answer.refusal:
+        taking.unit.accept()
+        return answer
+    taking.unit.discard()
+    if answer.final:
+        who = f"site {taking.sender}"
+        entry = AuditEntry(taking.now, who, "Arrival", told.word.unique_identifier, "failed", answer.refusal)
+        taking.unit.audit(entry)
+    return answer
+
+
+def _now() -> int:
+    return int(time())
+
+
+def run(settings: Settings, store: Store, engine: Engine, directories: DirectorySource) -> None:
+    """Run the gateway until SIGTERM or SIGINT. Raises FolderError, DsccError, OSError if it cannot begin."""
+    asyncio.run(_run(settings, store, engine, directories))
+
+
+async def _run(settings: Settings, store: Store, engine: Engine, directories: DirectorySource) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    gateway = GatewayProcess(settings, store, engine, directories, Device.open(settings.dscc.folder))
+    try:
+        await gateway.start()
+        print(f"kmip-server gateway ready {gateway.address}", flush=True)
+        await stopping.wait()
+    finally:
+        await gateway.close()

@@ -1,0 +1,111 @@
+"""Which shared keys are to be replaced: those whose rule says so after a time, and a group's when who is in it changes.
+
+Who has asked for a key replaces it; the replacement is agreed on a while before the date at which both sites begin to
+use it. It is the owner's Re-key, on record for the rule, by the code that clients' requests go through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from kmip_server.automating.keys import allowing, re_key_request
+from kmip_server.engine import Engine
+from kmip_server.execution import Execution, Prepared
+from kmip_server.gateway.calls import call_of
+from kmip_server.gateway.watching import shared_by
+from kmip_server.identity.directory import Directory
+from kmip_server.messages.headers import ResponseBatchItem
+from kmip_server.objects.dscc_attributes import dscc_value
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import group_of, is_held
+from kmip_server.operations.services import Services
+from kmip_server.operations.sharing import sharing_of
+from kmip_server.storage.port import Unit
+from kmip_server.ttlv.enumerations import LinkType, State
+from kmip_server.ttlv.tags import Tag
+from policy.model import Sharing
+
+_LONGEST_LEAD: Final = 60
+_PART: Final = 10
+"""A key is replaced a tenth of its time before the date, a minute at most."""
+
+
+class Standing(NamedTuple):
+    """A group as this gateway has it: its epoch, who is in it, and who leads it."""
+
+    epoch: int
+    roster: tuple[str, ...]
+    leader: str
+
+
+class Due(NamedTuple):
+    """A key to be replaced, and in how many seconds the replacement is to be used."""
+
+    unique_identifier: str
+    owner: str
+    offset: int
+    why: str
+
+
+def due(
+    unit: Unit, directory: Directory, services: Services, me: str, groups: Mapping[str, Standing], now: int
+) -> list[Due]:
+    """The keys that this gateway has to replace now."""
+    found: list[Due] = []
+    if any(rule.rotate for rule in directory.ruling.policy.sharing):
+        found += [
+            one
+            for key in _in_use(unit, "Initiator", me, now)
+            if (one := _by_age(unit, directory, services, key, now)) is not None
+        ]
+    for name, standing in groups.items():
+        found += [
+            Due(key.unique_identifier, key.owner, 0, f"others are in {name}")
+            for key in _in_use(unit, "Group", name, now)
+            if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
+        ]
+    return list({one.unique_identifier: one for one in found}.values())
+
+
+def _in_use(unit: Unit, attribute: str, value: str, now: int) -> list[ManagedObject]:
+    keys = [ManagedObject.of(row) for row in shared_by(unit, attribute, value)]
+    for key in keys:
+        key.settle(now)
+    return [
+        key
+        for key in keys
+        if key.state in (State.PRE_ACTIVE, State.ACTIVE)
+        and not is_held(key.attributes)
+        and not any(link.link_type is LinkType.REPLACEMENT_OBJECT_LINK for link in key.attributes.all(Tag.LINK))
+    ]
+
+
+def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedObject, now: int) -> Due | None:
+    activation = key.first(Tag.ACTIVATION_DATE)
+    if key.state is not State.ACTIVE or activation is None:
+        return None
+    rule = sharing_of(call_of(unit, directory, services, key.owner, now), key)
+    if not isinstance(rule, Sharing) or not rule.rotate:
+        return None
+    at = activation + rule.rotate
+    if at - min(_LONGEST_LEAD, rule.rotate // _PART) > now:
+        return None
+    return Due(key.unique_identifier, key.owner, max(0, at - now), f"sharing rule {rule.name}")
+
+
+def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:
+    """Whether this gateway replaces a group's key: who has asked for it does, or who leads if that is gone."""
+    initiator = dscc_value(key.attributes, "Initiator")
+    return me == (initiator if initiator in standing.roster else standing.leader) and bool(group_of(key.attributes))
+
+
+def replace(
+    unit: Unit, directory: Directory, engine: Engine, one: Due, prepared: Prepared | None, now: int
+) -> ResponseBatchItem:
+    """Re-key a key as its owner. Raises NegotiationNeeded."""
+    caller = directory.named(one.owner)
+    request = re_key_request(one.unique_identifier, one.offset)
+    ruling = allowing(directory.ruling, one.why)
+    execution = Execution(unit, caller, request, now, engine.services, ruling=ruling, because=f"by {one.why}")
+    return execution.carry_out(request.items[0], prepared)

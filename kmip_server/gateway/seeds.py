@@ -1,0 +1,226 @@
+"""Where shared keys come from: seeds that are negotiated with a peer, or a group's epoch, and the keys drawn from them.
+
+A negotiation gives one key, or as many as the policy has in its pool, each of which is used once. Numbers of a seed
+count up in memory: a gateway that starts again draws from new seeds only. Seeds are erased when they are used up, at
+the latest an hour after they were agreed on; who was asked for one keeps it an hour longer, for what is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from dscc.agreement import KeyState
+from dscc.device.device import Device
+from dscc.device.records import Held
+from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identifier
+from dscc.errors import DsccError, Reason
+from dscc.pairwise import PAIR_KEM
+from kmip_server.gateway.places import Places
+from kmip_server.operations.negotiation import Negotiated, Wanted
+from policy.sharing import paths_of
+
+_log: Final = structlog.stdlib.get_logger("kmip.gateway")
+PURPOSE: Final = "kmip:"
+_SEED_BITS: Final = 256
+_SEED_SECONDS: Final = 3600
+_KEPT_SECONDS: Final = 2 * _SEED_SECONDS
+
+
+class _Seed:
+    """A negotiated key to draw from, and which of its keys are drawn."""
+
+    def __init__(self, held: Held, wanted: Wanted, until: float) -> None:
+        self.held, self.until, self.most, self.drawn = held, until, max(1, wanted.pool), 0
+
+    @property
+    def left(self) -> int:
+        return self.most - self.drawn
+
+    def next_number(self) -> int:
+        self.drawn += 1
+        return self.drawn
+
+
+class _Kind(NamedTuple):
+    """What keys have to have in common to be drawn from one seed."""
+
+    peer: str
+    purpose: str
+    policy: str
+    paths: str
+    hybrid: str
+    bits: int
+    lifetime: int
+
+
+class Seeds:
+    """The seeds of a device."""
+
+    def __init__(self, device: Device, places: Places) -> None:
+        self._device, self._places = device, places
+        self._seeds: dict[_Kind, _Seed] = {}
+        self._locks: defaultdict[_Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._refilling: dict[_Kind, asyncio.Task[_Seed]] = {}
+
+    # Drawing here. ----------------------------------------------------------------------------------------------------
+
+    async def key(self, wanted: Wanted) -> Negotiated:
+        """A key that nobody has had. Raises DsccError."""
+        return await (self._group_key(wanted) if wanted.group else self._pair_key(wanted))
+
+    async def _pair_key(self, wanted: Wanted) -> Negotiated:
+        kind = _Kind(
+            wanted.peer,
+            wanted.purpose,
+            wanted.policy,
+            wanted.paths,
+            wanted.hybrid,
+            max(wanted.bits, _SEED_BITS),
+            wanted.lifetime,
+        )
+        # Of those who wait, each draws from what the one before has left.
+        async with self._locks[kind]:
+            seed = self._usable(kind) or await self._next_seed(kind, wanted)
+            number = seed.next_number()
+            agreement = seed.held.agreement
+            drawn = draw(agreement.kid, agreement.key, number, wanted.bits)
+            if not seed.left:
+                self._give_up(kind)
+            elif 2 * seed.left <= seed.most and kind not in self._refilling:
+                self._refilling[kind] = asyncio.create_task(self._negotiate(kind, wanted))
+        provenance = {
+            "KeyId": drawn.kid.hex(),
+            "SessionId": f"{agreement.kid.hex()}/{number}",
+            "ChainIndex": str(agreement.chain.number),
+            "PolicyDigest": sha256(b"".join(sorted(set(agreement.policy_digests)))).hexdigest(),
+            "PathsUsed": ", ".join(agreement.nodes),
+            "Trust": agreement.trust,
+            "Initiator": self._device.name,
+        }
+        return Negotiated(
+            wanted, unique_identifier(drawn.kid), drawn.key, provenance, agreement.lifetime, agreement.uses
+        )
+
+    def _usable(self, kind: _Kind) -> _Seed | None:
+        seed = self._seeds.get(kind)
+        if seed is None:
+            return None
+        held = self._device.state.held.get(seed.held.agreement.kid)
+        if held is None or held.state is not KeyState.ACTIVE or self._device.clock.now() >= seed.until:
+            self._give_up(kind)
+            return None
+        return seed
+
+    def _give_up(self, kind: _Kind) -> None:
+        seed = self._seeds.pop(kind)
+        self._device.erase(seed.held.agreement.kid.hex())
+
+    async def _next_seed(self, kind: _Kind, wanted: Wanted) -> _Seed:
+        waiting, seed = self._refilling.pop(kind, None), None
+        if waiting is not None:
+            # What was negotiated beforehand, and failed, is asked for once more: now somebody waits for it.
+            with suppress(DsccError):
+                seed = await waiting
+        self._seeds[kind] = seed or await self._negotiate(kind, wanted)
+        return self._seeds[kind]
+
+    async def _negotiate(self, kind: _Kind, wanted: Wanted) -> _Seed:
+        device = self._device
+        if kind.hybrid not in ("", "none", PAIR_KEM):
+            raise DsccError(Reason.UNSUPPORTED, f"keys of two sites are hardened by {PAIR_KEM}, not {kind.hybrid}")
+        address = self._places.peers.get(kind.peer)
+        if address is None:
+            raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {kind.peer} listens")
+        key = await device.negotiate(
+            kind.peer,
+            address,
+            PURPOSE + kind.purpose,
+            kind.bits,
+            policy=kind.policy,
+            lifetime=kind.lifetime,
+            kem=kind.hybrid == PAIR_KEM,
+            paths=paths_of(kind.paths),
+        )
+        held = device.state.held[bytes.fromhex(key.kid)]
+        return _Seed(held, wanted, device.clock.now() + _SEED_SECONDS)
+
+    async def _group_key(self, wanted: Wanted) -> Negotiated:
+        device, name = self._device, wanted.group
+        if name not in device.state.groups:
+            raise DsccError(Reason.OUT_OF_ORDER, f"the group {name} is not formed yet, or this gateway is not in it")
+        # It refuses while somebody in it is revoked.
+        found = device.groups.key(name)
+        epoch = device.state.groups[name].epoch
+        number = secrets.token_bytes(NUMBER_BYTES)
+        drawn = draw_of_group(epoch, number, wanted.bits)
+        provenance = {
+            "KeyId": drawn.kid.hex(),
+            "SessionId": f"{epoch.number}/{number.hex()}",
+            "Epoch": str(epoch.number),
+            "PolicyDigest": epoch.policy.hex(),
+            "Trust": f"group of {len(found.roster)}",
+            "Initiator": device.name,
+        }
+        return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
+
+    # Drawing what a peer names. ---------------------------------------------------------------------------------------
+
+    def named(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
+        """The key that a peer names, or in words why there is none."""
+        try:
+            return self._named_in_group(sender, group, session, bits) if group else self._named(sender, session, bits)
+        except DsccError as error:
+            return error.message
+        except ValueError:
+            return "this names no seed and no number"
+
+    def _named(self, sender: str, session: str, bits: int) -> Drawn | str:
+        seed, number = session.split("/")
+        held = self._device.state.held.get(bytes.fromhex(seed))
+        if held is None or held.peer != sender or not held.purpose.startswith(PURPOSE):
+            return "the two sites have agreed on no such seed, or it is erased"
+        if held.agreement.initiator != sender:
+            return "keys are drawn by who has asked for their seed"
+        return draw(held.agreement.kid, held.agreement.key, int(number), bits)
+
+    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
+        record = self._device.state.groups.get(group)
+        number, drawn = session.split("/")
+        if record is None or sender not in record.epoch.roster or sender in self._device.state.revoked:
+            return "the two sites share no such group"
+        if record.epoch.number != int(number):
+            return f"the group {group} is at another epoch here"
+        return draw_of_group(record.epoch, bytes.fromhex(drawn), bits)
+
+    def groups_with(self, sender: str) -> frozenset[str]:
+        """The groups that a peer is in, too."""
+        found = self._device.state.groups.items()
+        return frozenset([name for name, record in found if sender in record.epoch.roster])
+
+    # Erasing. ---------------------------------------------------------------------------------------------------------
+
+    def tidy(self, *, starting: bool = False) -> None:
+        """Erase what nothing is drawn from any more; who starts has lost count of its own seeds."""
+        device, now = self._device, self._device.clock.now()
+        in_use = {seed.held.agreement.kid for seed in self._seeds.values()}
+        for held in device.held():
+            kid, age = held.agreement.kid, now - held.agreed_at
+            if not held.purpose.startswith(PURPOSE) or not held.agreement.key or kid in in_use:
+                continue
+            mine = held.agreement.initiator == device.name
+            if age > _KEPT_SECONDS or (mine and (starting or age > _SEED_SECONDS)):
+                device.erase(kid.hex())
+
+    async def close(self) -> None:
+        """Negotiate no more."""
+        tasks: list[asyncio.Task[Any]] = list(self._refilling.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,67 @@
+"""What the nodes say is revoked: its keys are used here no more, from that moment on.
+
+One node's word stops a key, and destroys none: who is there to lie may not do more than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dscc.drawing import unique_identifier
+from kmip_server.gateway.calls import call_of
+from kmip_server.gateway.confirming import withdraw
+from kmip_server.identity.directory import Directory
+from kmip_server.messages.structures import RevocationReason
+from kmip_server.objects.attributes import vendor_index
+from kmip_server.objects.dscc_attributes import VENDOR
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import is_held, is_shared
+from kmip_server.operations.services import Services
+from kmip_server.storage.port import AuditEntry, ObjectRow, Search, Unit
+from kmip_server.ttlv.enumerations import RevocationReasonCode, State
+from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.tags import Tag
+
+_REASON = RevocationReason(
+    revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION,
+    revocation_message="revoked at the nodes of DSCC",
+)
+
+
+def shared_by(unit: Unit, name: str, value: str) -> Iterable[ObjectRow]:
+    """The objects with this value of a DSCC attribute."""
+    entry = vendor_index(VENDOR, name, Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value))
+    return unit.search(Search(owner=None, index=((int(Tag.ATTRIBUTE), entry),), archived=True))
+
+
+def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:
+    """A key was revoked."""
+    row = unit.get(unique_identifier(bytes.fromhex(kid)))
+    if row is not None:
+        _stop(unit, directory, services, row, now, "the key was revoked")
+
+
+def stop_peer(unit: Unit, directory: Directory, services: Services, peer: str, now: int) -> None:
+    """A gateway was revoked: all keys that this site shares with it are."""
+    for row in list(shared_by(unit, "Peer", peer)):
+        _stop(unit, directory, services, row, now, f"{peer} was revoked")
+
+
+def _stop(unit: Unit, directory: Directory, services: Services, row: ObjectRow, now: int, why: str) -> None:
+    found = ManagedObject.of(row)
+    if not is_shared(found.attributes) or found.destroyed:
+        return
+    if is_held(found.attributes):
+        withdraw(unit, directory, services, found.unique_identifier, now, why)
+        return
+    found.settle(now)
+    if found.state not in (State.PRE_ACTIVE, State.ACTIVE):
+        return
+    call = call_of(unit, directory, services, found.owner, now)
+    # No way leads from Pre-Active to Deactivated (KMIP 2.1 s4.57).
+    found.set(Tag.STATE, State.DEACTIVATED if found.state is State.ACTIVE else State.COMPROMISED)
+    found.set(Tag.DEACTIVATION_DATE, now)
+    found.set(Tag.REVOCATION_REASON, _REASON)
+    call.change(found)
+    unit.audit(AuditEntry(now, "nodes of DSCC", "Revoke", found.unique_identifier, "succeeded", why))
+    call.notify("key-revoked", found.unique_identifier, why)

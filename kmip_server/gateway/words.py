@@ -1,0 +1,189 @@
+"""What gateways tell each other of a shared key: all that the other has to know of it, and never the key. Pure.
+
+A word says everything, whatever has changed: the first one makes the object at the other site, and later ones bring it
+up to date. It says from which seed the key is drawn, so that both have the same key under the same Unique Identifier.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+
+from dscc.errors import DsccError, Reason
+from kmip_server.errors import KmipError
+from kmip_server.messages.structures import Link
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
+from kmip_server.objects.dscc_attributes import ROWS, VENDOR
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import is_held
+from kmip_server.ttlv.enumerations import LinkType, State
+from kmip_server.ttlv.item import CodecError
+from kmip_server.ttlv.tags import Tag
+
+MOST_WORDS: Final = 32
+"""In one notice."""
+MOST_ATTRIBUTES_BYTES: Final = 8_192
+MOST_BYTES: Final = 48_000
+
+DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+CHANGING: Final = frozenset(
+    {
+        *DATES,
+        Tag.COMPROMISE_DATE,
+        Tag.COMPROMISE_OCCURRENCE_DATE,
+        Tag.DESTROY_DATE,
+        Tag.REVOCATION_REASON,
+    }
+)
+"""What both sites have alike for as long as there is the key, beside its State."""
+
+GIVEN: Final = frozenset(
+    {
+        *DATES,
+        Tag.NAME,
+        Tag.OBJECT_GROUP,
+        Tag.CRYPTOGRAPHIC_USAGE_MASK,
+        Tag.CRYPTOGRAPHIC_PARAMETERS,
+        Tag.SENSITIVE,
+        Tag.EXTRACTABLE,
+        Tag.USAGE_LIMITS,
+        Tag.CONTACT_INFORMATION,
+        Tag.APPLICATION_SPECIFIC_INFORMATION,
+        Tag.COMMENT,
+        Tag.DESCRIPTION,
+    }
+)
+"""What a key comes with as its client has given it; from then on it is each site's own, but for what is `CHANGING`."""
+
+_DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.STATE})
+_TOLD: Final = GIVEN | CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
+_OWN: Final = frozenset({"ConfirmedAt", "Revocation"})
+"""DSCC attributes that each site sets for itself."""
+
+Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Word(_Said):
+    """A shared key as its sender has it. `at` is its Last Change Date; `held`: the sender does not use it yet."""
+
+    unique_identifier: Identifier
+    at: Annotated[int, Field(ge=0, lt=1 << 40)]
+    held: bool
+    attributes: Annotated[Base64Bytes, Field(max_length=MOST_ATTRIBUTES_BYTES)]
+
+    @property
+    def told(self) -> AttributeSet:
+        """Its attributes. Raises DsccError (MALFORMED)."""
+        try:
+            values = list(AttributeSet.from_bytes(self.attributes))
+        except (CodecError, KmipError, ValueError, KeyError) as error:
+            raise DsccError(Reason.MALFORMED, f"a shared key is described by its attributes: {error}") from None
+        found = AttributeSet.of(values)
+        if any(tag not in _TOLD for tag in found.tags) or not all(tag in found for tag in _DESCRIBED):
+            raise DsccError(Reason.MALFORMED, "a shared key is described by other attributes")
+        return found
+
+
+class Words(_Said):
+    """A notice to a peer."""
+
+    words: Annotated[tuple[Word, ...], Field(max_length=MOST_WORDS)]
+
+
+class Answer(_Said):
+    """What became of a word: "" if it was taken, or why it was not. `final`: it is not to be said again."""
+
+    refusal: Annotated[str, Field(max_length=512)] = ""
+    final: bool = True
+
+
+class Answers(_Said):
+    """The answers to a notice, in the order of its words."""
+
+    answers: Annotated[tuple[Answer, ...], Field(max_length=MOST_WORDS)]
+
+
+def word_of(found: ManagedObject) -> Word:
+    """What is said of a shared key."""
+    values = [attribute for attribute in found.attributes if attribute.tag in _TOLD and _is_told(attribute)]
+    return Word.model_construct(
+        unique_identifier=found.unique_identifier,
+        at=found.first(Tag.LAST_CHANGE_DATE),
+        held=is_held(found.attributes),
+        attributes=AttributeSet.of(values).to_bytes(),
+    )
+
+
+def _is_told(attribute: AttributeValue) -> bool:
+    if attribute.tag is Tag.ATTRIBUTE:
+        value = attribute.value
+        return value.vendor_identification != VENDOR or value.attribute_name not in _OWN
+    if attribute.tag is Tag.LINK:
+        return bool(attribute.value.link_type is LinkType.REPLACED_OBJECT_LINK)
+    return True
+
+
+def read_words(body: bytes) -> Words:
+    """The words of a notice. Raises DsccError (MALFORMED)."""
+    try:
+        return Words.model_validate_json(body)
+    except ValidationError as error:
+        raise DsccError(Reason.MALFORMED, f"this says nothing of shared keys: {_first(error)}") from None
+
+
+def read_answers(body: bytes, count: int) -> tuple[Answer, ...]:
+    """The answers to so many words. Raises DsccError (MALFORMED)."""
+    try:
+        answers = Answers.model_validate_json(body).answers
+    except ValidationError as error:
+        raise DsccError(Reason.MALFORMED, f"these are no answers: {_first(error)}") from None
+    if len(answers) != count:
+        raise DsccError(Reason.MALFORMED, f"{count} words have as many answers, not {len(answers)}")
+    return answers
+
+
+def _first(error: ValidationError) -> str:
+    wrong = error.errors()[0]
+    return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+
+
+def replaced_by(told: AttributeSet) -> str:
+    """The Unique Identifier of the key that a key replaces, "" if it replaces none."""
+    links: tuple[Link, ...] = told.all(Tag.LINK)
+    return next((str(link.linked_object_identifier) for link in links), "")
+
+
+def given(told: AttributeSet) -> AttributeSet:
+    """What a client has given with a key, without the DSCC attributes."""
+    values = [
+        attribute
+        for attribute in told
+        if attribute.tag in GIVEN
+        or (attribute.tag is Tag.ATTRIBUTE and attribute.value.vendor_identification != VENDOR)
+    ]
+    return AttributeSet.of(values)
+
+
+def dscc(told: AttributeSet) -> dict[str, str]:
+    """The DSCC attributes of a key, those that are known here."""
+    return {
+        value.attribute_name: str(value.attribute_value.value)
+        for value in told.all(Tag.ATTRIBUTE)
+        if value.vendor_identification == VENDOR and value.attribute_name in ROWS and value.attribute_value is not None
+    }
+
+
+_RANKS: Final = (State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED, State.COMPROMISED, State.DESTROYED)
+
+
+def later_state(one: State, other: State) -> State:
+    """The state of a key that two sites have in different ones: no way leads back (KMIP 2.1 s4.57)."""
+    both = {one, other}
+    if State.DESTROYED_COMPROMISED in both or both == {State.COMPROMISED, State.DESTROYED}:
+        return State.DESTROYED_COMPROMISED
+    return max(both, key=_RANKS.index)

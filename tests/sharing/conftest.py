@@ -1,0 +1,42 @@
+"""Networks of sites that share keys: three nodes, and sites with a gateway each, all of them processes of their own.
+
+`sites` is one network for all tests of a process, which leave it as they found it: everything runs, and the policies
+are those of `demo.sites`. Who kills something, or changes a policy, makes a network of its own with `make_sites`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sharing_network import Sites, network
+
+MakeSites = Callable[..., Sites]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gateways and nodes have files of their own; what they do to a KMIP store is tested on both databases below."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "databases" not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.sqlite_file("gateways and nodes of DSCC have files of their own"))
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """Two sites, site-a and site-b, each of which may ask the other for keys."""
+    with network(tmp_path_factory.mktemp("sites")) as made:
+        yield made
+
+
+@pytest.fixture
+def make_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSites]:
+    """Make a network of one's own: `make_sites("site-a", "site-b", "site-c")`."""
+    with ExitStack() as stack:
+
+        def make(*names: str) -> Sites:
+            return stack.enter_context(network(tmp_path_factory.mktemp("own"), *names))
+
+        yield make

@@ -1,0 +1,114 @@
+"""Nodes and sites as processes, and what tests ask of them as KMIP clients do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.numbers import Tag
+from support.requests import Attribute, Session, create_aes, get_attributes
+from support.wire import Connection, Credentials, Result, Version, structure, text
+
+from demo.network import Node, nodes
+from demo.sites import Site, make_sites, nodes_policy
+
+WITHIN_S = 20
+V21: Version = (2, 1)
+
+
+@dataclass
+class Sites:
+    """A network that runs."""
+
+    folder: Path
+    nodes: dict[str, Node]
+    sites: dict[str, Site]
+
+    def __getitem__(self, name: str) -> Site:
+        return self.sites[name]
+
+    @contextmanager
+    def session(self, name: str, client: str = "demo", version: Version = V21) -> Iterator[Session]:
+        """A client's connection to a site."""
+        site = self.sites[name]
+        credentials = Credentials.of(site.folder / "clients" / client)
+        with Connection(("127.0.0.1", site.kmip_port), credentials.context(), timeout=60) as connection:
+            yield Session(connection, version)
+
+
+@contextmanager
+def network(folder: Path, *names: str) -> Iterator[Sites]:
+    """Three nodes and these sites, site-a and site-b unless others are named, all running."""
+    names = names or ("site-a", "site-b")
+    made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
+    sites: dict[str, Site] = {}
+    try:
+        for node in made.values():
+            node.start()
+        sites = make_sites(folder, names, made)
+        for site in sites.values():
+            site.start()
+        yield Sites(folder, made, sites)
+    finally:
+        for site in sites.values():
+            with suppress(ProcessLookupError):
+                site.kill()
+        for node in made.values():
+            node.kill()
+
+
+def until(condition: Callable[[], Any], seconds: float = WITHIN_S) -> Any:
+    """What a condition answers as soon as it is true; fails if it is not within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    found = condition()
+    assert found, "it has not happened in time"
+    return found
+
+
+def dscc(name: str, value: str, version: Version = V21) -> Attribute:
+    """A DSCC attribute: text in 1.x, a vendor attribute in 2.x."""
+    if version < (2, 0):
+        return Attribute(f"x-DSCC-{name}", text(Tag.ATTRIBUTE_VALUE, value))
+    parts = (text(Tag.VENDOR_IDENTIFICATION, "DSCC"), text(Tag.ATTRIBUTE_NAME, name), text(Tag.ATTRIBUTE_VALUE, value))
+    return Attribute(f"x-DSCC-{name}", structure(Tag.ATTRIBUTE, *parts))
+
+
+def create_with(session: Session, peer: str, *more: Attribute) -> Result:
+    """Ask for a key that is shared with another site."""
+    return session.do(create_aes(session.version, dscc("Peer", peer, session.version), *more))
+
+
+def created_with(session: Session, peer: str, *more: Attribute) -> str:
+    """The Unique Identifier of a new key that is shared with another site."""
+    return create_with(session, peer, *more).unique_identifier
+
+
+def state_of(session: Session, unique_identifier: str) -> int | None:
+    """Its State; None if there is no such object."""
+    answer = session.do(get_attributes(session.version, unique_identifier, ("State", int(Tag.STATE))))
+    return int(answer.get(Tag.ATTRIBUTES, Tag.STATE)) if answer.ok else None
+
+
+def is_there(session: Session, unique_identifier: str) -> bool:
+    """Whether there is such an object for this client."""
+    return state_of(session, unique_identifier) is not None
+
+
+def attributes_of(session: Session, unique_identifier: str) -> dict[str, str]:
+    """Its DSCC attributes, by name; none if there is no such object."""
+    answer = session.do(get_attributes(session.version, unique_identifier))
+    found = answer.payload.find(Tag.ATTRIBUTES) if answer.ok and answer.payload is not None else None
+    vendor = [] if found is None else found.all(Tag.ATTRIBUTE)
+    return {
+        node.get(Tag.ATTRIBUTE_NAME): node.get(Tag.ATTRIBUTE_VALUE)
+        for node in vendor
+        if node.get(Tag.VENDOR_IDENTIFICATION) == "DSCC"
+    }
