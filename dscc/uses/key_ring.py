@@ -76,9 +76,11 @@ class KeyRing:
 
     def _take(self, keys: Keys) -> None:
         changed, self.keys = keys != self.keys, keys
-        if changed:
-            for told in list(self.listeners):
-                told(keys)
+        if not changed:
+            return
+        for told in list(self.listeners):
+            told(keys)
+        _log.info("the keys have changed", protect=keys.protect and keys.protect.kid)
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()

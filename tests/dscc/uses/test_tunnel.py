@@ -470,8 +470,8 @@ def test_the_command_takes_a_key_from_a_file(tmp_path: Path) -> None:
     with (
         socket.create_server((HOST, 0)) as target,
         process(*end(PEER, OWN, "server", f"{HOST}:{target.getsockname()[1]}")) as there,
-        process(*end(OWN, PEER, "client", there)) as here,
-        socket.create_connection((HOST, int(here.rsplit(":", 1)[1]))) as program,
+        process(*end(OWN, PEER, "client", there.address)) as here,
+        socket.create_connection((HOST, int(here.address.rsplit(":", 1)[1]))) as program,
     ):
         reached, _ = target.accept()
         with reached:

@@ -47,8 +47,8 @@ def two(fleet: Fleet) -> Iterator[Two]:
         code.write_text(fleet.nodes.code(name))
         dscc("enrol", folder, "--code-file", code)
     (folders[1] / "device.toml").write_text("[listen]\nport = 0\n")
-    with process(*AGENT, str(folders[0])), process(*AGENT, str(folders[1])) as address:
-        yield Two(folders, names, address)
+    with process(*AGENT, str(folders[0])), process(*AGENT, str(folders[1])) as agent:
+        yield Two(folders, names, agent.address)
 
 
 def secrets_of(two: Two) -> list[str]:
@@ -97,9 +97,9 @@ def test_a_tunnel_follows_the_agents_keys_and_ends_with_them(two: Two) -> None:
         to = f"127.0.0.1:{target.getsockname()[1]}"
         server = (str(two.folders[1]), two.names[0], "--role", "server", "--to", to, *common)
         with process(*DSCC, "use", "tunnel", *server) as there:
-            client = (str(two.folders[0]), two.names[1], "--role", "client", "--to", there, *common)
+            client = (str(two.folders[0]), two.names[1], "--role", "client", "--to", there.address, *common)
             with process(*DSCC, "use", "tunnel", *client) as here:
-                host, port = here.rsplit(":", 1)
+                host, port = here.address.rsplit(":", 1)
                 with socket.create_connection((host, int(port))) as program:
                     reached, _ = target.accept()
                     with reached:
@@ -107,6 +107,10 @@ def test_a_tunnel_follows_the_agents_keys_and_ends_with_them(two: Two) -> None:
                         second = two.negotiate("tunnel")
                         assert second != first
                         through(program, reached, b"while the keys change")
+                        # Once both go on with the second key, what they say next comes after that.
+                        here.wait_for(second)
+                        there.wait_for(second)
+                        through(program, reached, b"under the second key")
                         dscc("revoke", two.folders[1], first)
                         through(program, reached, b"the first key is gone, and nobody needs it")
                         dscc("revoke", two.folders[0], second)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from hashlib import sha512
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from dscc.device.cli.main import main
 from dscc.uses.derivation import Keys, SharedKey, Use, shared_key
@@ -80,15 +80,26 @@ def key_file(folder: Path, shared: SharedKey) -> tuple[object, ...]:
     return ("--key-file", path, "--kid", shared.kid, "--names", shared.own, shared.peer)
 
 
+class Running(NamedTuple):
+    """A program that runs, and where it listens."""
+
+    address: str
+    log: IO[str]
+
+    def wait_for(self, words: str) -> None:
+        """Wait until its log says this."""
+        assert any(words in line for line in self.log)
+
+
 @contextmanager
-def process(*words: str) -> Iterator[str]:
-    """A program that runs, and the last word of the line by which it says that it is ready."""
+def process(*words: str) -> Iterator[Running]:
+    """A program that runs: the last word of the line by which it says that it is ready is its address."""
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None and running.stderr is not None
         line = running.stdout.readline()
         assert " ready " in line, running.stderr.read()
         try:
-            yield line.split()[-1]
+            yield Running(line.split()[-1], running.stderr)
         finally:
             running.terminate()
             _, log = running.communicate(timeout=20)
