@@ -1,4 +1,4 @@
-"""The tunnel on real sockets: load, keys that change meanwhile, half-close, and an attacker between the two ends."""
+"""The tunnel on real sockets: load, keys that change meanwhile, half-close, revocation, and limits."""
 
 from __future__ import annotations
 
@@ -6,158 +6,17 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
-from struct import Struct
 
 import pytest
+from tunnels import HOST, all_of, digest, echo, tunnel
 from two_ends import DSCC, OWN, PEER, Source, asynchronous, key_file, key_number, process, through
 
-from dscc.enrolment import Address
 from dscc.errors import DsccError
 from dscc.uses.derivation import TUNNEL, Keys, Role, Use
 from dscc.uses.key_ring import KeyRing
-from dscc.uses.tunnel import TunnelEnd
 from dscc.uses.tunnel_records import HELLO_BYTES, Sending, connection, hello
-
-HOST = "127.0.0.1"
-HEAD = Struct(">IQH")
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Says what it hears, and ends when the other side has ended."""
-    try:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-    except ConnectionError:
-        writer.transport.abort()
-
-
-async def digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Says the digest of everything, which it can only once the other side has ended: half-close."""
-    writer.write(sha256(await reader.read()).digest())
-    writer.close()
-
-
-class Middle:
-    """A program between the two ends, which sees records: `change` gives the bytes that go on for each of them.
-
-    Records of the client end are numbered from 0. None cuts the connection there.
-    """
-
-    def __init__(self, to: Address) -> None:
-        self._to = to
-        self.change: Callable[[int, bytes], bytes | None] = lambda _, record: record
-        self.records: list[bytes] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> Address:
-        self._server = await asyncio.start_server(self._serve, HOST, 0)
-        return Address(*self._server.sockets[0].getsockname())
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        there, back = await asyncio.open_connection(*self._to)
-        backward = asyncio.create_task(self._backward(there, writer))
-        try:
-            back.write(await reader.readexactly(HELLO_BYTES))
-            for number in range(1 << 30):
-                head = await reader.readexactly(HEAD.size)
-                record = head + await reader.readexactly(HEAD.unpack(head)[2])
-                self.records.append(record)
-                changed = self.change(number, record)
-                if changed is None:
-                    break
-                back.write(changed)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        back.close()
-        await asyncio.gather(backward, return_exceptions=True)
-        writer.close()
-
-    async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-        writer.write_eof()
-
-
-class Between:
-    """A tunnel that runs: where programs connect to, the sources of its ends, and what its target has served."""
-
-    def __init__(
-        self, address: Address, server: Address, sources: tuple[Source, Source], rings: tuple[KeyRing, KeyRing]
-    ) -> None:
-        self.address, self.server, self.sources, self.rings = address, server, sources, rings
-        self.served: list[asyncio.StreamWriter] = []
-
-    async def open(self) -> Streams:
-        return await asyncio.open_connection(*self.address)
-
-    def have(self, *numbers: int) -> None:
-        for source in self.sources:
-            source.have(*numbers)
-
-    async def look(self) -> None:
-        """Both ends ask for keys now."""
-        await asyncio.gather(*[ring.look() for ring in self.rings])
-
-
-@asynccontextmanager
-async def tunnel(
-    serve: Serve, *, middle: Middle | None = None, keys: tuple[int, ...] = (1,), every: float = 60
-) -> AsyncIterator[Between]:
-    """A tunnel to a target that serves so, through a program in between if there is one."""
-    sources = Source(OWN, PEER, *keys), Source(PEER, OWN, *keys)
-    rings = KeyRing(sources[0], TUNNEL, every=every), KeyRing(sources[1], TUNNEL, every=every)
-    for ring in rings:
-        await ring.start()
-    served: list[asyncio.StreamWriter] = []
-
-    async def serving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append(writer)
-        await serve(reader, writer)
-
-    target = await asyncio.start_server(serving, HOST, 0)
-    server = TunnelEnd(rings[1], Role.SERVER, Address(*target.sockets[0].getsockname()))
-    to = listens = await server.start(HOST, 0)
-    if middle is not None:
-        middle._to = to
-        to = await middle.start()
-    client = TunnelEnd(rings[0], Role.CLIENT, to)
-    found = Between(await client.start(HOST, 0), listens, sources, rings)
-    found.served = served
-    try:
-        yield found
-    finally:
-        await client.stop()
-        if middle is not None:
-            await middle.stop()
-        await server.stop()
-        target.close()
-        for writer in served:
-            writer.transport.abort()
-        for ring in rings:
-            await ring.stop()
-        await asyncio.sleep(0)
-
-
-async def all_of(reader: asyncio.StreamReader) -> bytes:
-    """Everything until the end. Raises ConnectionResetError if the connection was cut instead."""
-    return await reader.read()
 
 
 @asynchronous
@@ -317,120 +176,6 @@ async def test_a_source_that_is_stuck_or_broken_ends_the_use_of_its_keys(
         finally:
             stuck.set()
             writer.close()
-
-
-def flipped(record: bytes, at: int) -> bytes:
-    return record[:at] + bytes((record[at] ^ 1,)) + record[at + 1 :]
-
-
-CHANGES: dict[str, Callable[[list[bytes]], Callable[[int, bytes], bytes | None]]] = {
-    "a byte is changed": lambda _: lambda number, record: flipped(record, 20) if number == 3 else record,
-    "the tag is changed": lambda _: lambda number, record: flipped(record, len(record) - 1) if number == 3 else record,
-    "the epoch is changed": lambda _: lambda number, record: flipped(record, 3) if number == 3 else record,
-    "the number is changed": lambda _: lambda number, record: flipped(record, 11) if number == 3 else record,
-    "it comes twice": lambda _: lambda number, record: record + record if number == 3 else record,
-    "an earlier one comes again": lambda held: lambda number, record: record + held[1] if number == 3 else record,
-    "it comes again as the next one": lambda held: (
-        lambda number, record: (
-            record + HEAD.pack(0, 4, len(held[3]) - HEAD.size) + held[3][HEAD.size :] if number == 3 else record
-        )
-    ),
-    "it is left out": lambda _: lambda number, record: b"" if number == 3 else record,
-    "two change places": lambda held: (
-        lambda number, record: b"" if number == 3 else record + held[3] if number == 4 else record
-    ),
-    "it is cut off before a record": lambda _: lambda number, record: None if number == 3 else record,
-    "its length says too much": lambda _: (
-        lambda number, record: record[:12] + b"\xff\xff" + record[14:] if number == 3 else record
-    ),
-    "its length says nothing": lambda _: (
-        lambda number, record: record[:12] + b"\x00\x00" + record[14:] if number == 3 else record
-    ),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@asynchronous
-async def test_what_an_attacker_changes_reaches_nobody_and_ends_in_a_reset(change: str) -> None:
-    heard, lost = bytearray(), asyncio.Event()
-
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65_536):
-                heard.extend(data)
-            heard.extend(b"and an end that nobody said")
-        except ConnectionResetError:
-            lost.set()
-
-    middle = Middle(Address(HOST, 0))
-    middle.change = CHANGES[change](middle.records)
-    async with tunnel(listen, middle=middle) as between:
-        _, writer = await between.open()
-        said = b""
-        for number in range(6):
-            said += b"record %d." % number
-            writer.write(b"record %d." % number)
-            while len(middle.records) < number + 2 and not lost.is_set():
-                await asyncio.sleep(0.001)
-        await lost.wait()
-        writer.close()
-    # Record 0 is the client end's first, which carries nothing.
-    assert said.startswith(heard) and len(heard) <= 3 * len(b"record 0.")
-
-
-@asynchronous
-async def test_a_record_that_is_cut_in_its_middle_is_no_end() -> None:
-    lost = asyncio.Event()
-
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with pytest.raises(ConnectionResetError):
-            while await reader.read(65_536):
-                pass
-        lost.set()
-
-    cut: list[bytes] = []
-
-    def half(number: int, record: bytes) -> bytes | None:
-        if cut:
-            return None
-        if number == 2:
-            cut.append(record)
-            return record[: len(record) // 2]
-        return record
-
-    middle = Middle(Address(HOST, 0))
-    middle.change = half
-    async with tunnel(listen, middle=middle) as between:
-        _, writer = await between.open()
-        for _ in range(3):
-            writer.write(b"something")
-            await writer.drain()
-            await asyncio.sleep(0)
-        writer.write_eof()
-        await lost.wait()
-        writer.close()
-
-
-@asynchronous
-async def test_a_connection_that_was_recorded_opens_nothing_when_it_comes_again() -> None:
-    middle = Middle(Address(HOST, 0))
-    async with tunnel(echo, middle=middle) as between:
-        said: list[bytes] = []
-        middle.change = lambda _, record: (said.append(record), record)[1]
-        reader, writer = await between.open()
-        writer.write(b"pay once")
-        assert await reader.readexactly(8) == b"pay once"
-        assert len(between.served) == 1
-        again_reader, again = await asyncio.open_connection(*middle._to)
-        # The same hello, and everything that came after it; the server end has another nonce.
-        again.write(b"dscc-tunnel-1" + bytes.fromhex(between.sources[0].now.to_protect().kid) + bytes(32))
-        again.write(b"".join(said))
-        await again_reader.readexactly(HELLO_BYTES)
-        with pytest.raises(ConnectionResetError):
-            await all_of(again_reader)
-        again.close()
-        writer.close()
-        assert len(between.served) == 1
 
 
 @asynchronous
