@@ -75,13 +75,15 @@ class Middle:
                 self.records.append(record)
                 changed = self.change(number, record)
                 if changed is None:
-                    break
+                    return
                 back.write(changed)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        back.close()
-        await asyncio.gather(backward, return_exceptions=True)
-        writer.close()
+            back.close()
+            await asyncio.gather(backward, return_exceptions=True)
+        finally:
+            backward.cancel()
+            for each in (back, writer):
+                each.close()
 
     async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import socket
 import subprocess
 import sys
@@ -58,6 +59,8 @@ def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
                 await test(*positional, **named)
 
         asyncio.run(bounded())
+        # What was left open is told here, and not by a test that has nothing to do with it.
+        gc.collect()
 
     return run
 
