@@ -37,7 +37,10 @@ def shared_by(unit: Unit, name: str, value: str) -> Iterable[ObjectRow]:
 def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:
     """A key was revoked."""
     row = unit.get(unique_identifier(bytes.fromhex(kid)))
-    if row is not None:
+    if row is None:
+        # However late its maker's word comes, there will be no such key here.
+        unit.withdraw(unique_identifier(bytes.fromhex(kid)), now)
+    else:
         _stop(unit, directory, services, row, now, "the key was revoked")
 
 
@@ -62,6 +65,7 @@ def _stop(unit: Unit, directory: Directory, services: Services, row: ObjectRow, 
     found.set(Tag.STATE, State.DEACTIVATED if found.state is State.ACTIVE else State.COMPROMISED)
     found.set(Tag.DEACTIVATION_DATE, now)
     found.set(Tag.REVOCATION_REASON, _REASON)
-    call.change(found)
+    # Whoever has revoked it tells when that was: this is no later change of it.
+    call.save(found)
     unit.audit(AuditEntry(now, "nodes of DSCC", "Revoke", found.unique_identifier, "succeeded", why))
     call.notify("key-revoked", found.unique_identifier, why)
