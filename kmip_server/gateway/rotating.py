@@ -32,19 +32,20 @@ _PART: Final = 10
 
 
 class Standing(NamedTuple):
-    """A group as this gateway has it: its epoch, who is in it, and who leads it."""
+    """A group as this gateway has it: its epoch, who is in it, who leads it, and whom that one has not reached yet."""
 
     epoch: int
     roster: tuple[str, ...]
     leader: str
+    behind: tuple[str, ...]
 
 
 class Due(NamedTuple):
-    """A key to be replaced, and in how many seconds the replacement is to be used."""
+    """A key to be replaced, and in how many seconds the replacement is to be used; None: the key is not used either."""
 
     unique_identifier: str
     owner: str
-    offset: int
+    offset: int | None
     why: str
 
 
@@ -61,7 +62,7 @@ def due(
         ]
     for name, standing in groups.items():
         found += [
-            Due(key.unique_identifier, key.owner, 0, f"others are in {name}")
+            Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}")
             for key in _in_use(unit, "Group", name, now)
             if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
         ]
@@ -95,9 +96,15 @@ def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedOb
 
 
 def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:
-    """Whether this gateway replaces a group's key: who has asked for it does, or who leads if that is gone."""
-    initiator = dscc_value(key.attributes, "Initiator")
-    return me == (initiator if initiator in standing.roster else standing.leader) and bool(group_of(key.attributes))
+    """Whether this gateway replaces a group's key: who has asked for it does, or who leads if that is not there."""
+    initiator, there = dscc_value(key.attributes, "Initiator"), set(standing.roster) - set(standing.behind)
+    return me == (initiator if initiator in there else standing.leader) and bool(group_of(key.attributes))
+
+
+def _offset(key: ManagedObject, now: int) -> int | None:
+    """In how many seconds the replacement of a key is to be used that has to be replaced at once."""
+    activation = key.first(Tag.ACTIVATION_DATE)
+    return None if activation is None else max(0, activation - now)
 
 
 def replace(

@@ -23,6 +23,7 @@ from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identi
 from dscc.errors import DsccError, Reason
 from dscc.pairwise import PAIR_KEM
 from kmip_server.gateway.places import Places
+from kmip_server.gateway.words import Answer
 from kmip_server.operations.negotiation import Negotiated, Wanted
 from policy.sharing import paths_of
 
@@ -154,7 +155,8 @@ class Seeds:
     async def _group_key(self, wanted: Wanted) -> Negotiated:
         device, name = self._device, wanted.group
         if name not in device.state.groups:
-            raise DsccError(Reason.OUT_OF_ORDER, f"the group {name} is not formed yet, or this gateway is not in it")
+            why = self._places.why_not.get(name) or "it is not formed yet, or this gateway is not in it"
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no group {name} here: {why}")
         # It refuses while somebody in it is revoked.
         found = device.groups.key(name)
         epoch = device.state.groups[name].epoch
@@ -167,36 +169,39 @@ class Seeds:
             "PolicyDigest": epoch.policy.hex(),
             "Trust": f"group of {len(found.roster)}",
             "Initiator": device.name,
+            "Members": ", ".join(found.roster),
         }
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
 
     # Drawing what a peer names. ---------------------------------------------------------------------------------------
 
-    def named(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
-        """The key that a peer names, or in words why there is none."""
+    def named(self, sender: str, group: str, session: str, bits: int) -> Drawn | Answer:
+        """The key that a peer names, or why there is none."""
         try:
             return self._named_in_group(sender, group, session, bits) if group else self._named(sender, session, bits)
         except DsccError as error:
-            return error.message
+            return Answer(refusal=error.message)
         except ValueError:
-            return "this names no seed and no number"
+            return Answer(refusal="this names no seed and no number")
 
-    def _named(self, sender: str, session: str, bits: int) -> Drawn | str:
+    def _named(self, sender: str, session: str, bits: int) -> Drawn | Answer:
         seed, number = session.split("/")
         held = self._device.state.held.get(bytes.fromhex(seed))
         if held is None or held.peer != sender or not held.purpose.startswith(PURPOSE):
-            return "the two sites have agreed on no such seed, or it is erased"
+            return Answer(refusal="the two sites have agreed on no such seed, or it is erased")
         if held.agreement.initiator != sender:
-            return "keys are drawn by who has asked for their seed"
+            return Answer(refusal="keys are drawn by who has asked for their seed")
         return draw(held.agreement.kid, held.agreement.key, int(number), bits)
 
-    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
+    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Drawn | Answer:
         record = self._device.state.groups.get(group)
         number, drawn = session.split("/")
         if record is None or sender not in record.epoch.roster or sender in self._device.state.revoked:
-            return "the two sites share no such group"
+            return Answer(refusal="the two sites share no such group")
         if record.epoch.number != int(number):
-            return f"the group {group} is at another epoch here"
+            # A later epoch will come here, too; an earlier one may be known to who is not in the group any more.
+            is_later = int(number) > record.epoch.number
+            return Answer(refusal=f"the group {group} is at another epoch here", final=not is_later)
         return draw_of_group(record.epoch, bytes.fromhex(drawn), bits)
 
     def groups_with(self, sender: str) -> frozenset[str]:

@@ -14,13 +14,14 @@ from kmip_server.errors import KmipError
 from kmip_server.gateway import words
 from kmip_server.gateway.calls import call_of
 from kmip_server.gateway.confirming import confirm, withdraw
+from kmip_server.gateway.watching import stop
 from kmip_server.gateway.words import Answer, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, is_shared, peer_of
+from kmip_server.objects.sharing import group_of, is_held, is_shared, members_of, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, digest_of, new_object
 from kmip_server.operations.replacement import take_over
@@ -45,7 +46,11 @@ _TELLING: Final = {
 
 
 class Refusal(Exception):  # noqa: N818
-    """A word is not taken, for a reason that the peer is told. Nothing was done."""
+    """A word is not taken, which the peer is answered. Nothing was done."""
+
+    def __init__(self, message: str, *, final: bool = True) -> None:
+        super().__init__(message)
+        self.answer = Answer(refusal=message[:512], final=final)
 
 
 class Told(NamedTuple):
@@ -53,7 +58,7 @@ class Told(NamedTuple):
 
     word: Word
     attributes: AttributeSet
-    drawn: Drawn | str
+    drawn: Drawn | Answer
 
 
 class Taking(NamedTuple):
@@ -84,7 +89,7 @@ def take(taking: Taking, told: Told) -> Answer:
         else:
             return _update(taking, ManagedObject.of(row), told)
     except Refusal as refusal:
-        return Answer(refusal=str(refusal)[:512])
+        return refusal.answer
     except KmipError as error:
         return Answer(refusal=f"the other site refuses it: {error.message}"[:512])
     return _TAKEN
@@ -95,7 +100,7 @@ def take(taking: Taking, told: Told) -> Answer:
 
 def _arrive(taking: Taking, told: Told) -> None:
     unit, word = taking.unit, told.word
-    if told.attributes.first(Tag.STATE) in _ENDED:
+    if word.left or told.attributes.first(Tag.STATE) in _ENDED:
         # However late the word before this one comes, there will be no such key here.
         unit.withdraw(word.unique_identifier, taking.now)
         return
@@ -123,17 +128,23 @@ def _arrive(taking: Taking, told: Told) -> None:
 
 def _checked(taking: Taking, told: Told, given: dict[str, str]) -> Drawn:
     """The key of a word, if it is what it says that it is."""
-    if isinstance(told.drawn, str):
-        raise Refusal(told.drawn)
-    if given.get("Initiator") != taking.sender:
-        raise Refusal("a key is told of by who asked for it")
-    group = given.get("Group")
-    if group not in taking.groups if group else given.get("Peer") != taking.me:
+    group, members = given.get("Group"), members_of(told.attributes)
+    is_ours = group in taking.groups and {taking.me, taking.sender} <= members if group else _is_for_me(taking, given)
+    if not is_ours:
         raise Refusal("this key is shared with others")
+    if given.get("Initiator") != taking.sender:
+        # Of a group's key others may say something before who asked for it is heard.
+        raise Refusal("a key is told of by who asked for it", final=not group)
+    if isinstance(told.drawn, Answer):
+        raise Refusal(told.drawn.refusal, final=told.drawn.final)
     drawn = told.drawn
     if given.get("KeyId") != drawn.kid.hex() or unique_identifier(drawn.kid) != told.word.unique_identifier:
         raise Refusal("this key goes by another Unique Identifier")
     return drawn
+
+
+def _is_for_me(taking: Taking, given: dict[str, str]) -> bool:
+    return given.get("Peer") == taking.me
 
 
 def _arrival(taking: Taking, attributes: AttributeSet, given: dict[str, str]) -> Arrival:
@@ -202,6 +213,10 @@ def _update(taking: Taking, found: ManagedObject, told: Told) -> Answer:
     if not _is_with(taking, found):
         # To a peer, a key that it does not share does not exist.
         raise Refusal("the two sites share no such key")
+    if told.word.left and told.attributes.first(Tag.STATE) not in _ENDED:
+        why = f"this site is not in the group {group_of(found.attributes)} any more"
+        stop(taking.unit, taking.directory, taking.services, found, taking.now, why, f"site {taking.sender}")
+        return _TAKEN
     if is_held(found.attributes):
         if group_of(found.attributes):
             return _NOT_YET
@@ -230,7 +245,9 @@ def _is_with(taking: Taking, found: ManagedObject) -> bool:
     if not is_shared(attributes):
         return False
     group = group_of(attributes)
-    return group in taking.groups if group else peer_of(attributes) == taking.sender
+    if group:
+        return group in taking.groups and taking.sender in members_of(attributes)
+    return peer_of(attributes) == taking.sender
 
 
 def _bring_up_to_date(found: ManagedObject, told: Told, now: int) -> None:

@@ -6,7 +6,7 @@ are those of `demo.sites`. Who kills something, or changes a policy, makes a net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,7 +36,12 @@ def make_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSites]:
     """Make a network of one's own: `make_sites("site-a", "site-b", "site-c")`."""
     with ExitStack() as stack:
 
-        def make(*names: str) -> Sites:
-            return stack.enter_context(network(tmp_path_factory.mktemp("own"), *names))
+        def make(
+            *names: str,
+            groups: Mapping[str, tuple[str, ...]] | None = None,
+            environment: dict[str, str] | None = None,
+        ) -> Sites:
+            made = network(tmp_path_factory.mktemp("own"), *names, groups=groups, environment=environment)
+            return stack.enter_context(made)
 
         yield make

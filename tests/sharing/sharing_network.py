@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from support.requests import Attribute, Session, create_aes, get_attributes
 from support.wire import Connection, Credentials, Result, Version, structure, text
 
 from demo.network import Node, nodes
-from demo.sites import Site, make_sites, nodes_policy
+from demo.sites import Site, does, make_sites, nodes_policy
 
 WITHIN_S = 20
 V21: Version = (2, 1)
@@ -41,17 +42,25 @@ class Sites:
 
 
 @contextmanager
-def network(folder: Path, *names: str) -> Iterator[Sites]:
-    """Three nodes and these sites, site-a and site-b unless others are named, all running."""
+def network(
+    folder: Path,
+    *names: str,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    environment: dict[str, str] | None = None,
+) -> Iterator[Sites]:
+    """Three nodes and these sites, site-a and site-b unless others are named, all running.
+
+    `environment` has settings of all sites (docs/configuration.md).
+    """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
     sites: dict[str, Site] = {}
     try:
         for node in made.values():
             node.start()
-        sites = make_sites(folder, names, made)
+        sites = make_sites(folder, names, made, groups)
         for site in sites.values():
-            site.start()
+            site.start(environment)
         yield Sites(folder, made, sites)
     finally:
         for site in sites.values():
@@ -59,6 +68,18 @@ def network(folder: Path, *names: str) -> Iterator[Sites]:
                 site.kill()
         for node in made.values():
             node.kill()
+
+
+def standing_of(site: Site) -> dict[str, Any]:
+    """How its gateway stands: `kmip-server gateway status --json`."""
+    found: dict[str, Any] = json.loads(does("gateway", "status", site.folder, "--json"))
+    return found
+
+
+def roster_of(site: Site, group: str) -> list[str]:
+    """Who is in a group, as a member's gateway knows it; empty while it knows of no such group."""
+    found = standing_of(site)["groups"].get(group)
+    return [] if found is None else list(found["roster"])
 
 
 def until(condition: Callable[[], Any], seconds: float = WITHIN_S) -> Any:
@@ -89,6 +110,11 @@ def create_with(session: Session, peer: str, *more: Attribute) -> Result:
 def created_with(session: Session, peer: str, *more: Attribute) -> str:
     """The Unique Identifier of a new key that is shared with another site."""
     return create_with(session, peer, *more).unique_identifier
+
+
+def grouped(session: Session, group: str, *more: Attribute) -> str:
+    """The Unique Identifier of a new key that a group shares."""
+    return session.do(create_aes(session.version, dscc("Group", group, session.version), *more)).unique_identifier
 
 
 def state_of(session: Session, unique_identifier: str) -> int | None:
