@@ -109,7 +109,7 @@ def _arrive(taking: Taking, told: Told) -> None:
     given = words.dscc(told.attributes)
     drawn = _checked(taking, told, given)
     replaced = words.replaced_by(told.attributes)
-    existing = _replaced(taking, replaced) if replaced else None
+    existing = _replaced(taking, replaced, is_group="Group" in given) if replaced else None
     if existing is None:
         arrival = _arrival(taking, told.attributes, given)
         owner, why, channels = arrival.owner, f"rule {arrival.name}", arrival.tell
@@ -156,9 +156,14 @@ def _arrival(taking: Taking, attributes: AttributeSet, given: dict[str, str]) ->
     return found
 
 
-def _replaced(taking: Taking, replaced: str) -> ManagedObject:
-    """The key that the new one replaces, which has to be one that the two sites share."""
+def _replaced(taking: Taking, replaced: str, *, is_group: bool) -> ManagedObject | None:
+    """The key that the new one replaces, which has to be one that the two sites share.
+
+    None for a group's that is not here: this site was not in the group when that was made.
+    """
     row = taking.unit.get(replaced)
+    if row is None and is_group:
+        return None
     existing = None if row is None else ManagedObject.of(row)
     if existing is None or not _is_with(taking, existing):
         raise Refusal("the two sites share no such key that could be replaced")
