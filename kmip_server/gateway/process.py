@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from time import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -39,8 +39,10 @@ from kmip_server.ttlv.enumerations import ResultStatus
 from kmip_server.ttlv.tags import Tag
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
+_T = TypeVar("_T")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
+_AGAIN_SECONDS: Final = 1.0
 
 
 class GatewayProcess:
@@ -59,7 +61,8 @@ class GatewayProcess:
             self._storing, engine.services, device, self._places, _now, settings.dscc.answer_seconds
         )
         self._desk = Desk(settings.directory / SOCKET, self)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._lease_changed = asyncio.Event()
         self.address: Address | None = None
         """Where it listens for peers."""
 
@@ -68,13 +71,14 @@ class GatewayProcess:
         device, wanted = self._device, self._settings.dscc
         device.on_notice, device.on_revoked, device.on_lease = self._on_notice, self._on_revoked, self._on_lease
         self._seeds.tidy(starting=True)
-        await self._put_lease(0)
+        await asyncio.to_thread(put_lease, self._store.database, 0)
         self.address = await device.listen(wanted.host, wanted.port)
         await self._desk.start()
         await device.connect()
         self._telling.start()
-        for act in (device.keep_leased(), device.settle(), self._rotate(), self._grouping.keep(), self._tidy()):
-            self._later(act)
+        for act in (device.keep_leased, self._keep_lease, self._rotate, self._grouping.keep, self._tidy):
+            self._later(self._forever(act))
+        self._later(device.settle())
 
     async def close(self) -> None:
         """Stop; what is under way is taken up by the next one."""
@@ -90,8 +94,14 @@ class GatewayProcess:
     # The desk. --------------------------------------------------------------------------------------------------------
 
     async def negotiate(self, wanted: Wanted) -> Negotiated:
-        """See Gateway."""
-        return await self._seeds.key(wanted)
+        """See Gateway: whoever asks does not wait for long; what was begun is finished, for who asks next."""
+        seconds = self._settings.dscc.answer_seconds
+        key = self._later(self._seeds.key(wanted))
+        done, _ = await asyncio.wait([key], timeout=seconds)
+        if not done:
+            whom = wanted.peer or wanted.group
+            raise DsccError(Reason.FAILED, f"{whom} and the nodes have not answered within {seconds:g} s")
+        return key.result()
 
     async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
         """See Gateway."""
@@ -129,8 +139,8 @@ class GatewayProcess:
             attributes = word.told
             said = dscc(attributes)
             bits = attributes.first(Tag.CRYPTOGRAPHIC_LENGTH)
-            drawn = seeds.named(peer, said.get("Group", ""), said.get("SessionId", ""), bits)
-            told.append(Told(word, attributes, drawn))
+            named = seeds.named(peer, said.get("Group", ""), said.get("SessionId", ""), bits)
+            told.append(Told(word, attributes, named))
         groups = seeds.groups_with(peer)
 
         def work(unit: Unit, directory: Directory) -> tuple[Answer, ...]:
@@ -145,11 +155,20 @@ class GatewayProcess:
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
 
-    def _on_lease(self, until: float) -> None:
-        self._later(self._put_lease(int(until)))
+    def _on_lease(self, _: float) -> None:
+        self._lease_changed.set()
 
-    async def _put_lease(self, until: int) -> None:
-        await asyncio.to_thread(put_lease, self._store.database, until)
+    async def _keep_lease(self) -> None:
+        """Have the lease in the store, one after another: the last one holds."""
+        while True:
+            await self._lease_changed.wait()
+            self._lease_changed.clear()
+            try:
+                await asyncio.to_thread(put_lease, self._store.database, int(self._device.leased_until))
+            except StorageUnavailable as error:
+                _log.warning("the lease waits for the storage", reason=str(error))
+                self._lease_changed.set()
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     def _on_revoked(self, kind: str, subject: str) -> None:
         stop = watching.stop_peer if kind == "device" else watching.stop_key
@@ -168,7 +187,7 @@ class GatewayProcess:
                 await act()
             except StorageUnavailable as error:
                 _log.warning("a revocation waits for the storage", reason=str(error))
-                await asyncio.sleep(1)
+                await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 return
 
@@ -221,14 +240,24 @@ class GatewayProcess:
             await asyncio.sleep(_TIDY_SECONDS)
             self._seeds.tidy()
 
-    def _later(self, act: Coroutine[Any, Any, None]) -> None:
+    async def _forever(self, act: Callable[[], Awaitable[None]]) -> None:
+        """What the gateway cannot be without begins again, whatever has ended it."""
+        while True:
+            try:
+                await act()
+            except Exception as error:
+                _log.error("a fault of ours", exc_info=error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _later(self, act: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.get_running_loop().create_task(act)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, DsccError):
             _log.error("a fault of ours", exc_info=error)
 
 

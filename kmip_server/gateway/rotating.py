@@ -21,8 +21,8 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, is_held
 from kmip_server.operations.services import Services
 from kmip_server.operations.sharing import sharing_of
-from kmip_server.storage.port import Unit
-from kmip_server.ttlv.enumerations import LinkType, State
+from kmip_server.storage.port import ObjectRow, Unit
+from kmip_server.ttlv.enumerations import LinkType, ResultStatus, State
 from kmip_server.ttlv.tags import Tag
 from policy.model import Sharing
 
@@ -47,6 +47,7 @@ class Due(NamedTuple):
     owner: str
     offset: int | None
     why: str
+    is_groups: bool = False
 
 
 def due(
@@ -62,7 +63,7 @@ def due(
         ]
     for name, standing in groups.items():
         found += [
-            Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}")
+            Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}", is_groups=True)
             for key in _in_use(unit, "Group", name, now)
             if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
         ]
@@ -115,4 +116,17 @@ def replace(
     request = re_key_request(one.unique_identifier, one.offset)
     ruling = allowing(directory.ruling, one.why)
     execution = Execution(unit, caller, request, now, engine.services, ruling=ruling, because=f"by {one.why}")
-    return execution.carry_out(request.items[0], prepared)
+    answer = execution.carry_out(request.items[0], prepared)
+    row = unit.get(one.unique_identifier)
+    if one.is_groups and row is not None and answer.result_status is ResultStatus.SUCCESS:
+        _tell_all(unit, directory, engine.services, row, now)
+    return answer
+
+
+def _tell_all(unit: Unit, directory: Directory, services: Services, row: ObjectRow, now: int) -> None:
+    """Have all hear of a group's key that have it: who is not in the group any more does not use it from then on."""
+    found = ManagedObject.of(row)
+    call = call_of(unit, directory, services, found.owner, now)
+    call.tells = True
+    call.share(found)
+    unit.accept()

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import structlog
 
-from dscc.agreement import KeyState
+from dscc.agreement import Agreement, KeyState
 from dscc.device.device import Device
 from dscc.device.records import Held
 from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identifier
 from dscc.errors import DsccError, Reason
+from dscc.group import Epoch
 from dscc.pairwise import PAIR_KEM
 from kmip_server.gateway.places import Places
 from kmip_server.gateway.words import Answer
@@ -47,6 +49,15 @@ class _Seed:
     def next_number(self) -> int:
         self.drawn += 1
         return self.drawn
+
+
+class Named(NamedTuple):
+    """A key that a peer has named, as this site knows it: for what it was agreed on, for how long, and how."""
+
+    drawn: Drawn
+    purpose: str
+    lifetime: int
+    provenance: Mapping[str, str]
 
 
 class _Kind(NamedTuple):
@@ -96,15 +107,7 @@ class Seeds:
                 self._give_up(kind)
             elif 2 * seed.left <= seed.most and kind not in self._refilling:
                 self._refilling[kind] = asyncio.create_task(self._negotiate(kind, wanted))
-        provenance = {
-            "KeyId": drawn.kid.hex(),
-            "SessionId": f"{agreement.kid.hex()}/{number}",
-            "ChainIndex": str(agreement.chain.number),
-            "PolicyDigest": sha256(b"".join(sorted(set(agreement.policy_digests)))).hexdigest(),
-            "PathsUsed": ", ".join(agreement.nodes),
-            "Trust": agreement.trust,
-            "Initiator": self._device.name,
-        }
+        provenance = _provenance(agreement, drawn, number)
         return Negotiated(
             wanted, unique_identifier(drawn.kid), drawn.key, provenance, agreement.lifetime, agreement.uses
         )
@@ -129,8 +132,12 @@ class Seeds:
             # What was negotiated beforehand, and failed, is asked for once more: now somebody waits for it.
             with suppress(DsccError):
                 seed = await waiting
-        self._seeds[kind] = seed or await self._negotiate(kind, wanted)
-        return self._seeds[kind]
+        if seed is not None:
+            self._seeds[kind] = seed
+        # It may have been revoked, or have grown old, since.
+        usable = self._usable(kind) or await self._negotiate(kind, wanted)
+        self._seeds[kind] = usable
+        return usable
 
     async def _negotiate(self, kind: _Kind, wanted: Wanted) -> _Seed:
         device = self._device
@@ -158,24 +165,16 @@ class Seeds:
             why = self._places.why_not.get(name) or "it is not formed yet, or this gateway is not in it"
             raise DsccError(Reason.OUT_OF_ORDER, f"there is no group {name} here: {why}")
         # It refuses while somebody in it is revoked.
-        found = device.groups.key(name)
+        device.groups.key(name)
         epoch = device.state.groups[name].epoch
         number = secrets.token_bytes(NUMBER_BYTES)
         drawn = draw_of_group(epoch, number, wanted.bits)
-        provenance = {
-            "KeyId": drawn.kid.hex(),
-            "SessionId": f"{epoch.number}/{number.hex()}",
-            "Epoch": str(epoch.number),
-            "PolicyDigest": epoch.policy.hex(),
-            "Trust": f"group of {len(found.roster)}",
-            "Initiator": device.name,
-            "Members": ", ".join(found.roster),
-        }
+        provenance = _group_provenance(epoch, drawn, number, device.name)
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
 
     # Drawing what a peer names. ---------------------------------------------------------------------------------------
 
-    def named(self, sender: str, group: str, session: str, bits: int) -> Drawn | Answer:
+    def named(self, sender: str, group: str, session: str, bits: int) -> Named | Answer:
         """The key that a peer names, or why there is none."""
         try:
             return self._named_in_group(sender, group, session, bits) if group else self._named(sender, session, bits)
@@ -184,16 +183,19 @@ class Seeds:
         except ValueError:
             return Answer(refusal="this names no seed and no number")
 
-    def _named(self, sender: str, session: str, bits: int) -> Drawn | Answer:
+    def _named(self, sender: str, session: str, bits: int) -> Named | Answer:
         seed, number = session.split("/")
         held = self._device.state.held.get(bytes.fromhex(seed))
         if held is None or held.peer != sender or not held.purpose.startswith(PURPOSE):
             return Answer(refusal="the two sites have agreed on no such seed, or it is erased")
         if held.agreement.initiator != sender:
             return Answer(refusal="keys are drawn by who has asked for their seed")
-        return draw(held.agreement.kid, held.agreement.key, int(number), bits)
+        agreement = held.agreement
+        drawn = draw(agreement.kid, agreement.key, int(number), bits)
+        provenance = _provenance(agreement, drawn, int(number))
+        return Named(drawn, held.purpose.removeprefix(PURPOSE), agreement.lifetime, provenance)
 
-    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Drawn | Answer:
+    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Named | Answer:
         record = self._device.state.groups.get(group)
         number, drawn = session.split("/")
         if record is None or sender not in record.epoch.roster or sender in self._device.state.revoked:
@@ -202,7 +204,9 @@ class Seeds:
             # A later epoch will come here, too; an earlier one may be known to who is not in the group any more.
             is_later = int(number) > record.epoch.number
             return Answer(refusal=f"the group {group} is at another epoch here", final=not is_later)
-        return draw_of_group(record.epoch, bytes.fromhex(drawn), bits)
+        random = bytes.fromhex(drawn)
+        key = draw_of_group(record.epoch, random, bits)
+        return Named(key, "", 0, _group_provenance(record.epoch, key, random, sender))
 
     def groups_with(self, sender: str) -> frozenset[str]:
         """The groups that a peer is in, too."""
@@ -229,3 +233,29 @@ class Seeds:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _provenance(agreement: Agreement, drawn: Drawn, number: int) -> dict[str, str]:
+    """How a key of a pair came to be: the same at both sites, each of which knows it by itself."""
+    return {
+        "KeyId": drawn.kid.hex(),
+        "SessionId": f"{agreement.kid.hex()}/{number}",
+        "ChainIndex": str(agreement.chain.number),
+        "PolicyDigest": sha256(b"".join(sorted(set(agreement.policy_digests)))).hexdigest(),
+        "PathsUsed": ", ".join(agreement.nodes),
+        "Trust": agreement.trust,
+        "Initiator": agreement.initiator,
+    }
+
+
+def _group_provenance(epoch: Epoch, drawn: Drawn, number: bytes, initiator: str) -> dict[str, str]:
+    """How a key of a group came to be, which a member has asked for."""
+    return {
+        "KeyId": drawn.kid.hex(),
+        "SessionId": f"{epoch.number}/{number.hex()}",
+        "Epoch": str(epoch.number),
+        "PolicyDigest": epoch.policy.hex(),
+        "Trust": f"group of {len(epoch.roster)}",
+        "Initiator": initiator,
+        "Members": ", ".join(epoch.roster),
+    }

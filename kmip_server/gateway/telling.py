@@ -25,23 +25,26 @@ from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, is_held, members_of, peer_of
 from kmip_server.operations.negotiation import NegotiationFailed, Settled
+from kmip_server.operations.replacement import replaced_by
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import PEERS, SharedChange, StorageUnavailable, Unit
+from kmip_server.storage.port import AWAITED, PEERS, WITHDRAWN, SharedChange, StorageUnavailable, Unit
 from kmip_server.ttlv.enumerations import ResultReason
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 LOOK_SECONDS: Final = 1.0
 _MOST: Final = 1024
+_NOT_IN_TIME: Final = "the other site has not answered in time"
 _ANSWER_SECONDS: Final = 5.0
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 15.0
-_NODES_WAIT: Final = 5.0
+_WAITER_SECONDS: Final = 5
+"""How long a new key waits for whoever waits for it: then that one, or its server, or this gateway, was ended."""
 
 
 class _Open(NamedTuple):
-    """A change that is being told, and who has still to hear of it. `group` is the key's, "" for a pair's.
+    """A change that is being told, and who has still to hear of it. `offered`: a key that is there if all take it.
 
-    `offered`: it is a new key, which there is if all take it.
+    `group` is the key's, "" for a pair's.
     """
 
     change: SharedChange
@@ -49,6 +52,18 @@ class _Open(NamedTuple):
     group: str
     offered: bool
     missing: set[str]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is to be this key only if a client is told so."""
+        return self.offered and self.change.reason == AWAITED
+
+
+class _Waiter(NamedTuple):
+    """Somebody who waits for what others answer, until then by the event loop's clock."""
+
+    until: float
+    settled: asyncio.Future[Settled]
 
 
 class _Revoked(NamedTuple):
@@ -78,7 +93,7 @@ class Telling:
         self._open: dict[str, _Open] = {}
         self._lines: dict[str, asyncio.Event] = {}
         self._revoking: set[str] = set()
-        self._waiting: dict[str, list[asyncio.Future[Settled]]] = {}
+        self._waiting: dict[str, list[_Waiter]] = {}
         self._unreached: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -100,36 +115,53 @@ class Telling:
     async def settle(self, unique_identifiers: Iterable[str]) -> dict[str, Settled]:
         """What others answer to what was done to these keys, as far as they do in time."""
         loop = asyncio.get_running_loop()
-        futures = {identifier: loop.create_future() for identifier in unique_identifiers}
-        for identifier, future in futures.items():
-            self._waiting.setdefault(identifier, []).append(future)
+        until = loop.time() + self._answer_seconds
+        waiters = {identifier: _Waiter(until, loop.create_future()) for identifier in unique_identifiers}
+        for identifier, waiter in waiters.items():
+            self._waiting.setdefault(identifier, []).append(waiter)
         self.look()
-        await asyncio.wait(futures.values(), timeout=self._answer_seconds)
-        late = [identifier for identifier, future in futures.items() if not future.done()]
-        if late:
-            await self._give_up(late)
-        for identifier, future in futures.items():
-            self._waiting[identifier].remove(future)
-            if not self._waiting[identifier]:
-                del self._waiting[identifier]
-        return {identifier: future.result() for identifier, future in futures.items() if future.done()}
+        try:
+            await asyncio.wait([waiter.settled for waiter in waiters.values()], timeout=self._answer_seconds)
+            late = [identifier for identifier, waiter in waiters.items() if not waiter.settled.done()]
+            if late:
+                await self._give_up(late)
+        finally:
+            for identifier, waiter in waiters.items():
+                self._waiting[identifier].remove(waiter)
+                if not self._waiting[identifier]:
+                    del self._waiting[identifier]
+        return {name: waiter.settled.result() for name, waiter in waiters.items() if waiter.settled.done()}
+
+    def _is_waited_for(self, identifier: str) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(waiter.until > now for waiter in self._waiting.get(identifier, ()))
 
     async def _give_up(self, late: list[str]) -> None:
-        """Withdraw keys that were not taken in time."""
-        reasons = {each: self._why(each) for each in late}
+        """Withdraw new keys that were not taken in time; what was settled meanwhile is answered."""
+        reasons = {each: self._why(each) for each in late if each in self._open and self._open[each].is_awaited}
+        await self._withdraw(reasons)
+
+        for identifier, settled in (await self._storing.read(lambda unit, _: _settled_in(unit, late))).items():
+            if identifier not in self._revoking:
+                self._answer(identifier, settled)
+
+    async def _withdraw(self, reasons: dict[str, str]) -> None:
+        """Withdraw new keys, each for a reason, as far as they are not confirmed."""
 
         def work(unit: Unit, directory: Directory) -> list[str]:
             now = self._now()
-            return [each for each in late if withdraw(unit, directory, self._services, each, now, reasons[each])]
+            given = reasons.items()
+            return [each for each, why in given if withdraw(unit, directory, self._services, each, now, why)]
 
-        for identifier in await self._storing.write(work):
-            self._answer(identifier, _refused(reasons[identifier]))
-        self.look()
+        if reasons:
+            for identifier in await self._storing.write(work):
+                self._answer(identifier, _refused(reasons[identifier]))
+            self.look()
 
     def _why(self, identifier: str) -> str:
         missing = self._open[identifier].missing if identifier in self._open else set[str]()
         words = [self._unreached[peer] for peer in sorted(missing) if peer in self._unreached]
-        return "; ".join(words) or "the other site has not answered in time"
+        return "; ".join(words) or _NOT_IN_TIME
 
     # What there is to tell. -------------------------------------------------------------------------------------------
 
@@ -139,6 +171,8 @@ class Telling:
                 await self._read()
             except StorageUnavailable as error:
                 _log.warning("shared keys wait for the storage", reason=str(error))
+            except Exception as error:
+                _log.error("a fault of ours", exc_info=error)
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
@@ -148,12 +182,20 @@ class Telling:
 
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
+        abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
         found = await self._storing.read(lambda unit, _: _pending(unit, known, self._device.name))
         opened, revoked, gone = found
         if gone:
             await self._storing.write(lambda unit, _: _forget(unit, gone))
         for each in opened:
             identifier = each.change.unique_identifier
+            if each.is_awaited and not self._is_waited_for(identifier):
+                # Nobody hears of it before it is sure that whoever has asked for it hears what becomes of it.
+                if self._now() - each.change.at >= _WAITER_SECONDS:
+                    abandoned.add(identifier)
+                continue
+            if each.word.held and not each.offered:
+                self._answer(identifier, _refused(each.change.reason))
             self._open[identifier] = each
             for peer in each.missing:
                 self._line(peer).set()
@@ -164,6 +206,7 @@ class Telling:
             if one.change.unique_identifier not in self._revoking:
                 self._revoking.add(one.change.unique_identifier)
                 self._later(self._revoke(one))
+        await self._withdraw(dict.fromkeys(abandoned, "whoever asked for it has not waited for the answer"))
 
     def _line(self, peer: str) -> asyncio.Event:
         line = self._lines.get(peer)
@@ -186,8 +229,9 @@ class Telling:
             try:
                 answers = self._given_up(peer, batch) or await self._ask(peer, batch)
                 await self._finish(self._heard(peer, batch, answers))
-            except (DsccError, StorageUnavailable) as error:
-                why = error.message if isinstance(error, DsccError) else str(error)
+            except Exception as error:
+                # Whatever has happened, the line goes on: others are told of these keys, or of others, later.
+                why = _words(error)
                 for each in batch:
                     each.missing.add(peer)
                 self._unreached[peer] = f"{peer}: {why}"
@@ -235,7 +279,7 @@ class Telling:
         lost = [self._has_left(peer, each) and (each.offered or peer not in self._places.peers) for each in batch]
         if not any(lost):
             return ()
-        # Nothing is known yet of the others, which come with the next notice.
+        # It is told of the others with the next notice.
         gone = f"{peer} is not in the group any more"
         return tuple([Answer(refusal=gone, final=is_lost) for is_lost in lost])
 
@@ -259,25 +303,29 @@ class Telling:
         if not settled:
             return
 
-        def work(unit: Unit, directory: Directory) -> None:
-            now = self._now()
+        # Of an awaited key it has to be sure that its client is told.
+        awaited = [each.change.unique_identifier for each, _ in settled if each.is_awaited]
+        late = {identifier for identifier in awaited if not self._is_waited_for(identifier)}
+
+        def work(unit: Unit, directory: Directory) -> list[str]:
+            now, services, confirmed = self._now(), self._services, []
             for each, answer in settled:
                 identifier = each.change.unique_identifier
-                if answer.refusal:
-                    withdraw(unit, directory, self._services, identifier, now, answer.refusal)
-                else:
-                    confirm(unit, directory, self._services, identifier, now)
+                if each.offered and (answer.refusal or identifier in late):
+                    withdraw(unit, directory, services, identifier, now, answer.refusal or _NOT_IN_TIME)
+                elif each.offered and confirm(unit, directory, services, identifier, now):
+                    confirmed.append(identifier)
                 unit.settle_shared(each.change)
+            return confirmed
 
-        await self._storing.write(work)
+        for identifier in await self._storing.write(work):
+            self._answer(identifier, Settled())
         for each, answer in settled:
             identifier = each.change.unique_identifier
             if self._open.get(identifier) is each:
                 del self._open[identifier]
             if answer.refusal:
                 _log.warning("a shared key was refused", key=identifier, reason=answer.refusal)
-            if each.offered:
-                self._answer(identifier, _refused(answer.refusal) if answer.refusal else Settled())
         self.look()
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
@@ -290,12 +338,13 @@ class Telling:
                 known = await self._device.revoke_drawn(
                     one.seed.hex(), one.number, one.peer, one.nodes, one.change.reason
                 )
-            except DsccError as error:
-                _log.warning("no node was told of a revocation", key=identifier, reason=error.message, again_in=wait)
-            else:
                 held = known.nodes >= known.needed
                 await self._note_revocation(one.change, known.nodes, known.needed, settled=held)
-                self._answer(identifier, Settled(nodes=known.nodes, needed=known.needed))
+            except Exception as error:
+                _log.warning("a revocation is told again", key=identifier, reason=_words(error), again_in=wait)
+            else:
+                if one.change.reason != WITHDRAWN:
+                    self._answer(identifier, Settled(nodes=known.nodes, needed=known.needed))
                 if held:
                     self._revoking.discard(identifier)
                     return
@@ -318,9 +367,9 @@ class Telling:
         await self._storing.write(work)
 
     def _answer(self, identifier: str, settled: Settled) -> None:
-        for future in self._waiting.get(identifier, ()):
-            if not future.done():
-                future.set_result(settled)
+        for waiter in self._waiting.get(identifier, ()):
+            if not waiter.settled.done():
+                waiter.settled.set_result(settled)
 
     def _later(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(act)
@@ -331,6 +380,25 @@ class Telling:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a fault of ours", exc_info=error)
+
+
+def _words(error: Exception) -> str:
+    """Why something was not done, in words; what nobody has reckoned with is in the log."""
+    if isinstance(error, DsccError):
+        return error.message
+    if not isinstance(error, StorageUnavailable):
+        _log.error("a fault of ours", exc_info=error)
+    return str(error)
+
+
+def _settled_in(unit: Unit, identifiers: Iterable[str]) -> dict[str, Settled]:
+    """What has become of new keys for good: they were confirmed, or withdrawn."""
+    rows = [row for row in map(unit.get, identifiers) if row is not None]
+    return {
+        row.unique_identifier: _refused(_NOT_IN_TIME) if is_held(found.attributes) else Settled()
+        for row in rows
+        if (found := ManagedObject.of(row)).destroyed or not is_held(found.attributes)
+    }
 
 
 def _refused(reason: str) -> Settled:
@@ -348,7 +416,8 @@ class _Pending(NamedTuple):
 def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
     """The changes of which others have to hear, those left out that are known in this version."""
     pending = _Pending([], [], [])
-    for change in unit.shared_changes(_MOST):
+    # What is known already leaves room for what is not: others may be told of that.
+    for change in unit.shared_changes(_MOST + len(known)):
         if change.audience == PEERS and known.get(change.unique_identifier) == change.version:
             continue
         row = unit.get(change.unique_identifier)
@@ -357,8 +426,9 @@ def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
         if found is not None and change.audience == PEERS:
             group, members = group_of(found.attributes), members_of(found.attributes)
             others = set(members - {me}) if group else {peer_of(found.attributes)}
-            offered = is_held(found.attributes) and not found.destroyed
-            pending.opened.append(_Open(change, word_of(found), group, offered, others))
+            existing = replaced_by(unit, found)
+            word = word_of(found, "" if existing is None else existing.unique_identifier)
+            pending.opened.append(_Open(change, word, group, word.held and not found.destroyed, others))
         elif revoked is not None:
             pending.revoked.append(revoked)
         else:

@@ -37,7 +37,10 @@ def shared_by(unit: Unit, name: str, value: str) -> Iterable[ObjectRow]:
 def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:
     """A key was revoked."""
     row = unit.get(unique_identifier(bytes.fromhex(kid)))
-    if row is not None:
+    if row is None:
+        # However late its maker's word comes, there will be no such key here.
+        unit.withdraw(unique_identifier(bytes.fromhex(kid)), now)
+    else:
         stop(unit, directory, services, ManagedObject.of(row), now, "the key was revoked")
 
 
@@ -73,6 +76,7 @@ def stop(
     if protect_stop is not None and protect_stop > now:
         found.set(Tag.PROTECT_STOP_DATE, now)
     found.set(Tag.REVOCATION_REASON, _REASON)
-    call.change(found)
+    # Whoever has revoked it tells when that was: this is no later change of it.
+    call.save(found)
     unit.audit(AuditEntry(now, author, "Revoke", found.unique_identifier, "succeeded", why))
     call.notify("key-revoked", found.unique_identifier, why)

@@ -146,7 +146,7 @@ def _replaced(call: Call, request: ImportRequest) -> ManagedObject | None:
     if is_shared(existing.attributes):
         raise KmipError(
             ResultReason.PERMISSION_DENIED,
-            "other sites have the key with this Unique Identifier (420094), too: Re-key it, and it is another one for all",
+            "other sites have the key with this Unique Identifier (420094), too: Re-key replaces it for all of them",
         )
     call.unit.remove(identifier)
     return existing
