@@ -27,8 +27,9 @@ from kmip_server.ttlv.tags import Tag
 from policy.model import Sharing
 
 _LONGEST_LEAD: Final = 60
+_SHORTEST_LEAD: Final = 3
 _PART: Final = 10
-"""A key is replaced a tenth of its time before the date, a minute at most."""
+"""A key is replaced a tenth of its time before the date: some seconds at least, a minute at most."""
 
 
 class Standing(NamedTuple):
@@ -91,7 +92,8 @@ def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedOb
     if not isinstance(rule, Sharing) or not rule.rotate:
         return None
     at = activation + rule.rotate
-    if at - min(_LONGEST_LEAD, rule.rotate // _PART) > now:
+    lead = min(_LONGEST_LEAD, max(_SHORTEST_LEAD, rule.rotate // _PART))
+    if at - lead > now:
         return None
     return Due(key.unique_identifier, key.owner, max(0, at - now), f"sharing rule {rule.name}")
 

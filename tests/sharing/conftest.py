@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from sharing_network import Sites, network
 
+from demo.sites import site_policy
+
 MakeSites = Callable[..., Sites]
+PutPolicy = Callable[[str, str], None]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,6 +32,23 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     """Two sites, site-a and site-b, each of which may ask the other for keys."""
     with network(tmp_path_factory.mktemp("sites")) as made:
         yield made
+
+
+@pytest.fixture
+def put_policy(sites: Sites) -> Iterator[PutPolicy]:
+    """Have rules before those of `demo.sites` at a site, until the test is over."""
+    changed: set[str] = set()
+
+    def own(name: str) -> str:
+        return site_policy(tuple(other for other in sites.sites if other != name), "demo")
+
+    def put(name: str, rules: str) -> None:
+        changed.add(name)
+        sites[name].put_policy(rules + own(name))
+
+    yield put
+    for name in changed:
+        sites[name].put_policy(own(name))
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from typing import Any
 
 from support.numbers import Tag
 from support.requests import Attribute, Session, create_aes, get_attributes
-from support.wire import Connection, Credentials, Result, Version, structure, text
+from support.wire import Connection, Credentials, Node, Result, Version, structure, text
 
-from demo.network import Node, nodes
+from demo.network import Node as DsccNode
+from demo.network import nodes
 from demo.sites import Site, does, make_sites, nodes_policy
 
 WITHIN_S = 20
@@ -26,7 +27,7 @@ class Sites:
     """A network that runs."""
 
     folder: Path
-    nodes: dict[str, Node]
+    nodes: dict[str, DsccNode]
     sites: dict[str, Site]
 
     def __getitem__(self, name: str) -> Site:
@@ -121,6 +122,32 @@ def state_of(session: Session, unique_identifier: str) -> int | None:
     """Its State; None if there is no such object."""
     answer = session.do(get_attributes(session.version, unique_identifier, ("State", int(Tag.STATE))))
     return int(answer.get(Tag.ATTRIBUTES, Tag.STATE)) if answer.ok else None
+
+
+_DATES = {
+    "Activation Date": Tag.ACTIVATION_DATE,
+    "Protect Stop Date": Tag.PROTECT_STOP_DATE,
+    "Deactivation Date": Tag.DEACTIVATION_DATE,
+}
+
+
+def dates_of(session: Session, unique_identifier: str) -> dict[str, int]:
+    """Its dates that say when it is used, those that it has, in POSIX seconds."""
+    found = _all_of(session, unique_identifier)
+    return {name: int(found.get(tag)) for name, tag in _DATES.items() if found.find(tag) is not None}
+
+
+def links_of(session: Session, unique_identifier: str) -> dict[int, str]:
+    """What it is linked to, by the type of the link."""
+    links = _all_of(session, unique_identifier).all(Tag.LINK)
+    return {int(link.get(Tag.LINK_TYPE)): str(link.get(Tag.LINKED_OBJECT_IDENTIFIER)) for link in links}
+
+
+def _all_of(session: Session, unique_identifier: str) -> Node:
+    answer = session.do(get_attributes(session.version, unique_identifier)).expect_success()
+    found = answer.payload and answer.payload.find(Tag.ATTRIBUTES)
+    assert found
+    return found
 
 
 def is_there(session: Session, unique_identifier: str) -> bool:
