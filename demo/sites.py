@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -38,16 +40,17 @@ def nodes_policy(sites: tuple[str, ...]) -> str:
     return f"[devices]\n{devices}\n{NODES_POLICY}"
 
 
-def site_policy(others: tuple[str, ...], owner: str, more: str = "") -> str:
+def site_policy(others: tuple[str, ...], owner: str, more: str = "", groups: tuple[str, ...] = ()) -> str:
     """A site's own policy: its clients may ask for keys shared with the others, and `owner` has those that arrive."""
     offers = "\n".join(
         f"""
 [[sharing]]
 name = "keys with {other}"
 subjects = ["anyone"]
-peer = "{other}"
+{kind} = "{other}"
 """
-        for other in others
+        for kind, named in (("peer", others), ("group", groups))
+        for other in named
     )
     return f"""{offers}{more}
 [[arrivals]]
@@ -146,17 +149,27 @@ class Site:
         self.process = None
 
 
-def make_sites(folder: Path, names: tuple[str, ...], nodes: dict[str, Node]) -> dict[str, Site]:
-    """Sites that know each other, on free ports, with a policy by which all may share keys. None runs yet."""
+def make_sites(
+    folder: Path, names: tuple[str, ...], nodes: dict[str, Node], groups: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, Site]:
+    """Sites that know each other, on free ports, with a policy by which all may share keys. None runs yet.
+
+    `groups` are those that they form.
+    """
     made = {}
     for name in names:
         first, second, third = free_ports(3)
         made[name] = Site(folder / name, name, (first, second, third))
     for site in made.values():
         others = {name: other.address for name, other in made.items() if name != site.name}
-        site.make(nodes, others)
-        site.put_policy(site_policy(tuple(others), "demo"))
+        site.make(nodes, others, as_toml(groups or {}))
+        site.put_policy(site_policy(tuple(others), "demo", groups=tuple(groups or {})))
     return made
+
+
+def as_toml(groups: Mapping[str, tuple[str, ...]]) -> str:
+    """Groups as server.toml has them."""
+    return f"{{ {', '.join(f'{name} = {json.dumps(members)}' for name, members in groups.items())} }}"
 
 
 def does(*words: object) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from time import time
 from typing import Any, Final, TypeVar
 
 import structlog
 
-from dscc.device.device import Device, nobody
+from dscc.device.device import Device
 from dscc.enrolment import Address, read_address
 from dscc.errors import DsccError, Reason
 from kmip_server.config import Settings
@@ -21,8 +20,9 @@ from kmip_server.execution import Prepared
 from kmip_server.gateway import rotating, watching
 from kmip_server.gateway.desk import SOCKET, Desk
 from kmip_server.gateway.failures import failed
+from kmip_server.gateway.grouping import Grouping
 from kmip_server.gateway.places import Places
-from kmip_server.gateway.rotating import Due, Standing
+from kmip_server.gateway.rotating import Due
 from kmip_server.gateway.seeds import Seeds
 from kmip_server.gateway.storing import Storing
 from kmip_server.gateway.taking import Taking, Told, take
@@ -56,6 +56,7 @@ class GatewayProcess:
         self._places = Places(device, peers, settings.dscc.groups)
         self._storing = Storing(store, directories)
         self._seeds = Seeds(device, self._places)
+        self._grouping = Grouping(device, self._places)
         self._telling = Telling(
             self._storing, engine.services, device, self._places, _now, settings.dscc.answer_seconds
         )
@@ -75,7 +76,7 @@ class GatewayProcess:
         await self._desk.start()
         await device.connect()
         self._telling.start()
-        for act in (device.keep_leased, self._keep_lease, self._rotate, self._keep_groups, self._tidy):
+        for act in (device.keep_leased, self._keep_lease, self._rotate, self._grouping.keep, self._tidy):
             self._later(self._forever(act))
         self._later(device.settle())
 
@@ -123,7 +124,7 @@ class GatewayProcess:
             "peers": {name: str(place) for name, place in self._places.peers.items()},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
-                for name, one in self._standings().items()
+                for name, one in self._grouping.standings().items()
             },
             "to_be_told": waiting,
         }
@@ -203,7 +204,7 @@ class GatewayProcess:
 
     def _due(self, unit: Unit, directory: Directory) -> list[Due]:
         services, me = self._engine.services, self._device.name
-        return rotating.due(unit, directory, services, me, self._standings(), _now())
+        return rotating.due(unit, directory, services, me, self._grouping.standings(), _now())
 
     async def _replace(self, one: Due) -> None:
         prepared: Prepared | None = None
@@ -234,42 +235,10 @@ class GatewayProcess:
         else:
             _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
 
-    async def _keep_groups(self) -> None:
-        """Have the groups that this gateway leads be as server.toml says, and tell those who were not reached."""
-        device, peers = self._device, self._places.peers
-        while True:
-            for name, members in self._places.groups.items():
-                if min(members) != device.name:
-                    continue
-                with suppress(DsccError, KeyError):
-                    await self._keep_group(name, frozenset(members) - set(device.state.revoked), peers)
-            for name, record in list(device.state.groups.items()):
-                if record.behind:
-                    with suppress(DsccError):
-                        await device.groups.sync(name, nobody)
-            await asyncio.sleep(_ROTATION_SECONDS)
-
-    async def _keep_group(self, name: str, members: frozenset[str], peers: Any) -> None:
-        groups, record = self._device.groups, self._device.state.groups.get(name)
-        if record is None:
-            if len(members) > 1:
-                others = sorted(members - {self._device.name})
-                await groups.form(name, {member: peers[member] for member in others}, nobody)
-            return
-        roster = set(record.epoch.roster)
-        if roster - members:
-            await groups.remove(name, frozenset(roster - members), nobody)
-        for member in sorted(members - roster):
-            await groups.add(name, member, peers[member], nobody)
-
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(_TIDY_SECONDS)
             self._seeds.tidy()
-
-    def _standings(self) -> dict[str, Standing]:
-        found = self._device.state.groups.items()
-        return {name: Standing(one.epoch.number, one.epoch.roster, one.leader) for name, one in found}
 
     async def _forever(self, act: Callable[[], Awaitable[None]]) -> None:
         """What the gateway cannot be without begins again, whatever has ended it."""

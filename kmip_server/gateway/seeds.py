@@ -167,7 +167,8 @@ class Seeds:
     async def _group_key(self, wanted: Wanted) -> Negotiated:
         device, name = self._device, wanted.group
         if name not in device.state.groups:
-            raise DsccError(Reason.OUT_OF_ORDER, f"the group {name} is not formed yet, or this gateway is not in it")
+            why = self._places.why_not.get(name) or "it is not formed yet, or this gateway is not in it"
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no group {name} here: {why}")
         # It refuses while somebody in it is revoked.
         device.groups.key(name)
         epoch = device.state.groups[name].epoch
@@ -205,7 +206,9 @@ class Seeds:
         if record is None or sender not in record.epoch.roster or sender in self._device.state.revoked:
             return Answer(refusal="the two sites share no such group")
         if record.epoch.number != int(number):
-            return Answer(refusal=f"the group {group} is at another epoch here")
+            # A later epoch will come here, too; an earlier one may be known to who is not in the group any more.
+            is_later = int(number) > record.epoch.number
+            return Answer(refusal=f"the group {group} is at another epoch here", final=not is_later)
         random = bytes.fromhex(drawn)
         key = draw_of_group(record.epoch, random, bits)
         return Named(key, "", 0, _group_provenance(record.epoch, key, random, sender))
@@ -259,4 +262,5 @@ def _group_provenance(epoch: Epoch, drawn: Drawn, number: bytes, initiator: str)
         "PolicyDigest": epoch.policy.hex(),
         "Trust": f"group of {len(epoch.roster)}",
         "Initiator": initiator,
+        "Members": ", ".join(epoch.roster),
     }

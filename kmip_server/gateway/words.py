@@ -62,11 +62,15 @@ class _Said(BaseModel):
 
 
 class Word(_Said):
-    """A shared key as its sender has it. `at` is its Last Change Date; `held`: the sender does not use it yet."""
+    """A shared key as its sender has it. `at` is its Last Change Date; `held`: the sender does not use it yet.
+
+    `left`: who is told is not in the key's group any more.
+    """
 
     unique_identifier: Identifier
     at: Annotated[int, Field(ge=0, lt=1 << 40)]
     held: bool
+    left: bool = False
     attributes: Annotated[Base64Bytes, Field(max_length=MOST_ATTRIBUTES_BYTES)]
 
     @property
@@ -108,6 +112,7 @@ def word_of(found: ManagedObject, replaced: str) -> Word:
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
         held=is_held(found.attributes),
+        left=False,
         attributes=AttributeSet.of(values).to_bytes(),
     )
 

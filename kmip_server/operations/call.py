@@ -268,7 +268,7 @@ class Call:
                 "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
             )
         if is_shared(target.attributes):
-            self._check_shared(target)
+            self.check_shared(target)
         material = self.unit.material(target.row) if target.row is not None else None
         if material is None:
             raise KmipError(
@@ -276,17 +276,23 @@ class Call:
             )
         return material
 
-    def _check_shared(self, target: ManagedObject) -> None:
-        """A shared key is used while the nodes of DSCC can say that it is revoked, and when the peers have it."""
+    def check_shared(self, target: ManagedObject) -> int:
+        """For how many seconds a shared key may be used without the nodes being heard again.
+
+        It is used while the nodes of DSCC can say that it is revoked, and when the peers have it. Raises Wrong Key
+        Lifecycle State, Permission Denied.
+        """
         if is_held(target.attributes):
             raise KmipError(
                 ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet: ask again later"
             )
-        if self.unit.lease() <= self.now:
+        left = self.unit.lease() - self.now
+        if left <= 0:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
                 "this site has not heard from enough nodes to know that the shared key is not revoked: ask again later",
             )
+        return left
 
     @staticmethod
     def new_identifier() -> str:
