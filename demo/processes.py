@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -40,6 +40,11 @@ class Running:
 
     def start(self, environment: dict[str, str] | None = None) -> None:
         """Run it, until it is ready. Raises RuntimeError with the end of its log."""
+        self.launch(environment)
+        self.wait_until_ready()
+
+    def launch(self, environment: dict[str, str] | None = None) -> None:
+        """Run it."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -49,7 +54,11 @@ class Running:
                 start_new_session=True,
                 env={**os.environ, **(environment or {})},
             )
-        assert self.process.stdout is not None
+
+    def wait_until_ready(self) -> None:
+        """Wait for what it says when it is ready. Raises RuntimeError with the end of its log."""
+        if self.process is None or self.process.stdout is None:
+            raise RuntimeError(f"{self.name} was not started")
         awaited = set(self.ready_lines)
         while awaited:
             line = self.process.stdout.readline()
@@ -102,3 +111,12 @@ def says(program: Callable[[Sequence[str]], int], *words: object) -> str:
     if code:
         raise RuntimeError(f"{' '.join(map(str, words))}: {refused.getvalue() or said.getvalue()}")
     return said.getvalue().strip()
+
+
+def start_all(those: Iterable[Running]) -> None:
+    """Run several at once, until all are ready. Raises RuntimeError."""
+    started = [one for one in those if one.process is None]
+    for one in started:
+        one.launch()
+    for one in started:
+        one.wait_until_ready()

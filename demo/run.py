@@ -25,7 +25,7 @@ import structlog
 from rich.console import Console
 
 from demo.network import link, nodes_at
-from demo.processes import INTERRUPTED, Running
+from demo.processes import INTERRUPTED, Running, start_all
 from demo.sites import Site, nodes_policy, others_of, site_policy
 
 NODES: Final = {"n1": 7701, "n2": 7702, "n3": 7703}
@@ -83,30 +83,31 @@ class Network:
     def make(self, tell: Callable[[str], None]) -> None:
         """Make all of it, and leave it running."""
         for node in self.nodes.values():
-            tell(f"node {node.name}")
+            tell(f"Making node {node.name}")
             node.make("local")
-        tell("the nodes' policy and links")
+        tell("Linking the nodes")
         link(self.folder, self.nodes.values(), nodes_policy(tuple(self.sites)))
-        for node in self.nodes.values():
-            tell(f"{node.name} starts")
-            node.start()
+        self.start_nodes(tell)
         for site in self.sites.values():
             others = others_of(site, self.sites)
-            tell(f"{site.name}: certificates, master key, database")
+            tell(f"Making {site.name}: certificates, master key, database")
             site.make_server(others)
-            tell(f"{site.name}: enrolment at {len(self.nodes)} nodes")
+            tell(f"Enrolling {site.name} at {len(self.nodes)} nodes, and ratcheting its keys from stage to stage")
             site.enrol(self.nodes)
-            tell(f"{site.name}: policy")
             named = "".join(_NAMED.format(peer=other) for other in others)
             site.put_policy(site_policy(tuple(others), "demo", named))
         self.start(tell)
 
     def start(self, tell: Callable[[str], None]) -> None:
         """Start what does not run."""
-        for one in self.all:
-            if one.process is None:
-                tell(f"{one.name} starts")
-                one.start()
+        self.start_nodes(tell)
+        tell("Starting the sites")
+        start_all(self.sites.values())
+
+    def start_nodes(self, tell: Callable[[str], None]) -> None:
+        """Start the nodes that do not run."""
+        tell("Starting the nodes")
+        start_all(self.nodes.values())
 
     def stop(self) -> None:
         """End all of it: the sites first, which need the nodes."""
@@ -250,6 +251,8 @@ def run(folder: Path, shift: int | None) -> None:
             watch(network)
         except SystemExit:
             print("\nStopping ...", file=sys.stderr)
+            if (folder / FILE).read_text() == _MAKING:
+                print("It was not finished yet: the next `make run` begins anew.", file=sys.stderr)
             raise
         finally:
             network.stop()

@@ -7,6 +7,7 @@ Each step says what it shows, and ends the demonstration with exit code 1 if tha
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 import time
 from base64 import b64encode
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from demo.memory import memory_of
 from demo.network import Node, nodes
+from demo.processes import start_all
 from demo.pykmip import Client, dscc, in_group, named
 from demo.sites import Site, make_sites, nodes_policy, others_of, site_policy
 from demo.telling import all_holds, holds, say, shown, step
@@ -109,11 +111,12 @@ class Story:
     def start(self) -> None:
         step("1. Three nodes, and three sites: a KMIP server each, whose gateway is enrolled at every node")
         self.nodes = nodes(self.folder, nodes_policy(SITES), ("eu-north", "eu-north", "eu-south"))
+        for one in self.nodes.values():
+            self._closing.callback(one.kill)
+        start_all(self.nodes.values())
         for node in self.nodes.values():
-            self._closing.callback(node.kill)
-            node.start()
             say(f"{node.name} listens on 127.0.0.1:{node.port}")
-        with Console(stderr=True).status("certificates, enrolment, keys from stage to stage ..."):
+        with Console(file=sys.stderr).status("certificates, enrolment, keys from stage to stage ..."):
             self.sites = make_sites(self.folder, SITES, self.nodes)
         for site in self.sites.values():
             others = others_of(site, self.sites)
@@ -122,7 +125,8 @@ class Story:
             # Of the rules that fit the first one holds.
             site.put_policy(own + site_policy(tuple(others), "demo", RULES))
             self._closing.callback(site.kill)
-            site.start()
+        start_all(self.sites.values())
+        for site in self.sites.values():
             self.connect(site.name)
             say(f"{site.name} serves KMIP on 127.0.0.1:{site.kmip_port}, and other gateways on {site.address}")
 
