@@ -35,4 +35,4 @@ with site_a, site_b:
 
     site_b.revoke(RevocationReasonCode.KEY_COMPROMISE, new, "lost")
     _, states = site_a.get_attributes(new, ["State"])
-    print("site-b has revoked it; at site-a it is", states[0].attribute_value.value)
+    print("site-b has revoked it; at site-a it is", states[0].attribute_value.value.name)
