@@ -84,8 +84,8 @@ class Site:
         for _ in range(2):
             _says(dscc, "advance", device)
 
-    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
-        """Write what server.toml says of ports and of other sites."""
+    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "", saes: str = "{}") -> None:
+        """Write what server.toml says of ports, of other sites, and of SAEs there."""
         file = self.folder / "server.toml"
         peers = ", ".join(f'{name} = "{place}"' for name, place in others.items())
         changes = {
@@ -95,6 +95,7 @@ class Site:
             "port": str(self.gateway_port),
             "peers": f"{{ {peers} }}",
             "groups": groups,
+            "saes": saes,
         }
         lines = []
         for line in file.read_text().splitlines():

@@ -18,7 +18,7 @@ from dscc.errors import DsccError, Reason
 from kmip_server.config import Settings
 from kmip_server.engine import Engine
 from kmip_server.execution import Prepared
-from kmip_server.gateway import rotating, watching
+from kmip_server.gateway import lapsing, rotating, watching
 from kmip_server.gateway.desk import SOCKET, Desk
 from kmip_server.gateway.failures import failed
 from kmip_server.gateway.places import Places
@@ -31,7 +31,7 @@ from kmip_server.gateway.words import Answer, Answers, dscc, read_words
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import Directory, DirectorySource
 from kmip_server.messages.headers import ResponseBatchItem
-from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Stored, Wanted
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
@@ -41,6 +41,7 @@ from kmip_server.ttlv.tags import Tag
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
+_LAPSE_SECONDS: Final = 2.0
 
 
 class GatewayProcess:
@@ -72,7 +73,8 @@ class GatewayProcess:
         await self._desk.start()
         await device.connect()
         self._telling.start()
-        for act in (device.keep_leased(), device.settle(), self._rotate(), self._keep_groups(), self._tidy()):
+        own = (self._rotate(), self._lapse(), self._keep_groups(), self._tidy())
+        for act in (device.keep_leased(), device.settle(), *own):
             self._later(act)
 
     async def close(self) -> None:
@@ -99,6 +101,10 @@ class GatewayProcess:
     def look(self) -> None:
         """See Gateway."""
         self._telling.look()
+
+    def stored(self, wanted: Wanted) -> Stored:
+        """See Gateway."""
+        return Stored(self._device.name, *self._seeds.stored(wanted))
 
     async def status(self) -> dict[str, Any]:
         """See Gateway."""
@@ -247,6 +253,18 @@ class GatewayProcess:
         while True:
             await asyncio.sleep(_TIDY_SECONDS)
             self._seeds.tidy()
+
+    async def _lapse(self) -> None:
+        while True:
+            await asyncio.sleep(_LAPSE_SECONDS)
+            try:
+                if await self._storing.read(lambda unit, _: lapsing.over(unit, _now())):
+                    await self._storing.write(self._end_those_over)
+            except StorageUnavailable as error:
+                _log.warning("keys that nobody has fetched are not erased yet", reason=str(error))
+
+    def _end_those_over(self, unit: Unit, directory: Directory) -> None:
+        lapsing.end(unit, directory, self._engine.services, _now())
 
     def _standings(self) -> dict[str, Standing]:
         found = self._device.state.groups.items()

@@ -16,7 +16,7 @@ from kmip_server.messages.structures import Link
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.dscc_attributes import ROWS, VENDOR
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held
+from kmip_server.objects.sharing import is_delivered, is_held
 from kmip_server.ttlv.enumerations import LinkType, State
 from kmip_server.ttlv.item import CodecError
 from kmip_server.ttlv.tags import Tag
@@ -109,12 +109,15 @@ class Answers(_Said):
 
 
 def word_of(found: ManagedObject) -> Word:
-    """What is said of a shared key."""
-    values = [attribute for attribute in found.attributes if attribute.tag in _TOLD and _is_told(attribute)]
+    """What is said of a shared key. That it is delivered here is not: the other site has still to deliver it."""
+    attributes = found.attributes
+    if is_delivered(attributes):
+        attributes = attributes.with_value(Tag.STATE, State.PRE_ACTIVE).with_value(Tag.DESTROY_DATE, None)
+    values = [attribute for attribute in attributes if attribute.tag in _TOLD and _is_told(attribute)]
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
-        held=is_held(found.attributes),
+        held=is_held(attributes),
         attributes=AttributeSet.of(values).to_bytes(),
     )
 
