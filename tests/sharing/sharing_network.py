@@ -40,9 +40,16 @@ class Sites:
             yield Session(connection, version)
 
 
+def _nothing(_: Sites) -> None:
+    pass
+
+
 @contextmanager
-def network(folder: Path, *names: str) -> Iterator[Sites]:
-    """Three nodes and these sites, site-a and site-b unless others are named, all running."""
+def network(folder: Path, *names: str, prepare: Callable[[Sites], None] = _nothing) -> Iterator[Sites]:
+    """Three nodes and these sites, site-a and site-b unless others are named, all running.
+
+    `prepare` changes the sites before they run.
+    """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
     sites: dict[str, Site] = {}
@@ -50,6 +57,7 @@ def network(folder: Path, *names: str) -> Iterator[Sites]:
         for node in made.values():
             node.start()
         sites = make_sites(folder, names, made)
+        prepare(Sites(folder, made, sites))
         for site in sites.values():
             site.start()
         yield Sites(folder, made, sites)
