@@ -11,7 +11,7 @@ from kmip_server.gateway.watching import shared_by
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.lifecycle import Event
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import ETSI014, is_held
+from kmip_server.objects.sharing import ETSI014
 from kmip_server.operations.services import Services
 from kmip_server.storage.port import AuditEntry, Unit
 from kmip_server.ttlv.enumerations import Operation, State
@@ -21,14 +21,14 @@ _WHY = "nobody has fetched it in its lifetime"
 
 
 def over(unit: Unit, now: int) -> list[ManagedObject]:
-    """The keys whose lifetime is over. What the other site has not taken yet is told to it, or withdrawn, first."""
+    """The keys whose lifetime is over."""
     found = [ManagedObject.of(row) for row in shared_by(unit, "Purpose", ETSI014)]
     return [key for key in found if _is_over(key, now)]
 
 
 def _is_over(key: ManagedObject, now: int) -> bool:
     end = key.first(Tag.DEACTIVATION_DATE)
-    return key.state is State.PRE_ACTIVE and end is not None and end <= now and not is_held(key.attributes)
+    return key.state is State.PRE_ACTIVE and end is not None and end <= now
 
 
 def end(unit: Unit, directory: Directory, services: Services, now: int) -> None:

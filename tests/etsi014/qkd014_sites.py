@@ -22,7 +22,7 @@ from demo.sites import does, site_policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "etsi014.md"
 CLIENTS = {"site-a": ("firewall-a", "other-a", "stranger"), "site-b": ("firewall-b", "other-b")}
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 2
 LIFETIME = 3
 
 _MORE = {
