@@ -90,8 +90,8 @@ class Site(Running):
         for _ in range(2):
             says(dscc, "advance", device)
 
-    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
-        """Write what server.toml says of ports and of other sites."""
+    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "", saes: str = "{}") -> None:
+        """Write what server.toml says of ports, of other sites, and of SAEs there."""
         file = self.folder / "server.toml"
         peers = ", ".join(f'{name} = "{place}"' for name, place in others.items())
         changes = {
@@ -101,6 +101,7 @@ class Site(Running):
             ("dscc", "port"): str(self.gateway_port),
             ("dscc", "peers"): f"{{ {peers} }}",
             ("dscc", "groups"): groups,
+            ("etsi014", "saes"): saes,
         }
         section, lines = "", []
         for line in file.read_text().splitlines():

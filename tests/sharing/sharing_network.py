@@ -42,16 +42,22 @@ class Sites:
             yield Session(connection, version)
 
 
+def _nothing(_: Sites) -> None:
+    pass
+
+
 @contextmanager
 def network(
     folder: Path,
     *names: str,
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
+    prepare: Callable[[Sites], None] = _nothing,
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 
-    `environment` has settings of all sites (docs/configuration.md).
+    `environment` has settings of all sites (docs/configuration.md). `prepare` changes the sites
+    before they run.
     """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
@@ -60,6 +66,7 @@ def network(
         for node in made.values():
             node.start()
         sites = make_sites(folder, names, made, groups)
+        prepare(Sites(folder, made, sites))
         for site in sites.values():
             site.start(environment)
         yield Sites(folder, made, sites)
