@@ -28,7 +28,7 @@ from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.messages import D2, D3, D4, Abort, Done, Subset
-from dscc.pairwise import PAIR_KEM, Initiator
+from dscc.pairwise import PAIR_KEM, Initiator, KemNeeded
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message, expect
 
@@ -95,6 +95,8 @@ class Initiating:
                     held = await self._arrival(outgoing, peer, end)
                     if held is not None and _is_wanted(held, wanted):
                         return held
+                except KemNeeded:
+                    kem = True
                 finally:
                     del self._outgoing[peer]
             raise DsccError(Reason.GLARE, f"{peer} is asking at the same time, again and again")

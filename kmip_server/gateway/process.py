@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from time import time
 from typing import Any, Final, TypeVar
 
 import structlog
 
-from dscc.device.device import Device, nobody
+from dscc.device.device import Device
 from dscc.enrolment import Address, read_address
 from dscc.errors import DsccError, Reason
 from kmip_server.config import Settings
 from kmip_server.engine import Engine
 from kmip_server.execution import Prepared
-from kmip_server.gateway import rotating, watching
+from kmip_server.gateway import lapsing, rotating, watching
 from kmip_server.gateway.desk import SOCKET, Desk
 from kmip_server.gateway.failures import failed
+from kmip_server.gateway.grouping import Grouping
 from kmip_server.gateway.places import Places
-from kmip_server.gateway.rotating import Due, Standing
+from kmip_server.gateway.rotating import Due
 from kmip_server.gateway.seeds import Seeds
 from kmip_server.gateway.storing import Storing
 from kmip_server.gateway.taking import Taking, Told, take
@@ -31,7 +31,7 @@ from kmip_server.gateway.words import Answer, Answers, dscc, read_words
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import Directory, DirectorySource
 from kmip_server.messages.headers import ResponseBatchItem
-from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Stored, Wanted
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
@@ -43,6 +43,7 @@ _T = TypeVar("_T")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
 _AGAIN_SECONDS: Final = 1.0
+_LAPSE_SECONDS: Final = 2.0
 
 
 class GatewayProcess:
@@ -56,6 +57,7 @@ class GatewayProcess:
         self._places = Places(device, peers, settings.dscc.groups)
         self._storing = Storing(store, directories)
         self._seeds = Seeds(device, self._places)
+        self._grouping = Grouping(device, self._places)
         self._telling = Telling(
             self._storing, engine.services, device, self._places, _now, settings.dscc.answer_seconds
         )
@@ -82,7 +84,8 @@ class GatewayProcess:
             self._keep_lease,
             self._look_after_folder,
             self._rotate,
-            self._keep_groups,
+            self._grouping.keep,
+            self._lapse,
             self._tidy,
         ):
             self._later(self._forever(act))
@@ -119,6 +122,10 @@ class GatewayProcess:
         """See Gateway."""
         self._telling.look()
 
+    def stored(self, wanted: Wanted) -> Stored:
+        """See Gateway."""
+        return Stored(self._device.name, *self._seeds.stored(wanted))
+
     async def status(self) -> dict[str, Any]:
         """See Gateway."""
         device = self._device
@@ -132,7 +139,7 @@ class GatewayProcess:
             "peers": {name: str(place) for name, place in self._places.peers.items()},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
-                for name, one in self._standings().items()
+                for name, one in self._grouping.standings().items()
             },
             "to_be_told": waiting,
         }
@@ -219,7 +226,7 @@ class GatewayProcess:
 
     def _due(self, unit: Unit, directory: Directory) -> list[Due]:
         services, me = self._engine.services, self._device.name
-        return rotating.due(unit, directory, services, me, self._standings(), _now())
+        return rotating.due(unit, directory, services, me, self._grouping.standings(), _now())
 
     async def _replace(self, one: Due) -> None:
         prepared: Prepared | None = None
@@ -250,34 +257,6 @@ class GatewayProcess:
         else:
             _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
 
-    async def _keep_groups(self) -> None:
-        """Have the groups that this gateway leads be as server.toml says, and tell those who were not reached."""
-        device, peers = self._device, self._places.peers
-        while True:
-            for name, members in self._places.groups.items():
-                if min(members) != device.name:
-                    continue
-                with suppress(DsccError, KeyError):
-                    await self._keep_group(name, frozenset(members) - set(device.state.revoked), peers)
-            for name, record in list(device.state.groups.items()):
-                if record.behind:
-                    with suppress(DsccError):
-                        await device.groups.sync(name, nobody)
-            await asyncio.sleep(_ROTATION_SECONDS)
-
-    async def _keep_group(self, name: str, members: frozenset[str], peers: Any) -> None:
-        groups, record = self._device.groups, self._device.state.groups.get(name)
-        if record is None:
-            if len(members) > 1:
-                others = sorted(members - {self._device.name})
-                await groups.form(name, {member: peers[member] for member in others}, nobody)
-            return
-        roster = set(record.epoch.roster)
-        if roster - members:
-            await groups.remove(name, frozenset(roster - members), nobody)
-        for member in sorted(members - roster):
-            await groups.add(name, member, peers[member], nobody)
-
     async def _look_after_folder(self) -> None:
         while not self._device.state.is_broken:
             await asyncio.sleep(_AGAIN_SECONDS)
@@ -289,10 +268,6 @@ class GatewayProcess:
             await asyncio.sleep(_TIDY_SECONDS)
             self._seeds.tidy()
 
-    def _standings(self) -> dict[str, Standing]:
-        found = self._device.state.groups.items()
-        return {name: Standing(one.epoch.number, one.epoch.roster, one.leader) for name, one in found}
-
     async def _forever(self, act: Callable[[], Awaitable[None]]) -> None:
         """What the gateway cannot be without begins again, whatever has ended it."""
         while True:
@@ -301,6 +276,18 @@ class GatewayProcess:
             except Exception as error:
                 _log.error("a fault of ours", exc_info=error)
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _lapse(self) -> None:
+        while True:
+            await asyncio.sleep(_LAPSE_SECONDS)
+            try:
+                if await self._storing.read(lambda unit, _: lapsing.over(unit, _now())):
+                    await self._storing.write(self._end_those_over)
+            except StorageUnavailable as error:
+                _log.warning("keys that nobody has fetched are not erased yet", reason=str(error))
+
+    def _end_those_over(self, unit: Unit, directory: Directory) -> None:
+        lapsing.end(unit, directory, self._engine.services, _now())
 
     def _later(self, act: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.get_running_loop().create_task(act)

@@ -17,13 +17,14 @@ from kmip_server.gateway import words
 from kmip_server.gateway.calls import call_of
 from kmip_server.gateway.confirming import withdraw
 from kmip_server.gateway.seeds import Named
+from kmip_server.gateway.watching import stop
 from kmip_server.gateway.words import Answer, Standing, Word
 from kmip_server.identity.directory import Directory
-from kmip_server.objects.attribute_set import AttributeSet
+from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, is_shared, peer_of
+from kmip_server.objects.sharing import group_of, is_held, is_shared, members_of, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_template, digest_of, new_object
 from kmip_server.operations.replacement import (
@@ -139,7 +140,7 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
     _check_life(told, named)
     given = {name: value for name, value in given.items() if name not in words.OWN} | dict(named.provenance)
     replaced = words.replaced_in(told.attributes)
-    existing = _replaced(taking, replaced) if replaced else None
+    existing = _replaced(taking, replaced, is_group="Group" in given) if replaced else None
     if existing is None:
         arrival = _arrival(taking, told.attributes, given)
         owner, why, channels = arrival.owner, f"rule {arrival.name}", arrival.tell
@@ -153,7 +154,7 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
         call.save(existing)
     key = named.drawn.key
     call.add(made, raw_symmetric_material(made.first(Tag.CRYPTOGRAPHIC_ALGORITHM), 8 * len(key), key))
-    _take_over(taking, made, word)
+    _take_over(taking, made, told)
     detail = f"for {owner}: {why}"
     unit.audit(AuditEntry(taking.now, f"site {taking.sender}", "Arrival", made.unique_identifier, "succeeded", detail))
     event = Event("key-arrived", taking.now, call.subject, made.unique_identifier, "Arrival", taking.sender)
@@ -163,18 +164,23 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
 def _checked(taking: Taking, told: Told, given: dict[str, str]) -> Named:
     """The key of a word, if it is what it says that it is."""
     named, group = told.named, given.get("Group")
+    if not (_is_for_group(taking, group, told.attributes) if group else given.get("Peer") == taking.me):
+        raise Refusal("this key is shared with others")
+    if given.get("Initiator") != taking.sender:
+        # Of a group's key others may say something before who asked for it is heard.
+        raise Refusal("a key is told of by who asked for it", final=not group)
     if isinstance(named, Answer):
         raise Refusal(named.refusal, final=named.final)
-    if given.get("Initiator") != taking.sender:
-        raise Refusal("a key is told of by who asked for it")
-    if group not in taking.groups if group else given.get("Peer") != taking.me:
-        raise Refusal("this key is shared with others")
     kid = named.drawn.kid
     if given.get("KeyId") != kid.hex() or unique_identifier(kid) != told.word.unique_identifier:
         raise Refusal("this key goes by another Unique Identifier")
     if not group and given.get("Purpose", "") != named.purpose:
         raise Refusal("the seed of this key was agreed on for another purpose")
     return named
+
+
+def _is_for_group(taking: Taking, group: str, attributes: AttributeSet) -> bool:
+    return group in taking.groups and {taking.me, taking.sender} <= members_of(attributes)
 
 
 def _check_life(told: Told, named: Named) -> None:
@@ -198,9 +204,14 @@ def _arrival(taking: Taking, attributes: AttributeSet, given: dict[str, str]) ->
     return found
 
 
-def _replaced(taking: Taking, replaced: str) -> ManagedObject:
-    """The key that the new one replaces, which has to be one that the two sites share."""
+def _replaced(taking: Taking, replaced: str, *, is_group: bool) -> ManagedObject | None:
+    """The key that the new one replaces, which has to be one that the two sites share.
+
+    None for a group's that is not here: this site was not in the group when that was made.
+    """
     row = taking.unit.get(replaced)
+    if row is None and is_group:
+        return None
     existing = None if row is None else ManagedObject.of(row)
     if existing is None or not _is_with(taking, existing) or existing.destroyed:
         raise Refusal("the two sites share no such key that could be replaced")
@@ -219,16 +230,27 @@ def _replaced(taking: Taking, replaced: str) -> ManagedObject:
     return existing if row is None else ManagedObject.of(row)
 
 
-def _take_over(taking: Taking, made: ManagedObject, word: Word) -> None:
+def _take_over(taking: Taking, made: ManagedObject, told: Told) -> None:
     """A replacement has the names of its key as soon as its sender uses it; until then it may be withdrawn."""
-    existing = None if word.held or has_taken_over(made) else replaced_by(taking.unit, made)
+    existing = None if told.word.held or has_taken_over(made) else replaced_by(taking.unit, made)
     if existing is None:
+        _take_names(taking, made, told)
         return
     hand_over(existing, made, taking.now)
     call = taking.call(made.owner)
     call.save(existing)
     call.save(made)
     call.notify("key-replaced", made.unique_identifier, existing.unique_identifier)
+
+
+def _take_names(taking: Taking, made: ManagedObject, told: Told) -> None:
+    """The replacement of a key that is not here has the names that it has where that is."""
+    replaced = words.replaced_in(told.attributes)
+    if not replaced or told.word.held or Tag.NAME in made.attributes or taking.unit.get(replaced) is not None:
+        return
+    names = AttributeSet.of([AttributeValue(Tag.NAME, name) for name in told.attributes.all(Tag.NAME)])
+    made.attributes = made.attributes.joined(names)
+    taking.call(made.owner).save(made)
 
 
 def _made(call: Call, told: Told, given: dict[str, str], drawn: Drawn, taking: Taking) -> ManagedObject:
@@ -258,6 +280,10 @@ def _made(call: Call, told: Told, given: dict[str, str], drawn: Drawn, taking: T
 
 
 def _update(taking: Taking, found: ManagedObject, told: Told) -> None:
+    if told.word.left and told.attributes.first(Tag.STATE) not in _ENDED:
+        why = f"this site is not in the group {group_of(found.attributes)} any more"
+        stop(taking.unit, taking.directory, taking.services, found, taking.now, why, f"site {taking.sender}")
+        return
     if is_held(found.attributes) and not found.destroyed:
         # Whether there will be this key is for its maker to say, who is still asking the others.
         raise Refusal(_NOT_YET, final=False)
@@ -269,7 +295,7 @@ def _update(taking: Taking, found: ManagedObject, told: Told) -> None:
         call.save(found, erased=ends)
     if told.word.held and ends:
         _forget(call, found)
-    _take_over(taking, found, told.word)
+    _take_over(taking, found, told)
     if found.state is not before:
         detail = f"{before.title} to {found.state.title}"
         who = f"site {taking.sender}"
@@ -292,7 +318,9 @@ def _is_with(taking: Taking, found: ManagedObject) -> bool:
     if not is_shared(attributes):
         return False
     group = group_of(attributes)
-    return group in taking.groups if group else peer_of(attributes) == taking.sender
+    if group:
+        return group in taking.groups and taking.sender in members_of(attributes)
+    return peer_of(attributes) == taking.sender
 
 
 def _bring_up_to_date(found: ManagedObject, told: Told, now: int) -> None:

@@ -23,7 +23,7 @@ from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Word, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, peer_of
+from kmip_server.objects.sharing import group_of, is_held, members_of, peer_of
 from kmip_server.operations.negotiation import NegotiationFailed, Settled
 from kmip_server.operations.replacement import replaced_by
 from kmip_server.operations.services import Services
@@ -42,10 +42,14 @@ _WAITER_SECONDS: Final = 5
 
 
 class _Open(NamedTuple):
-    """A change that is being told, and who has still to hear of it. `offered`: a key that is there if all take it."""
+    """A change that is being told, and who has still to hear of it. `offered`: a key that is there if all take it.
+
+    `group` is the key's, "" for a pair's.
+    """
 
     change: SharedChange
     word: Word
+    group: str
     offered: bool
     missing: set[str]
 
@@ -179,8 +183,7 @@ class Telling:
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
         abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
-        members = self._places.members
-        found = await self._storing.read(lambda unit, _: _pending(unit, known, members, self._device.name))
+        found = await self._storing.read(lambda unit, _: _pending(unit, known, self._device.name))
         opened, revoked, gone = found
         if gone:
             await self._storing.write(lambda unit, _: _forget(unit, gone))
@@ -224,7 +227,7 @@ class Telling:
                 await line.wait()
                 continue
             try:
-                answers = await self._ask(peer, [each.word for each in batch])
+                answers = self._given_up(peer, batch) or await self._ask(peer, batch)
                 await self._finish(self._heard(peer, batch, answers))
             except Exception as error:
                 # Whatever has happened, the line goes on: others are told of these keys, or of others, later.
@@ -238,10 +241,12 @@ class Telling:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
-                self._unreached.pop(peer, None)
-                if any(not answer.final for answer in answers):
+                not_yet = [answer.refusal for answer in answers if not answer.final]
+                if not_yet:
+                    self._unreached[peer] = f"{peer}: {not_yet[0]}"
                     await asyncio.sleep(wait)
                 else:
+                    self._unreached.pop(peer, None)
                     wait = _FIRST_WAIT
 
     def _batch(self, peer: str) -> list[_Open]:
@@ -256,20 +261,38 @@ class Telling:
             found.append(each)
         return found
 
-    async def _ask(self, peer: str, said: list[Word]) -> tuple[Answer, ...]:
+    async def _ask(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
         address = self._places.peers.get(peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {peer} listens")
+        said = [each.word.model_copy(update={"left": self._has_left(peer, each)}) for each in batch]
         body = Words.model_construct(words=tuple(said)).model_dump_json().encode()
         return read_answers(await self._device.notify(peer, address, body, _ANSWER_SECONDS), len(said))
 
+    def _has_left(self, peer: str, each: _Open) -> bool:
+        return bool(each.group) and peer not in self._places.members(each.group)
+
+    def _given_up(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
+        """What stands for the answers of a peer that hears no more of some of these; () if it is told of all."""
+        if peer in self._device.state.revoked:
+            return (Answer(refusal=f"{peer} was revoked"),) * len(batch)
+        lost = [self._has_left(peer, each) and (each.offered or peer not in self._places.peers) for each in batch]
+        if not any(lost):
+            return ()
+        # It is told of the others with the next notice.
+        gone = f"{peer} is not in the group any more"
+        return tuple([Answer(refusal=gone, final=is_lost) for is_lost in lost])
+
     def _heard(self, peer: str, batch: list[_Open], answers: tuple[Answer, ...]) -> list[tuple[_Open, Answer]]:
-        """What is settled by a peer's answers: taken by all, or refused by one."""
+        """What is settled by a peer's answers: taken by all, or a new key refused by one.
+
+        Of a key that is in use every one hears whatever another one says.
+        """
         settled = []
         for each, answer in zip(batch, answers, strict=True):
-            if answer.refusal and answer.final:
+            if answer.refusal and answer.final and each.offered:
                 settled.append((each, answer))
-            elif not answer.refusal:
+            elif answer.final:
                 each.missing.discard(peer)
                 if not each.missing:
                     settled.append((each, answer))
@@ -390,7 +413,7 @@ class _Pending(NamedTuple):
     gone: list[SharedChange]
 
 
-def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[str, ...]], me: str) -> _Pending:
+def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
     """The changes of which others have to hear, those left out that are known in this version."""
     pending = _Pending([], [], [])
     # What is known already leaves room for what is not: others may be told of that.
@@ -401,11 +424,11 @@ def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[s
         found = None if row is None else ManagedObject.of(row)
         revoked = None if found is None else _revocation(change, found)
         if found is not None and change.audience == PEERS:
-            group = group_of(found.attributes)
-            others = set(members(group)) - {me} if group else {peer_of(found.attributes)}
+            group, members = group_of(found.attributes), members_of(found.attributes)
+            others = set(members - {me}) if group else {peer_of(found.attributes)}
             existing = replaced_by(unit, found)
             word = word_of(found, "" if existing is None else existing.unique_identifier)
-            pending.opened.append(_Open(change, word, word.held and not found.destroyed, others))
+            pending.opened.append(_Open(change, word, group, word.held and not found.destroyed, others))
         elif revoked is not None:
             pending.revoked.append(revoked)
         else:
