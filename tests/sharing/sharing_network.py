@@ -48,10 +48,11 @@ def network(
     *names: str,
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
+    lease_seconds: int = 30,
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 
-    `environment` has settings of all sites (docs/configuration.md).
+    `environment` has settings of all sites (docs/configuration.md), `lease_seconds` is how long their leases are.
     """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
@@ -61,6 +62,8 @@ def network(
             node.start()
         sites = make_sites(folder, names, made, groups)
         for site in sites.values():
+            settings = site.folder / "gateway" / "device.toml"
+            settings.write_text(settings.read_text().replace("# lease_seconds = 30", f"lease_seconds = {lease_seconds}"))
             site.start(environment)
         yield Sites(folder, made, sites)
     finally:
