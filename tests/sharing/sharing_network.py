@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from demo.network import Node as DsccNode
 from demo.network import nodes
 from demo.sites import Site, does, make_sites, nodes_policy
 
+PutPolicy = Callable[..., None]
+"""What the fixture `put_policy` is: `put_policy("site-a", rules)`."""
 WITHIN_S = 20
 V21: Version = (2, 1)
 
@@ -63,8 +66,12 @@ def network(
         sites = make_sites(folder, names, made, groups)
         for site in sites.values():
             settings = site.folder / "gateway" / "device.toml"
-            settings.write_text(settings.read_text().replace("# lease_seconds = 30", f"lease_seconds = {lease_seconds}"))
-            site.start(environment)
+            settings.write_text(
+                settings.read_text().replace("# lease_seconds = 30", f"lease_seconds = {lease_seconds}")
+            )
+        with ThreadPoolExecutor(len(names)) as together:
+            for started in [together.submit(site.start, environment) for site in sites.values()]:
+                started.result()
         yield Sites(folder, made, sites)
     finally:
         for site in sites.values():

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import PutPolicy
-from sharing_network import Sites, created_with, dates_of, links_of, state_of, until
+from sharing_network import PutPolicy, Sites, created_with, dates_of, links_of, state_of, until
 from support import requests as ask
 from support.keys import re_key
 from support.numbers import Operation, Reason, Tag
