@@ -39,6 +39,11 @@ class Node:
         if not self._process.stdout.readline().startswith("dscc-node ready"):
             raise RuntimeError((self.folder / "log").read_text())
 
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process of it."""
+        return self._process is not None
+
     def kill(self) -> None:
         """End it as a loss of power would."""
         if self._process is not None:

@@ -33,6 +33,7 @@ _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 PURPOSE: Final = "kmip:"
 _SEED_BITS: Final = 256
 _SEED_SECONDS: Final = 3600
+_ATTEMPTS: Final = 5
 _KEPT_SECONDS: Final = 2 * _SEED_SECONDS
 
 
@@ -146,18 +147,22 @@ class Seeds:
         address = self._places.peers.get(kind.peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {kind.peer} listens")
-        key = await device.negotiate(
-            kind.peer,
-            address,
-            PURPOSE + kind.purpose,
-            kind.bits,
-            policy=kind.policy,
-            lifetime=kind.lifetime,
-            kem=kind.hybrid == PAIR_KEM,
-            paths=paths_of(kind.paths),
-        )
-        held = device.state.held[bytes.fromhex(key.kid)]
-        return _Seed(held, wanted, device.clock.now() + _SEED_SECONDS)
+        for _ in range(_ATTEMPTS):
+            key = await device.negotiate(
+                kind.peer,
+                address,
+                PURPOSE + kind.purpose,
+                kind.bits,
+                policy=kind.policy,
+                lifetime=kind.lifetime,
+                kem=kind.hybrid == PAIR_KEM,
+                paths=paths_of(kind.paths),
+            )
+            held = device.state.held[bytes.fromhex(key.kid)]
+            if held.agreement.initiator == device.name:
+                return _Seed(held, wanted, device.clock.now() + _SEED_SECONDS)
+            # Both have asked at once, and this is the peer's seed: only one of the two counts its numbers.
+        raise DsccError(Reason.GLARE, f"{kind.peer} is asking for keys at the same time, again and again")
 
     async def _group_key(self, wanted: Wanted) -> Negotiated:
         device, name = self._device, wanted.group

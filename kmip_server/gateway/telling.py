@@ -36,7 +36,7 @@ _MOST: Final = 1024
 _NOT_IN_TIME: Final = "the other site has not answered in time"
 _ANSWER_SECONDS: Final = 5.0
 _FIRST_WAIT: Final = 0.2
-_LONGEST_WAIT: Final = 15.0
+_LONGEST_WAIT: Final = 5.0
 _WAITER_SECONDS: Final = 5
 """How long a new key waits for whoever waits for it: then that one, or its server, or this gateway, was ended."""
 

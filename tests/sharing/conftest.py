@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from meddling import Meddled, meddled
 from sharing_network import PutPolicy, Sites, network
 
 from demo.sites import site_policy
@@ -64,3 +65,10 @@ def make_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSites]:
             return stack.enter_context(made)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def meddled_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meddled]:
+    """site-a and site-b, which reach each other through somebody who meddles; for all tests of failures."""
+    with meddled(tmp_path_factory.mktemp("meddled")) as made:
+        yield made

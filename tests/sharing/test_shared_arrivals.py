@@ -47,15 +47,15 @@ def test_the_first_rule_that_fits_says_whose_a_key_is(sites: Sites, put_policy: 
     put_policy("site-b", OWNERS, alone=True)
     put_policy("site-a", OFFERS.replace('purpose = ""', 'purpose = "wrap"'))
     does("client", "add", sites["site-b"].folder, "vault")
-    with sites.session("site-a") as here, sites.session("site-b") as demo:
-        with sites.session("site-b", client="vault") as vault:
-            key = created_with(here, "site-b", dscc("Purpose", "wrap"), ask.object_group("arrived"))
-            assert state_of(demo, key) is None
-            assert vault.located(ask.object_group("arrived")) == [key]
-            assert here.key_material(key) == vault.key_material(key)
-            other = created_with(here, "site-b", dscc("Purpose", "tunnel"))
-            assert state_of(vault, other) is None
-            assert here.key_material(other) == demo.key_material(other)
+    vaults = sites.session("site-b", client="vault")
+    with sites.session("site-a") as here, sites.session("site-b") as demo, vaults as vault:
+        key = created_with(here, "site-b", dscc("Purpose", "wrap"), ask.object_group("arrived"))
+        assert state_of(demo, key) is None
+        assert vault.located(ask.object_group("arrived")) == [key]
+        assert here.key_material(key) == vault.key_material(key)
+        other = created_with(here, "site-b", dscc("Purpose", "tunnel"))
+        assert state_of(vault, other) is None
+        assert here.key_material(other) == demo.key_material(other)
 
 
 def test_what_no_rule_takes_in_fails_in_clear_words_and_is_left_nowhere(sites: Sites, put_policy: PutPolicy) -> None:
