@@ -33,9 +33,9 @@ def serve(
 ) -> None:
     """Serve KMIP over TLS and over HTTPS until SIGTERM, which answers what was taken and ends with exit code 0.
 
-    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted;
-    with a gateway, another one, `kmip-server gateway ready`, that keys can be shared. The log goes to standard error. SIGHUP reads the certificates again; one that comes earlier waits for the
-    first line.
+    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; with
+    a gateway to other sites, `kmip-server gateway ready` says that keys can be shared. The log goes to standard error.
+    SIGHUP reads the certificates again; one that comes earlier waits for the first line.
 
     Examples:
 
