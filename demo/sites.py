@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -32,16 +33,17 @@ def nodes_policy(sites: tuple[str, ...]) -> str:
     return f"[devices]\n{devices}\n{NODES_POLICY}"
 
 
-def site_policy(others: tuple[str, ...], owner: str, more: str = "") -> str:
+def site_policy(others: tuple[str, ...], owner: str, more: str = "", groups: tuple[str, ...] = ()) -> str:
     """A site's own policy: its clients may ask for keys shared with the others, and `owner` has those that arrive."""
     offers = "\n".join(
         f"""
 [[sharing]]
 name = "keys with {other}"
 subjects = ["anyone"]
-peer = "{other}"
+{kind} = "{other}"
 """
-        for other in others
+        for kind, named in (("peer", others), ("group", groups))
+        for other in named
     )
     return f"""{offers}{more}
 [[arrivals]]
@@ -88,8 +90,8 @@ class Site(Running):
         for _ in range(2):
             says(dscc, "advance", device)
 
-    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
-        """Write what server.toml says of ports and of other sites."""
+    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "", saes: str = "{}") -> None:
+        """Write what server.toml says of ports, of other sites, and of SAEs there."""
         file = self.folder / "server.toml"
         peers = ", ".join(f'{name} = "{place}"' for name, place in others.items())
         changes = {
@@ -99,6 +101,7 @@ class Site(Running):
             ("dscc", "port"): str(self.gateway_port),
             ("dscc", "peers"): f"{{ {peers} }}",
             ("dscc", "groups"): groups,
+            ("etsi014", "saes"): saes,
         }
         section, lines = "", []
         for line in file.read_text().splitlines():
@@ -114,17 +117,27 @@ class Site(Running):
         does("policy", "import", self.folder, file)
 
 
-def make_sites(folder: Path, names: tuple[str, ...], nodes: dict[str, Node]) -> dict[str, Site]:
-    """Sites that know each other, on free ports, with a policy by which all may share keys. None runs yet."""
+def make_sites(
+    folder: Path, names: tuple[str, ...], nodes: dict[str, Node], groups: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, Site]:
+    """Sites that know each other, on free ports, with a policy by which all may share keys. None runs yet.
+
+    `groups` are those that they form.
+    """
     made = {}
     for name in names:
         first, second, third = free_ports(3)
         made[name] = Site(folder / name, name, (first, second, third))
     for site in made.values():
         others = others_of(site, made)
-        site.make(nodes, others)
-        site.put_policy(site_policy(tuple(others), "demo"))
+        site.make(nodes, others, as_toml(groups or {}))
+        site.put_policy(site_policy(tuple(others), "demo", groups=tuple(groups or {})))
     return made
+
+
+def as_toml(groups: Mapping[str, tuple[str, ...]]) -> str:
+    """Groups as server.toml has them."""
+    return f"{{ {', '.join(f'{name} = {json.dumps(members)}' for name, members in groups.items())} }}"
 
 
 def others_of(site: Site, sites: Mapping[str, Site]) -> dict[str, str]:

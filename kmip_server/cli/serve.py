@@ -34,8 +34,8 @@ def serve(
     """Serve KMIP over TLS and over HTTPS until SIGTERM, which answers what was taken and ends with exit code 0.
 
     One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; with
-    a gateway to other sites, `kmip-server gateway ready` says that keys can be shared. The log goes to standard error.
-    SIGHUP reads the certificates again; one that comes earlier waits for the first line.
+    a gateway, another one, `kmip-server gateway ready`, that keys can be shared. The log goes to standard error. SIGHUP
+    reads the certificates again; one that comes earlier waits for the first line.
 
     Examples:
 
@@ -57,7 +57,7 @@ def serve(
     from kmip_server.listeners.edge import Port
     from kmip_server.listeners.process import Serving
     from kmip_server.listeners.transport import address
-    from kmip_server.opening import open_resources, open_service, run_gateway
+    from kmip_server.opening import open_service, run_gateway
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
@@ -75,7 +75,6 @@ def serve(
         listener_settings,
         tls,
         lambda reactor: open_service(reactor, settings, master_key, listener_settings.tls, trace=trace),
-        lambda reactor: open_resources(reactor, settings),
     )
     server = settings.server
     sockets = {Port.KMIP: _bind(server.host, server.kmip_port)}
