@@ -59,8 +59,8 @@ def serve(
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
-    if settings.etsi014.enabled and not settings.server.https:
-        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
+    if settings.etsi014.enabled:
+        _check_etsi014(settings)
     logs.configure(settings.log.format, settings.log.level)
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
@@ -90,6 +90,17 @@ def serve(
         serve_alone(serving, sockets, ready)
     else:
         Supervisor(serving, sockets, server.workers, ready).run()
+
+
+def _check_etsi014(settings: Settings) -> None:
+    if not settings.server.https:
+        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
+    unknown = sorted(set(settings.etsi014.saes.values()) - set(settings.dscc.peers))
+    if unknown:
+        raise CommandError(
+            f"etsi014.saes: an SAE is at another site, and dscc.peers does not have {', '.join(unknown)};"
+            " SAEs at this site itself are its clients, and are not listed"
+        )
 
 
 def _listener_settings(settings: Settings) -> ListenerSettings:
