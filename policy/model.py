@@ -106,10 +106,11 @@ class Obligations:
     """What is required of something that is allowed.
 
     `wrap`: key material leaves wrapped only. `cryptoperiod`: seconds after which a key is renewed, counted from its
-    activation. `usage_limit`: how many operations a key is made for.
+    activation. `usage_limit`: how many operations a key is made for. `kem`: a key of two devices is hardened by ML-KEM.
     """
 
     wrap: bool = False
+    kem: bool = False
     approvals: frozenset[Approval] = frozenset()
     cryptoperiod: int | None = None
     usage_limit: int | None = None

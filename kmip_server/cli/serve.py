@@ -33,8 +33,9 @@ def serve(
 ) -> None:
     """Serve KMIP over TLS and over HTTPS until SIGTERM, which answers what was taken and ends with exit code 0.
 
-    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; the
-    log goes to standard error. SIGHUP reads the certificates again; one that comes earlier waits for that line.
+    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; with
+    a gateway, another one, `kmip-server gateway ready`, that keys can be shared. The log goes to standard error. SIGHUP
+    reads the certificates again; one that comes earlier waits for the first line.
 
     Examples:
 
@@ -49,6 +50,7 @@ def serve(
     import structlog
 
     from console import logs
+    from kmip_server.cli.gateway_settings import wrong_with_etsi014, wrong_with_gateway
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.workers import Supervisor, serve_alone
     from kmip_server.config import Settings
@@ -59,8 +61,9 @@ def serve(
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
-    if settings.etsi014.enabled:
-        _check_etsi014(settings)
+    wrong = wrong_with_etsi014(settings) + wrong_with_gateway(settings)
+    if wrong:
+        raise CommandError("\n".join(wrong))
     logs.configure(settings.log.format, settings.log.level)
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
@@ -90,17 +93,6 @@ def serve(
         serve_alone(serving, sockets, ready)
     else:
         Supervisor(serving, sockets, server.workers, ready).run()
-
-
-def _check_etsi014(settings: Settings) -> None:
-    if not settings.server.https:
-        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
-    unknown = sorted(set(settings.etsi014.saes.values()) - set(settings.dscc.peers))
-    if unknown:
-        raise CommandError(
-            f"etsi014.saes: an SAE is at another site, and dscc.peers does not have {', '.join(unknown)};"
-            " SAEs at this site itself are its clients, and are not listed"
-        )
 
 
 def _listener_settings(settings: Settings) -> ListenerSettings:

@@ -27,6 +27,11 @@ def group_of(attributes: AttributeSet) -> str:
     return dscc_value(attributes, "Group") or ""
 
 
+def members_of(attributes: AttributeSet) -> frozenset[str]:
+    """The gateways that have a group's key, this one included: those that were in the group when it was made."""
+    return frozenset((dscc_value(attributes, "Members") or "").split(", ")) - {""}
+
+
 def is_shared(attributes: AttributeSet) -> bool:
     """Whether other sites have the key, too."""
     return Tag.ATTRIBUTE in attributes and bool(peer_of(attributes) or group_of(attributes))

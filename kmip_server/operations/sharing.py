@@ -13,11 +13,13 @@ from kmip_server.errors import KmipError
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import asked_in, dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import ETSI014, is_held, is_shared
+from kmip_server.objects.sharing import ETSI014, is_held, is_shared, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Wanted
+from kmip_server.operations.replacement import replaced_by, unlink_replacement
 from kmip_server.operations.resource import bits_of
-from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, ResultReason
+from kmip_server.storage.port import NODES, PEERS, WITHDRAWN, SharedChange
+from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, ResultReason, State
 from kmip_server.ttlv.tags import Tag
 from policy.compiling import Ruling
 from policy.decision import Subject, Thing
@@ -106,7 +108,9 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
     if not is_shared(existing.attributes):
         return None
     if is_held(existing.attributes):
-        raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
+        )
     rule = sharing_of(call, existing)
     if not isinstance(rule, Sharing):
         raise KmipError(ResultReason.PERMISSION_DENIED, "the policy shares no such key any more")
@@ -119,6 +123,26 @@ def _negotiated(call: Call, wanted: Wanted) -> Negotiated:
     if isinstance(found, Negotiated) and found.wanted == wanted and not call.unit.is_withdrawn(found.unique_identifier):
         return found
     raise NegotiationNeeded(wanted)
+
+
+def withdraw(call: Call, found: ManagedObject, reason: str) -> bool:
+    """A key that the peers have not taken is destroyed, and they are told. False if it is not held (any more)."""
+    if not is_held(found.attributes) or found.destroyed:
+        return False
+    found.set(Tag.STATE, State.DESTROYED)
+    found.set(Tag.DESTROY_DATE, call.now)
+    found.set(Tag.LAST_CHANGE_DATE, call.now)
+    call.save(found, erased=True)
+    existing = replaced_by(call.unit, found)
+    if existing is not None:
+        unlink_replacement(existing, found.unique_identifier)
+        call.save(existing)
+    version = found.row.version if found.row is not None else 0
+    # The nodes tell a peer that cannot be reached from here, and may have the key.
+    audiences = {PEERS: reason, NODES: WITHDRAWN} if peer_of(found.attributes) else {PEERS: reason}
+    for audience, said in audiences.items():
+        call.unit.note_shared(SharedChange(found.unique_identifier, audience, version, said, call.now))
+    return True
 
 
 def with_provenance(call: Call, template: AttributeSet, made: Negotiated) -> AttributeSet:
