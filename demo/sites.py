@@ -13,6 +13,7 @@ from typing import Final
 
 from demo.network import Node, command, free_ports
 from dscc.device.cli.main import main as dscc
+from dscc.uses.derivation import TUNNEL, USES
 from kmip_server.cli.main import main as kmip_server
 
 _SERVER: Final = str(Path(sys.executable).with_name("kmip-server"))
@@ -43,11 +44,13 @@ def site_policy(others: tuple[str, ...], owner: str, more: str = "") -> str:
     offers = "\n".join(
         f"""
 [[sharing]]
-name = "keys with {other}"
+name = "keys with {other}, {use.purpose}"
 subjects = ["anyone"]
 peer = "{other}"
+purpose = "{use.purpose}"
 """
         for other in others
+        for use in sorted(USES, key=lambda use: use is not TUNNEL)
     )
     return f"""{offers}{more}
 [[arrivals]]
@@ -73,8 +76,9 @@ class Site:
     def make(self, nodes: dict[str, Node], others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
         """Make the server, a client `demo`, and the device, and bring that to its last stage at every node."""
         does("init", self.folder)
-        does("client", "add", self.folder, "demo")
         self.set(others, groups, settings)
+        # After the ports are known: its pykmip.conf says where the server is.
+        does("client", "add", self.folder, "demo")
         codes = [node.does("device", "add", self.name, "--mode", "ota-kem") for node in nodes.values()]
         code = self.folder / "enrolment-code"
         code.write_text(command("code", "join", *codes))

@@ -103,6 +103,7 @@ class Seeds:
             "PathsUsed": ", ".join(agreement.nodes),
             "Trust": agreement.trust,
             "Initiator": self._device.name,
+            "Gateway": self._device.name,
         }
         return Negotiated(
             wanted, unique_identifier(drawn.kid), drawn.key, provenance, agreement.lifetime, agreement.uses
@@ -167,6 +168,7 @@ class Seeds:
             "PolicyDigest": epoch.policy.hex(),
             "Trust": f"group of {len(found.roster)}",
             "Initiator": device.name,
+            "Gateway": device.name,
         }
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
 

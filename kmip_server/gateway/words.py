@@ -58,7 +58,7 @@ GIVEN: Final = frozenset(
 
 _DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.STATE})
 _TOLD: Final = GIVEN | CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
-_OWN: Final = frozenset({"ConfirmedAt", "Revocation"})
+_OWN: Final = frozenset({"ConfirmedAt", "Gateway", "Revocation"})
 """DSCC attributes that each site sets for itself."""
 
 Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
