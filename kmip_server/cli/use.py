@@ -9,7 +9,7 @@ import typer
 
 from console.output import Json
 from console.running import LogFormat, LogLevel
-from dscc.device.cli import using
+from dscc import using
 
 if TYPE_CHECKING:
     from kmip_server.client.keys import ServerKeys

@@ -9,7 +9,7 @@ import typer
 
 from console.output import Json
 from console.running import LogFormat, LogLevel
-from dscc.device.cli import using
+from dscc import using
 from dscc.device.cli.sources import source_of
 
 use = typer.Typer(help="Have other software use a key.", no_args_is_help=True)
