@@ -39,6 +39,8 @@ _CONFIRM_WAITS: Final = (0.0, 0.1, 0.4, 1.0)
 """The waits before D3 is sent, and sent again."""
 _GLARES: Final = 3
 _ARRIVAL_SECONDS: Final = 10.0
+_QUIET_SECONDS: Final = 0.2
+"""A peer that refuses because it asks itself, and has not been heard for so long, was heard before."""
 _TURN_SECONDS: Final = 1.0
 """How long a negotiation that the peer has begun goes first. Who only says that it is the peer delays no longer."""
 
@@ -89,7 +91,7 @@ class Initiating:
                 except RefusedByPeer as error:
                     if error.reason is not Reason.GLARE:
                         raise
-                    held = await self._arrival(outgoing)
+                    held = await self._arrival(outgoing, peer)
                     if held is not None and _is_wanted(held, wanted):
                         return held
                 except KemNeeded:
@@ -134,11 +136,15 @@ class Initiating:
         while self.responding.is_asked_by(peer) and loop.time() < until:
             await asyncio.sleep(0.02)
 
-    async def _arrival(self, outgoing: _Outgoing) -> Held | None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_ARRIVAL_SECONDS):
-                return await outgoing.arrived
-        return None
+    async def _arrival(self, outgoing: _Outgoing, peer: str) -> Held | None:
+        """The key that the peer is asking for; None if it is not asking any more, or takes too long."""
+        loop = asyncio.get_running_loop()
+        end, quiet = loop.time() + _ARRIVAL_SECONDS, loop.time() + _QUIET_SECONDS
+        while loop.time() < min(end, quiet) and not outgoing.arrived.done():
+            if self.responding.is_asked_by(peer):
+                quiet = loop.time() + _QUIET_SECONDS
+            await asyncio.wait([outgoing.arrived], timeout=0.02)
+        return outgoing.arrived.result() if outgoing.arrived.done() else None
 
     async def _negotiate_once(
         self,

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+import structlog
+
 from kmip_server.identity.directory import Directory, DirectorySource
-from kmip_server.storage.port import StorageConflict, Unit
+from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
 
+_log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 8
 Work = Callable[[Unit, Directory], _T]
@@ -45,7 +48,6 @@ class Storing:
                         unit.accept()
                         return answer
             except StorageConflict:
-                if attempt == _ATTEMPTS - 1:
-                    raise
+                _log.debug("another transaction was first", attempt=attempt)
             self._directories.refresh()
-        raise StorageConflict("accounts or policy change again and again")
+        raise StorageUnavailable("others change the same again and again")
