@@ -134,15 +134,20 @@ class GatewayProcess:
             "device": device.name,
             "address": str(self.address),
             "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
+            "why_not_reached": {node: why for node in device.stages if (why := device.why_not_connected(node))},
             "stages": device.stages,
             "leased_until": int(device.leased_until),
             "peers": {name: str(place) for name, place in self._places.peers.items()},
+            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
                 for name, one in self._grouping.standings().items()
             },
             "to_be_told": waiting,
         }
+
+    def _trouble(self, peer: str) -> str:
+        return "revoked" if peer in self._device.state.revoked else self._telling.why_not_told(peer)
 
     # Peers. -----------------------------------------------------------------------------------------------------------
 
