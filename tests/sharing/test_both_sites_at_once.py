@@ -35,6 +35,8 @@ from kmip_server.gateway.words import Standing, joined, later_state
 from kmip_server.messages.structures import RevocationReason
 from kmip_server.ttlv.enumerations import RevocationReasonCode, State
 
+CROSSED = 2
+"""In how many of them the two replacements are sure to cross."""
 RACES = int(os.environ.get("SHARING_RACES", "10"))
 
 
@@ -80,10 +82,13 @@ def test_of_two_re_keys_at_once_exactly_one_holds(meddled_sites: Meddled) -> Non
             session.do(activate(old)).expect_success()
         made.settle()
         before = known(made.network)
-        for meddler in made.before.values():
-            if chance.random() < 0.5:
-                meddler.at(chance.choice(("D1", "D3", "Notice", "Noticed")), hold_up(chance.uniform(0, 0.1)))
         delays = (chance.choice((0, chance.uniform(0, 0.08))), chance.choice((0, chance.uniform(0, 0.08))))
+        for meddler in made.before.values():
+            if number < CROSSED:
+                # Each has made its own before it hears of the other's.
+                meddler.at("Notice", hold_up(0.3))
+            elif chance.random() < 0.5:
+                meddler.at(chance.choice(("D1", "D3", "Notice", "Noticed")), hold_up(chance.uniform(0, 0.1)))
         answers = at_once(made, rekey(old), rekey(old), delays)
         made.heal()
         here, there = check(made, before, old=old)
