@@ -4,7 +4,8 @@
     D4 lost        the same D3 again, a few times; then the key is destroyed, and the peer is told at the next contact
     crash          a key that was derived is confirmed by the stored D3 at the next contact, or given up
     Subset         the peer has fewer shares: derived anew from those that both have
-    glare          the peer stays the initiator: its key is awaited, and is the answer if it is what was wanted
+    glare          the peer stays the initiator: its key is awaited, and is the answer if it is what was wanted;
+                   if none comes in its turn, it is asked again
 
 One negotiation at a time with a peer: the pair chain is linear.
 """

@@ -6,16 +6,18 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from meddling import ANSWER_SECONDS, LEASE_SECONDS, Meddled, check, known
+from meddling import ANSWER_SECONDS, LEASE_SECONDS, Meddled, check, cut_off_after, known
 from sharing_network import Sites, attributes_of, create_with, created_with, dscc, is_there, state_of, until
 from support.numbers import Operation, Reason, Tag
 from support.requests import (
     CBC,
     COMPROMISED,
+    DEACTIVATED,
     KEY_COMPROMISE,
     Request,
     Session,
     activate,
+    activation_date,
     create_aes,
     destroy,
     encrypt,
@@ -34,6 +36,9 @@ MANDATORY, OPTIONAL = 1, 2
 def made(meddled_sites: Meddled) -> Iterator[Meddled]:
     """The network, in which everything runs before and after."""
     meddled_sites.heal()
+    with meddled_sites.network.session("site-a") as here:
+        # What was lost before may be waited for still.
+        until(lambda: create_with(here, "site-b").ok)
     yield meddled_sites
     for node in meddled_sites.network.nodes.values():
         if node.process is None:
@@ -102,6 +107,19 @@ def test_a_create_fails_in_time_and_says_why(made: Meddled, how: str) -> None:
     assert answer.reason == Reason.GENERAL_FAILURE
     assert "site-b" in (answer.message or "")
     assert "Asynchronous Indicator" in (answer.message or "")
+    made.heal()
+    assert check(made, before) == ({}, {})
+
+
+def test_while_a_cut_stays_the_nodes_stop_a_key_that_was_withdrawn(made: Meddled) -> None:
+    before = known(made.network)
+    with made.network.session("site-a") as here, made.network.session("site-b") as there:
+        made.before["site-b"].at("Notice", cut_off_after)
+        answer = create_with(here, "site-b", activation_date(1))
+        assert answer.reason == Reason.GENERAL_FAILURE
+        (key,) = known(made.network) - before
+        until(lambda: state_of(there, key) == DEACTIVATED, LEASE_SECONDS)
+        assert made.before["site-b"].is_cut
     made.heal()
     assert check(made, before) == ({}, {})
 
