@@ -243,7 +243,7 @@ class Telling:
                     withdraw(unit, directory, self._services, identifier, now, answer.refusal)
                 else:
                     confirm(unit, directory, self._services, identifier, now)
-                unit.settle_shared(each.change)
+            _forget(unit, [each.change for each, _ in settled])
 
         await self._storing.write(work)
         for each, answer in settled:
@@ -341,7 +341,7 @@ def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[s
     return pending
 
 
-def _forget(unit: Unit, gone: list[SharedChange]) -> None:
+def _forget(unit: Unit, gone: Iterable[SharedChange]) -> None:
     for change in gone:
         unit.settle_shared(change)
 

@@ -122,11 +122,18 @@ class AttributeSet:
         """A set in which the attribute has this one value, or none at all if it is None."""
         return self._with(tag, () if value is None else (Instance(0, value),))
 
-    def with_added(self, tag: Tag, value: Any) -> AttributeSet:
-        """A set with one more instance, at the next index."""
-        row, run = self.instances(tag), _run(tag, value)
-        last = max([index for index, other in row if _run(tag, other) == run], default=-1)
-        return self._with(tag, (*row, Instance(last + 1, value)))
+    def with_added(self, tag: Tag, *values: Any) -> AttributeSet:
+        """A set with more instances, each at the next index."""
+        last: dict[Any, int] = {}
+        for index, other in self.instances(tag):
+            run = _run(tag, other)
+            last[run] = max(last.get(run, -1), index)
+        row = list(self.parts.get(tag, ()))
+        for value in values:
+            run = _run(tag, value)
+            index = last[run] = last.get(run, -1) + 1
+            row.append(_stored(tag, value, None if index == len(row) else index))
+        return AttributeSet({**self.parts, tag: tuple(row)}) if row else self
 
     def with_replaced(self, tag: Tag, replaced: Instance, value: Any) -> AttributeSet:
         """A set in which one instance has another value."""

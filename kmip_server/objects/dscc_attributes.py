@@ -20,6 +20,7 @@ from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import SetBy
 from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 from policy.sharing import HYBRIDS, MOST_PATHS, PURPOSES, Asked, is_name, paths_of
 
@@ -30,6 +31,9 @@ SERVERS_VENDOR: Final = "y"
 """The vendor of 1.x whose attributes only the server makes and changes (s4.60)."""
 _PREFIX: Final = f"{VENDOR}-"
 _LONGEST: Final = 1024
+_MOST_REMEMBERED: Final = 1024
+_SMALL: Final = 4096
+"""What vendor attributes say is remembered for those that take up to so many bytes."""
 
 
 class DsccAttribute(NamedTuple):
@@ -223,11 +227,9 @@ def with_dscc(attributes: AttributeSet, values: Mapping[str, str]) -> AttributeS
     for name, value in values.items():
         if name not in ROWS or not ROWS[name].fits(value):
             raise ValueError(f"there is no DSCC attribute {name} with such a value")
-    attributes = without_dscc(attributes, values)
-    for name, value in values.items():
-        text = Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value)
-        attributes = attributes.with_added(Tag.ATTRIBUTE, _vendor_attribute(VENDOR, name, text))
-    return attributes
+    texts = {name: Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value) for name, value in values.items()}
+    made = [_vendor_attribute(VENDOR, name, text) for name, text in texts.items()]
+    return without_dscc(attributes, values).with_added(Tag.ATTRIBUTE, *made)
 
 
 def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet:
@@ -239,11 +241,17 @@ def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet
     return attributes
 
 
-def _texts(attributes: AttributeSet) -> dict[str, str]:
+def _texts(attributes: AttributeSet) -> Mapping[str, str]:
     """The values of the DSCC attributes by their names."""
+    return _texts_in(attributes.parts.get(Tag.ATTRIBUTE, ()))
+
+
+@remembered(_MOST_REMEMBERED, lambda arguments, _: sum(map(len, arguments[0])) <= _SMALL)
+def _texts_in(parts: tuple[bytes, ...]) -> Mapping[str, str]:
+    """Of these vendor attributes as they are stored. They are asked about several times in a request."""
     return {
         value.attribute_name: str(value.attribute_value.value)
-        for value in _of_dscc(attributes)
+        for value in _of_dscc(AttributeSet({Tag.ATTRIBUTE: parts}))
         if value.attribute_value is not None
     }
 
