@@ -20,7 +20,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from kmip_server.gateway.desk import LINE_BYTES, SOCKET
-from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Unsettled, Wanted
 from kmip_server.ttlv.enumerations import ResultReason
 
 _ANSWER_SECONDS: Final = 60.0
@@ -39,7 +39,7 @@ class NoGateway:
         message = "this server shares no keys with other sites: it has no gateway"
         return fail(NegotiationFailed(ResultReason.FEATURE_NOT_SUPPORTED, message))
 
-    def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
+    def settle(self, unsettled: Iterable[Unsettled]) -> Deferred[dict[str, Settled]]:
         """See Negotiator: others hear of it when there is a gateway again."""
         return succeed({})
 
@@ -65,13 +65,13 @@ class GatewayClient:
 
         return self._ask({"do": "negotiate", "wanted": list(wanted)}).addCallback(read)
 
-    def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
+    def settle(self, unsettled: Iterable[Unsettled]) -> Deferred[dict[str, Settled]]:
         """See Negotiator."""
 
         def read(answer: dict[str, Any]) -> dict[str, Settled]:
             return {name: _settled(*said) for name, said in answer["settled"].items()}
 
-        asked = self._ask({"do": "settle", "unique_identifiers": list(unique_identifiers)})
+        asked = self._ask({"do": "settle", "unsettled": list(unsettled)})
         # What is not told now is told as soon as there is a gateway.
         return asked.addCallbacks(read, lambda _: {})
 

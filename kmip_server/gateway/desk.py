@@ -3,7 +3,7 @@
 JSON, a line for each thing that is said; requests of one connection are answered in any order, by their number.
 
     {"number": 1, "do": "negotiate", "wanted": [...]}              -> {"number": 1, "negotiated": [...]}
-    {"number": 2, "do": "settle", "unique_identifiers": [...]}     -> {"number": 2, "settled": {...}}
+    {"number": 2, "do": "settle", "unsettled": [[...], ...]}       -> {"number": 2, "settled": {...}}
     {"number": 3, "do": "look"}                                    -> nothing
     {"number": 4, "do": "status"}                                  -> {"number": 4, "status": {...}}
 
@@ -26,7 +26,7 @@ import structlog
 from console.local import is_own_user
 from dscc.errors import DsccError
 from kmip_server.gateway.failures import failed
-from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Unsettled, Wanted
 from kmip_server.ttlv.enumerations import ResultReason
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
@@ -41,7 +41,7 @@ class Gateway(Protocol):
     async def negotiate(self, wanted: Wanted) -> Negotiated:
         """A key. Raises DsccError."""
 
-    async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
+    async def settle(self, unsettled: list[Unsettled]) -> dict[str, Settled]:
         """What others answer."""
 
     def look(self) -> None:
@@ -122,7 +122,7 @@ class Desk:
         return {"negotiated": [made.unique_identifier, key, dict(made.provenance), made.lifetime, made.uses]}
 
     async def _settle(self, asked: dict[str, Any]) -> dict[str, Any]:
-        settled = await self._gateway.settle(asked["unique_identifiers"])
+        settled = await self._gateway.settle([Unsettled(*each) for each in asked["unsettled"]])
         return {
             "settled": {
                 name: [each.refusal and each.refusal.message, each.nodes, each.needed] for name, each in settled.items()

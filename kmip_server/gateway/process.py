@@ -31,7 +31,7 @@ from kmip_server.gateway.words import Answer, Answers, dscc, read_words
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import Directory, DirectorySource
 from kmip_server.messages.headers import ResponseBatchItem
-from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Unsettled, Wanted
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
@@ -92,9 +92,9 @@ class GatewayProcess:
         """See Gateway."""
         return await self._seeds.key(wanted)
 
-    async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
+    async def settle(self, unsettled: list[Unsettled]) -> dict[str, Settled]:
         """See Gateway."""
-        return await self._telling.settle(unique_identifiers)
+        return await self._telling.settle(unsettled)
 
     def look(self) -> None:
         """See Gateway."""

@@ -24,7 +24,7 @@ from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, peer_of
-from kmip_server.operations.negotiation import NegotiationFailed, Settled
+from kmip_server.operations.negotiation import NegotiationFailed, Settled, Unsettled
 from kmip_server.operations.services import Services
 from kmip_server.storage.port import PEERS, SharedChange, StorageUnavailable, Unit
 from kmip_server.ttlv.enumerations import ResultReason
@@ -56,6 +56,13 @@ class _Revoked(NamedTuple):
     nodes: tuple[str, ...]
 
 
+class _Awaited(NamedTuple):
+    """What is waited for: that the peers take a key that is `held`, or else that nodes know of its revocation."""
+
+    identifier: str
+    held: bool
+
+
 class Telling:
     """Tells what the store has to be told. Runs in the gateway's event loop."""
 
@@ -73,7 +80,9 @@ class Telling:
         self._open: dict[str, _Open] = {}
         self._lines: dict[str, asyncio.Event] = {}
         self._revoking: set[str] = set()
-        self._waiting: dict[str, list[asyncio.Future[Settled]]] = {}
+        self._waiting: dict[_Awaited, list[asyncio.Future[Settled]]] = {}
+        self._early: dict[_Awaited, Settled] = {}
+        """What was answered before it was waited for: who has committed a change is not the first to see it here."""
         self._unreached: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -92,22 +101,29 @@ class Telling:
         """There is something to tell."""
         self._woken.set()
 
-    async def settle(self, unique_identifiers: Iterable[str]) -> dict[str, Settled]:
+    async def settle(self, unsettled: Iterable[Unsettled]) -> dict[str, Settled]:
         """What others answer to what was done to these keys, as far as they do in time."""
-        loop = asyncio.get_running_loop()
-        futures = {identifier: loop.create_future() for identifier in unique_identifiers}
-        for identifier, future in futures.items():
-            self._waiting.setdefault(identifier, []).append(future)
+        futures = {
+            awaited: self._awaited(awaited)
+            for awaited in [_Awaited(each.unique_identifier, each.held) for each in unsettled]
+        }
         self.look()
         await asyncio.wait(futures.values(), timeout=self._answer_seconds)
-        late = [identifier for identifier, future in futures.items() if not future.done()]
+        late = [awaited.identifier for awaited, future in futures.items() if not future.done()]
         if late:
             await self._give_up(late)
-        for identifier, future in futures.items():
-            self._waiting[identifier].remove(future)
-            if not self._waiting[identifier]:
-                del self._waiting[identifier]
-        return {identifier: future.result() for identifier, future in futures.items() if future.done()}
+        for awaited, future in futures.items():
+            self._waiting[awaited].remove(future)
+            if not self._waiting[awaited]:
+                del self._waiting[awaited]
+        return {awaited.identifier: future.result() for awaited, future in futures.items() if future.done()}
+
+    def _awaited(self, awaited: _Awaited) -> asyncio.Future[Settled]:
+        future: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(awaited, []).append(future)
+        if awaited in self._early:
+            future.set_result(self._early.pop(awaited))
+        return future
 
     async def _give_up(self, late: list[str]) -> None:
         """Withdraw keys that were not taken in time."""
@@ -118,7 +134,7 @@ class Telling:
             return [each for each in late if withdraw(unit, directory, self._services, each, now, reasons[each])]
 
         for identifier in await self._storing.write(work):
-            self._answer(identifier, _refused(reasons[identifier]))
+            self._answer(_Awaited(identifier, True), _refused(reasons[identifier]))
         self.look()
 
     def _why(self, identifier: str) -> str:
@@ -253,7 +269,7 @@ class Telling:
             if answer.refusal:
                 _log.warning("a shared key was refused", key=identifier, reason=answer.refusal)
             if each.word.held:
-                self._answer(identifier, _refused(answer.refusal) if answer.refusal else Settled())
+                self._answer(_Awaited(identifier, True), _refused(answer.refusal) if answer.refusal else Settled())
         self.look()
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
@@ -271,7 +287,7 @@ class Telling:
             else:
                 held = known.nodes >= known.needed
                 await self._note_revocation(one.change, known.nodes, known.needed, settled=held)
-                self._answer(identifier, Settled(nodes=known.nodes, needed=known.needed))
+                self._answer(_Awaited(identifier, False), Settled(nodes=known.nodes, needed=known.needed))
                 if held:
                     self._revoking.discard(identifier)
                     return
@@ -293,8 +309,12 @@ class Telling:
 
         await self._storing.write(work)
 
-    def _answer(self, identifier: str, settled: Settled) -> None:
-        for future in self._waiting.get(identifier, ()):
+    def _answer(self, awaited: _Awaited, settled: Settled) -> None:
+        if awaited not in self._waiting:
+            while len(self._early) >= _MOST:
+                del self._early[next(iter(self._early))]
+            self._early[awaited] = settled
+        for future in self._waiting.get(awaited, ()):
             if not future.done():
                 future.set_result(settled)
 

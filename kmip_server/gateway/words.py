@@ -13,8 +13,8 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from dscc.errors import DsccError, Reason
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import Link
-from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.dscc_attributes import ROWS, VENDOR
+from kmip_server.objects.attribute_set import AttributeSet
+from kmip_server.objects.dscc_attributes import ROWS, VENDOR, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import is_held
 from kmip_server.ttlv.enumerations import LinkType, State
@@ -110,22 +110,16 @@ class Answers(_Said):
 
 def word_of(found: ManagedObject) -> Word:
     """What is said of a shared key."""
-    values = [attribute for attribute in found.attributes if attribute.tag in _TOLD and _is_told(attribute)]
+    told = without_dscc(found.attributes.only(_TOLD), _OWN)
+    for link in told.instances(Tag.LINK):
+        if link.value.link_type is not LinkType.REPLACED_OBJECT_LINK:
+            told = told.without(Tag.LINK, link)
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
         held=is_held(found.attributes),
-        attributes=AttributeSet.of(values).to_bytes(),
+        attributes=told.to_bytes(),
     )
-
-
-def _is_told(attribute: AttributeValue) -> bool:
-    if attribute.tag is Tag.ATTRIBUTE:
-        value = attribute.value
-        return value.vendor_identification != VENDOR or value.attribute_name not in _OWN
-    if attribute.tag is Tag.LINK:
-        return bool(attribute.value.link_type is LinkType.REPLACED_OBJECT_LINK)
-    return True
 
 
 def read_words(body: bytes) -> Words:

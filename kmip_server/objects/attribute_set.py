@@ -7,7 +7,7 @@ requests ask for few. Attribute indices are a matter of 1.x: an instance keeps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,8 @@ _SMALL: Final = 512
 _UNSHARED: Final = frozenset({Tag.UNIQUE_IDENTIFIER, Tag.SHORT_UNIQUE_IDENTIFIER, Tag.DIGEST})
 """What no two objects have in common."""
 _TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}
+_WRAPPED_TAG: Final = slice(24, 27)
+"""Where the tag of an instance is that is wrapped with its index: behind two headers and the index."""
 
 
 class AttributeValue(NamedTuple):
@@ -144,6 +146,10 @@ class AttributeSet:
         """A set without one instance, or without the attribute."""
         return self._with(tag, () if removed is None else [old for old in self.instances(tag) if old != removed])
 
+    def only(self, tags: Collection[int]) -> AttributeSet:
+        """A set of those attributes that are among these."""
+        return AttributeSet({tag: row for tag, row in self.parts.items() if tag in tags})
+
     def joined(self, *others: AttributeSet) -> AttributeSet:
         """A set with the attributes of all; where several have one, the last one's."""
         parts = dict(self.parts)
@@ -172,7 +178,7 @@ class AttributeSet:
         parts: dict[int, tuple[bytes, ...]] = {}
         for tag, part in binary.split(data):
             if tag == Tag.CURRENT_ATTRIBUTE:
-                tag = _restored(part).tag
+                tag = int.from_bytes(part[_WRAPPED_TAG])
             parts[tag] = (*parts[tag], part) if tag in parts else (part,)
         return cls(parts)
 

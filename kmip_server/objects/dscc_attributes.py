@@ -224,18 +224,22 @@ def with_dscc(attributes: AttributeSet, values: Mapping[str, str]) -> AttributeS
 
     Raises ValueError for a name that is not in the table, and for a value that such an attribute does not have.
     """
-    for name, value in values.items():
-        if name not in ROWS or not ROWS[name].fits(value):
-            raise ValueError(f"there is no DSCC attribute {name} with such a value")
-    texts = {name: Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value) for name, value in values.items()}
-    made = [_vendor_attribute(VENDOR, name, text) for name, text in texts.items()]
+    made = [_of_value(name, value) for name, value in values.items()]
     return without_dscc(attributes, values).with_added(Tag.ATTRIBUTE, *made)
+
+
+@remembered(_MOST_REMEMBERED, lambda arguments, _: len(arguments[1]) <= _LONGEST)
+def _of_value(name: str, value: str) -> VendorAttribute:
+    """The DSCC attribute of this value: most are the same for all keys that are drawn from one seed."""
+    if name not in ROWS or not ROWS[name].fits(value):
+        raise ValueError(f"there is no DSCC attribute {name} with such a value")
+    return _vendor_attribute(VENDOR, name, Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value))
 
 
 def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet:
     """The attributes without the DSCC attributes of these names."""
-    gone = frozenset(names)
-    for instance in attributes.instances(Tag.ATTRIBUTE):
+    gone = _texts(attributes).keys() & frozenset(names)
+    for instance in attributes.instances(Tag.ATTRIBUTE) if gone else ():
         if instance.value.vendor_identification == VENDOR and instance.value.attribute_name in gone:
             attributes = attributes.without(Tag.ATTRIBUTE, instance)
     return attributes

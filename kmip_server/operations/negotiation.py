@@ -97,7 +97,7 @@ class Negotiator(Protocol):
     def negotiate(self, wanted: Wanted) -> Deferred[Negotiated]:
         """A key. Fails with NegotiationFailed."""
 
-    def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
+    def settle(self, unsettled: Iterable[Unsettled]) -> Deferred[dict[str, Settled]]:
         """What others answer, by Unique Identifier; what they do not answer in time is left out. Does not fail."""
 
     def look(self) -> None:
