@@ -47,9 +47,14 @@ class Run:
     foreign: float
 
     @property
+    def all_us(self) -> float:
+        """Of all processes, the clients' with them."""
+        return sum(self.used_us.values())
+
+    @property
     def network_us(self) -> float:
-        """Of everything but the clients."""
-        return sum(self.used_us.values()) - self.used_us["clients"]
+        """Of all but the clients."""
+        return self.all_us - self.used_us["clients"]
 
 
 @dataclass
