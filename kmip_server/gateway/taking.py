@@ -238,7 +238,8 @@ def _bring_up_to_date(found: ManagedObject, told: Told, now: int) -> None:
     attributes = told.attributes
     if told.word.at >= found.first(Tag.LAST_CHANGE_DATE):
         for tag in words.CHANGING:
-            found.set(tag, attributes.first(tag))
+            if attributes.first(tag) != found.first(tag):
+                found.set(tag, attributes.first(tag))
         found.set(Tag.LAST_CHANGE_DATE, told.word.at)
     found.set(Tag.STATE, words.later_state(found.state, attributes.first(Tag.STATE)))
     if found.state in _ENDED and found.first(Tag.DESTROY_DATE) is None:

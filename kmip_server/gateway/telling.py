@@ -349,12 +349,13 @@ def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[s
             continue
         row = unit.get(change.unique_identifier)
         found = None if row is None else ManagedObject.of(row)
-        revoked = None if found is None else _revocation(change, found)
-        if found is not None and change.audience == PEERS:
+        if found is None:
+            pending.gone.append(change)
+        elif change.audience == PEERS:
             group = group_of(found.attributes)
             others = set(members(group)) - {me} if group else {peer_of(found.attributes)}
             pending.opened.append(_Open(change, word_of(found), others))
-        elif revoked is not None:
+        elif (revoked := _revocation(change, found)) is not None:
             pending.revoked.append(revoked)
         else:
             pending.gone.append(change)

@@ -154,13 +154,8 @@ def replaced_by(told: AttributeSet) -> str:
 
 def given(told: AttributeSet) -> AttributeSet:
     """What a client has given with a key, without the DSCC attributes."""
-    values = [
-        attribute
-        for attribute in told
-        if attribute.tag in GIVEN
-        or (attribute.tag is Tag.ATTRIBUTE and attribute.value.vendor_identification != VENDOR)
-    ]
-    return AttributeSet.of(values)
+    own = [each for each in told.instances(Tag.ATTRIBUTE) if each.value.vendor_identification != VENDOR]
+    return told.only(GIVEN).with_instances(Tag.ATTRIBUTE, own)
 
 
 def dscc(told: AttributeSet) -> dict[str, str]:

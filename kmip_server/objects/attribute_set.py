@@ -122,7 +122,7 @@ class AttributeSet:
 
     def with_value(self, tag: Tag, value: Any) -> AttributeSet:
         """A set in which the attribute has this one value, or none at all if it is None."""
-        return self._with(tag, () if value is None else (Instance(0, value),))
+        return self.with_instances(tag, () if value is None else (Instance(0, value),))
 
     def with_added(self, tag: Tag, *values: Any) -> AttributeSet:
         """A set with more instances, each at the next index."""
@@ -140,11 +140,13 @@ class AttributeSet:
     def with_replaced(self, tag: Tag, replaced: Instance, value: Any) -> AttributeSet:
         """A set in which one instance has another value."""
         new = Instance(replaced.attribute_index, value)
-        return self._with(tag, [new if old == replaced else old for old in self.instances(tag)])
+        return self.with_instances(tag, [new if old == replaced else old for old in self.instances(tag)])
 
     def without(self, tag: Tag, removed: Instance | None = None) -> AttributeSet:
         """A set without one instance, or without the attribute."""
-        return self._with(tag, () if removed is None else [old for old in self.instances(tag) if old != removed])
+        return self.with_instances(
+            tag, () if removed is None else [old for old in self.instances(tag) if old != removed]
+        )
 
     def only(self, tags: Collection[int]) -> AttributeSet:
         """A set of those attributes that are among these."""
@@ -157,7 +159,8 @@ class AttributeSet:
             parts.update(other.parts)
         return AttributeSet(parts)
 
-    def _with(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
+    def with_instances(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
+        """A set in which the attribute has these instances, or none."""
         encoded = tuple(
             [_stored(tag, value, None if place == index else index) for place, (index, value) in enumerate(row)]
         )

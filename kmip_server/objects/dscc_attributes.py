@@ -210,13 +210,18 @@ def asked_in(template: AttributeSet) -> Asked | None:
     """What a client asks for in a template that is checked, or None if it has no DSCC attribute."""
     if Tag.ATTRIBUTE not in template:
         return None
-    given = _texts(template)
+    given = dscc_values(template)
     return Asked(**{name.lower(): value for name, value in given.items()}) if given else None
+
+
+def dscc_values(attributes: AttributeSet) -> Mapping[str, str]:
+    """The values of the DSCC attributes that an object has, by their names."""
+    return _texts_in(attributes.parts.get(Tag.ATTRIBUTE, ()))
 
 
 def dscc_value(attributes: AttributeSet, name: str) -> str | None:
     """The value of a DSCC attribute, or None if the object has none of this name."""
-    return _texts(attributes).get(name)
+    return dscc_values(attributes).get(name)
 
 
 def with_dscc(attributes: AttributeSet, values: Mapping[str, str]) -> AttributeSet:
@@ -238,16 +243,11 @@ def _of_value(name: str, value: str) -> VendorAttribute:
 
 def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet:
     """The attributes without the DSCC attributes of these names."""
-    gone = _texts(attributes).keys() & frozenset(names)
+    gone = dscc_values(attributes).keys() & frozenset(names)
     for instance in attributes.instances(Tag.ATTRIBUTE) if gone else ():
         if instance.value.vendor_identification == VENDOR and instance.value.attribute_name in gone:
             attributes = attributes.without(Tag.ATTRIBUTE, instance)
     return attributes
-
-
-def _texts(attributes: AttributeSet) -> Mapping[str, str]:
-    """The values of the DSCC attributes by their names."""
-    return _texts_in(attributes.parts.get(Tag.ATTRIBUTE, ()))
 
 
 @remembered(_MOST_REMEMBERED, lambda arguments, _: sum(map(len, arguments[0])) <= _SMALL)
