@@ -61,8 +61,8 @@ def _lines(rows: Sequence[Row], plan: Plan) -> Iterator[str]:
     yield f"""# Shared keys, {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}
 
 Three nodes, two sites with a gateway and one worker each, and the clients, all of them on the same two processors, over
-loopback; SQLite in WAL mode with synchronous=FULL. {plan.repeats} alternating runs of {plan.seconds:g} s each, the one
-with the median rate shown. {disturbed} of {len(runs)} runs were disturbed by other programs (more than
+loopback; SQLite in WAL mode with synchronous=FULL. {plan.repeats} of each run in turns, {plan.seconds:g} s each, the
+one with the median rate shown. {disturbed} of {len(runs)} runs were disturbed by other programs (more than
 {FOREIGN_SHARE:.0%} of the processors).
 
 | Goal | Target | Reached | |
