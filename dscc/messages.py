@@ -292,7 +292,10 @@ class ShareRequest(NamedTuple):
 
 @message(51)
 class ShareResponse(NamedTuple):
-    """Node to device: the share, and what the policy grants: seconds, and uses (0: without a limit)."""
+    """Node to device: the share, and what the policy grants: seconds, and uses (0: without a limit).
+
+    `kem` is 1 if it grants no key without ML-KEM.
+    """
 
     sid: Digest
     initiator: Name
@@ -302,6 +305,7 @@ class ShareResponse(NamedTuple):
     policy_digest: Digest
     lifetime: Count
     uses: Count
+    kem: Count
 
 
 @message(52)
@@ -520,3 +524,4 @@ class Located(NamedTuple):
     policy_digest: Digest
     lifetime: Count
     uses: Count
+    kem: Count

@@ -118,7 +118,10 @@ class _Negotiation:
     def _derive(self, nodes: tuple[str, ...]) -> _Derived:
         suite, d1, d2 = self._suite, self._d1, self._chosen
         chain = self._chains.get(d2.chain, NO_CHAIN) if d2.chain else NO_CHAIN
-        grants = [_granted(self._shares[node]) for node in nodes]
+        shares = [self._shares[node] for node in nodes]
+        if any(share.kem for share in shares) and not d2.ct:
+            raise KemNeeded
+        grants = [_granted(share) for share in shares]
         secret = suite.extract(suite.extract(bytes(suite.size), chain.secret), self._encapsulated)
         for node, grant in zip(nodes, grants, strict=True):
             secret = suite.extract(secret, self._shares[node].share + suite.digest(grant))
@@ -145,6 +148,13 @@ class _Negotiation:
             hardened=bool(d2.ct),
             chained=bool(d2.chain),
         )
+
+
+class KemNeeded(DsccError):  # noqa: N818
+    """A node's policy grants no key without ML-KEM, and this negotiation began without."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.POLICY_DENIED, "the nodes' policy grants no key without ML-KEM: ask for it with one")
 
 
 class Initiator(_Negotiation):
@@ -319,7 +329,7 @@ class _Derived(NamedTuple):
 
 def _granted(share: ShareResponse) -> bytes:
     """The context of a share: what its node's policy grants."""
-    numbers = (share.policy_version, share.lifetime, share.uses)
+    numbers = (share.policy_version, share.lifetime, share.uses, share.kem)
     return enc(share.policy_digest, *[number.to_bytes(8, "big") for number in numbers])
 
 

@@ -156,9 +156,11 @@ class Dscc(_Section):
 
 
 class Etsi014(_Section):
-    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014, and at which site each SAE is that is not here."""
 
     enabled: bool = False
+    saes: dict[str, str] = {}
+    lifetime_seconds: Count = 3600
 
 
 class Compatibility(_Section):

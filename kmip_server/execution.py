@@ -125,6 +125,7 @@ class Execution:
             self.ruling,
             self.subject,
             item,
+            waits=not self.job and not self.because,
         )
         later = asynchronous and spec.asynchronous
         try:

@@ -32,9 +32,9 @@ _NOT_YET: Final = KmipError(
 )
 
 
-def awaited(answer: Answer) -> list[Unsettled]:
-    """What peers or nodes are waited for about before the answer leaves."""
-    return [each for those in answer.unsettled.values() for each in those if each.is_awaited]
+def awaited(answer: Answer) -> list[str]:
+    """The Unique Identifiers whose peers or nodes are waited for before the answer leaves."""
+    return [each.unique_identifier for those in answer.unsettled.values() for each in those if each.is_awaited]
 
 
 def with_settled(request: RequestMessage, answer: Answer, settled: Mapping[str, Settled]) -> ResponseMessage:

@@ -189,6 +189,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
     """What meets both: the stricter of each."""
     return Obligations(
         wrap=one.wrap or other.wrap,
+        kem=one.kem or other.kem,
         approvals=one.approvals | other.approvals,
         cryptoperiod=_lower(one.cryptoperiod, other.cryptoperiod),
         usage_limit=_lower(one.usage_limit, other.usage_limit),

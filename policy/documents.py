@@ -138,6 +138,7 @@ _REQUIRE: Final = {
     ),
     "cryptoperiod": TIME,
     "usage_limit": Field(number_of, int),
+    "kem": Field(flag_of, bool),
 }
 _RULE: Final = {
     "name": ONE,

@@ -106,10 +106,11 @@ class Obligations:
     """What is required of something that is allowed.
 
     `wrap`: key material leaves wrapped only. `cryptoperiod`: seconds after which a key is renewed, counted from its
-    activation. `usage_limit`: how many operations a key is made for.
+    activation. `usage_limit`: how many operations a key is made for. `kem`: a key of two devices is hardened by ML-KEM.
     """
 
     wrap: bool = False
+    kem: bool = False
     approvals: frozenset[Approval] = frozenset()
     cryptoperiod: int | None = None
     usage_limit: int | None = None
@@ -264,7 +265,7 @@ class AutomaticRule:
     channels: frozenset[str] = frozenset()
 
 
-PURPOSES: Final = ("tunnel", "tls13", "ikev2-ppk", "wrap", "at-rest", "sign", "etsi014")
+PURPOSES: Final = ("tunnel", "tls13", "ikev2-ppk", "wireguard", "wrap", "at-rest", "sign", "etsi014")
 """What a negotiated key may be for."""
 HYBRIDS: Final = ("none", "mlkem768", "mlkem1024")
 """The key encapsulation that may be mixed into a negotiated key."""

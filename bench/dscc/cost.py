@@ -20,7 +20,7 @@ from dscc.session import DeviceHandshake, NodeHandshake, Session, begin_chain
 from dscc.wire import decode, decode_as, encode
 
 NODES = ("n1", "n2", "n3")
-_GRANT = Grant(1, bytes(32), 3600, 0)
+_GRANT = Grant(1, bytes(32), 3600, 0, 0)
 
 
 @dataclass

@@ -130,9 +130,14 @@ class Groups:
         return self.key(name)
 
     async def remove(self, name: str, leaving: frozenset[str], tell: Tell) -> GroupKey:
-        """Go on without some members, by the leader: the key is another one, which they cannot compute."""
+        """Go on without some members, by the leader: the key is another one, which they cannot compute.
+
+        Of several who ask for the same, one has it done.
+        """
         async with self._lock(name):
-            await self._without(name, self._led(name), leaving, tell)
+            record = self._led(name)
+            if leaving & set(record.epoch.roster):
+                await self._without(name, record, leaving, tell)
         return self.key(name)
 
     async def take_over(self, name: str, tell: Tell, lost: frozenset[str] = frozenset()) -> GroupKey:

@@ -28,7 +28,7 @@ from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.messages import D2, D3, D4, Abort, Done, Subset
-from dscc.pairwise import PAIR_KEM, Initiator
+from dscc.pairwise import PAIR_KEM, Initiator, KemNeeded
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message, expect
 
@@ -37,8 +37,10 @@ _CONFIRM_SECONDS: Final = SHARE_SECONDS + 3.0
 """The peer may wait for its shares before it answers D3."""
 _CONFIRM_WAITS: Final = (0.0, 0.1, 0.4, 1.0)
 """The waits before D3 is sent, and sent again."""
-_GLARES: Final = 3
-_ARRIVAL_SECONDS: Final = 10.0
+_GLARE_SECONDS: Final = 10.0
+"""How long a peer goes first that is asking itself."""
+_QUIET_SECONDS: Final = 0.2
+"""A peer that refuses because it asks itself, and has not been heard for so long, was heard before."""
 _TURN_SECONDS: Final = 1.0
 """How long a negotiation that the peer has begun goes first. Who only says that it is the peer delays no longer."""
 
@@ -81,7 +83,8 @@ class Initiating:
             self._resources.check_peer(peer)
             state.put_peer(peer, address)
             await self._settle(peer, address)
-            for _ in range(_GLARES):
+            end = asyncio.get_running_loop().time() + _GLARE_SECONDS
+            while asyncio.get_running_loop().time() < end:
                 await self._wait_for_turn(peer)
                 outgoing = self._outgoing[peer] = _Outgoing(wanted.purpose)
                 try:
@@ -89,9 +92,11 @@ class Initiating:
                 except RefusedByPeer as error:
                     if error.reason is not Reason.GLARE:
                         raise
-                    held = await self._arrival(outgoing)
+                    held = await self._arrival(outgoing, peer, end)
                     if held is not None and _is_wanted(held, wanted):
                         return held
+                except KemNeeded:
+                    kem = True
                 finally:
                     del self._outgoing[peer]
             raise DsccError(Reason.GLARE, f"{peer} is asking at the same time, again and again")
@@ -132,11 +137,15 @@ class Initiating:
         while self.responding.is_asked_by(peer) and loop.time() < until:
             await asyncio.sleep(0.02)
 
-    async def _arrival(self, outgoing: _Outgoing) -> Held | None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_ARRIVAL_SECONDS):
-                return await outgoing.arrived
-        return None
+    async def _arrival(self, outgoing: _Outgoing, peer: str, end: float) -> Held | None:
+        """The key that the peer is asking for; None if it is not asking any more, or takes too long."""
+        loop = asyncio.get_running_loop()
+        quiet = loop.time() + _QUIET_SECONDS
+        while loop.time() < min(end, quiet) and not outgoing.arrived.done():
+            if self.responding.is_asked_by(peer):
+                quiet = loop.time() + _QUIET_SECONDS
+            await asyncio.wait([outgoing.arrived], timeout=0.02)
+        return outgoing.arrived.result() if outgoing.arrived.done() else None
 
     async def _negotiate_once(
         self,

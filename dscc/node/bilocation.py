@@ -55,11 +55,11 @@ def take(service: NodeService, node: str, said: Located) -> Deferred[Message]:
     made = service.link_keys.take(node, said.step)
     wanted = (said.purpose, said.algorithm, said.bits)
     asked = ShareRequest(said.sid, said.initiator, said.responder, Role.RESPONDER.value, *wanted, 0)
-    theirs = Grant(said.policy_version, said.policy_digest, said.lifetime, said.uses)
+    theirs = Grant(said.policy_version, said.policy_digest, said.lifetime, said.uses, said.kem)
 
     def work(connection: Connection) -> Message:
         mine = _granted(service, connection, asked, here=said.responder)
-        if _shorter(mine.lifetime, theirs.lifetime) or _shorter(mine.uses, theirs.uses):
+        if _shorter(mine.lifetime, theirs.lifetime) or _shorter(mine.uses, theirs.uses) or mine.kem > theirs.kem:
             raise DsccError(Reason.CONTEXT_MISMATCH, "this node grants less")
         service.shares.hold(asked, theirs, service.reactor.seconds(), _share(asked, theirs, made.secret), node)
         return Done()
@@ -92,7 +92,7 @@ def _again(service: NodeService, connection: Connection, device: str, asked: Sha
 
 
 def _share(asked: ShareRequest, grant: Grant, key: bytes) -> bytes:
-    numbers = [number.to_bytes(8, "big") for number in (grant.policy_version, grant.lifetime, grant.uses)]
+    numbers = [number.to_bytes(8, "big") for number in (grant.policy_version, grant.lifetime, grant.uses, grant.kem)]
     granted = enc(grant.policy_digest, *numbers)
     return located_share(S512, key, Session(asked.sid, asked.initiator, asked.responder, granted))
 
@@ -110,6 +110,7 @@ def _located(asked: ShareRequest, step: int, grant: Grant) -> Located:
         grant.policy_digest,
         grant.lifetime,
         grant.uses,
+        grant.kem,
     )
 
 

@@ -70,7 +70,9 @@ class Deciding:
         if required.approvals:
             raise DsccError(Reason.POLICY_DENIED, "the policy wants approval for this, which is given to stages only")
         lifetimes = [each for each in (required.cryptoperiod, asked.lifetime, self._key_lifetime) if each]
-        return Grant(self.version, self._digest, min(lifetimes, default=0), required.usage_limit or 0)
+        return Grant(
+            self.version, self._digest, min(lifetimes, default=0), required.usage_limit or 0, int(required.kem)
+        )
 
     def may_route(self, device: Device, service: str, now: int) -> None:
         """Raise DsccError (POLICY_DENIED) unless a device may be passed on to a service."""

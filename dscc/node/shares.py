@@ -25,12 +25,16 @@ MOST_SHARES: Final = 100_000
 
 
 class Grant(NamedTuple):
-    """What the policy grants: seconds, uses (0: without a limit), by which version and digest of the policy."""
+    """What the policy grants: seconds, uses (0: without a limit), by which version and digest of the policy.
+
+    `kem` is 1 if it grants no key without ML-KEM: the two devices see to that.
+    """
 
     policy_version: int
     policy_digest: bytes
     lifetime: int
     uses: int
+    kem: int
 
 
 class _Held(NamedTuple):

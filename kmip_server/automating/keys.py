@@ -74,8 +74,11 @@ _ACTS: Final[dict[Act, Callable[[Unit, Engine, Directory, str, Due, int], str]]]
 """What each act does with a key; in words why it was refused, or "" if it was not."""
 
 
-def re_key_request(unique_identifier: str, offset: int) -> RequestMessage:
-    """Re-key with an Offset in seconds: the replacement is active then, and its period is as long (table 303)."""
+def re_key_request(unique_identifier: str, offset: int | None) -> RequestMessage:
+    """Re-key with an Offset in seconds: the replacement is active then, and its period is as long (table 303).
+
+    Without one it has the dates of its key.
+    """
     fields = ReKeyRequest(unique_identifier=unique_identifier, offset=offset).encode(V2_1)
     payload = binary.decode(binary.encode(Item(Tag.REQUEST_PAYLOAD, Type.STRUCTURE, fields)), STORED_LIMITS)
     item = RequestBatchItem(operation=Operation.RE_KEY, request_payload=payload)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from kmip_server.gateway.calls import call_of
-from kmip_server.gateway.words import replaced_by
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held, peer_of
+from kmip_server.objects.sharing import is_held
+from kmip_server.operations import sharing
 from kmip_server.operations.call import Call
-from kmip_server.operations.replacement import hand_over, unlink_replacement
+from kmip_server.operations.replacement import hand_over, replaced_by
 from kmip_server.operations.services import Services
-from kmip_server.operations.sharing import sharing_of
-from kmip_server.storage.port import NODES, PEERS, AuditEntry, SharedChange, Unit
+from kmip_server.storage.port import AuditEntry, Unit
 from kmip_server.ttlv.enumerations import State
 from kmip_server.ttlv.tags import Tag
 from policy.model import Sharing
@@ -33,42 +32,34 @@ def confirm(unit: Unit, directory: Directory, services: Services, unique_identif
     if not is_held(found.attributes):
         return False
     call = call_of(unit, directory, services, found.owner, now)
+    existing = replaced_by(unit, found)
     found.attributes = with_dscc(found.attributes, {"ConfirmedAt": str(now)})
     found.settle(now)
-    replaced = replaced_by(found.attributes)
-    if replaced:
-        _take_over(call, replaced, found)
+    if existing is not None:
+        hand_over(existing, found, now)
     call.save(found)
+    if existing is not None:
+        _end(call, existing, found)
     unit.audit(AuditEntry(now, AUTHOR, "Sharing", unique_identifier, "succeeded", "the peers have the key"))
     return True
 
 
-def _take_over(call: Call, replaced: str, replacement: ManagedObject) -> None:
-    row = call.unit.get(replaced)
-    if row is None:
-        return
-    existing = ManagedObject.of(row)
-    hand_over(existing, replacement, call.now)
-    rule = sharing_of(call, replacement)
-    if isinstance(rule, Sharing) and not existing.destroyed:
-        _end(existing, replacement, rule.overlap, call.now)
+def _end(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
+    """Have a key end with its replacement's activation; its own dates hold if they come first."""
+    rule = sharing.sharing_of(call, replacement)
+    activation = replacement.first(Tag.ACTIVATION_DATE)
+    if isinstance(rule, Sharing) and activation is not None and existing.state in (State.PRE_ACTIVE, State.ACTIVE):
+        stop = max(activation, call.now)
+        for tag, end in ((Tag.PROTECT_STOP_DATE, stop), (Tag.DEACTIVATION_DATE, stop + rule.overlap)):
+            own = existing.first(tag)
+            existing.set(tag, end if own is None else min(own, end))
     existing.settle(call.now)
-    # The peers are told when the old one ends.
+    # The peers are told when the old one ends, and that the new one takes over.
     call.tells = True
     call.change(existing)
+    call.share(replacement)
     call.tells = False
-    call.notify("key-replaced", replacement.unique_identifier, replaced)
-
-
-def _end(existing: ManagedObject, replacement: ManagedObject, overlap: int, now: int) -> None:
-    """Have a key end with its replacement's activation; its own dates hold if they come first."""
-    activation = replacement.first(Tag.ACTIVATION_DATE)
-    if activation is None or existing.state not in (State.PRE_ACTIVE, State.ACTIVE):
-        return
-    stop = max(activation, now)
-    for tag, end in ((Tag.PROTECT_STOP_DATE, stop), (Tag.DEACTIVATION_DATE, stop + overlap)):
-        own = existing.first(tag)
-        existing.set(tag, end if own is None else min(own, end))
+    call.notify("key-replaced", replacement.unique_identifier, existing.unique_identifier)
 
 
 def withdraw(
@@ -76,25 +67,10 @@ def withdraw(
 ) -> bool:
     """A key that the peers do not take is destroyed, and they are told. False if it was not held any more."""
     row = unit.get(unique_identifier)
-    if row is None or row.destroyed:
+    if row is None:
         return False
     found = ManagedObject.of(row)
-    if not is_held(found.attributes):
-        return False
-    call = call_of(unit, directory, services, found.owner, now)
-    found.set(Tag.STATE, State.DESTROYED)
-    found.set(Tag.DESTROY_DATE, now)
-    call.change(found, erased=True)
-    replaced = replaced_by(found.attributes)
-    row = unit.get(replaced) if replaced else None
-    if row is not None:
-        existing = ManagedObject.of(row)
-        unlink_replacement(existing, unique_identifier)
-        call.change(existing)
-    version = found.row.version if found.row is not None else 0
-    # The nodes tell a peer that cannot be reached from here, and may have the key.
-    audiences = (PEERS, NODES) if peer_of(found.attributes) else (PEERS,)
-    for audience in audiences:
-        unit.note_shared(SharedChange(unique_identifier, audience, version, "withdrawn", now))
-    unit.audit(AuditEntry(now, AUTHOR, "Sharing", unique_identifier, "failed", reason[:512]))
-    return True
+    withdrawn = sharing.withdraw(call_of(unit, directory, services, found.owner, now), found, reason)
+    if withdrawn:
+        unit.audit(AuditEntry(now, AUTHOR, "Sharing", unique_identifier, "failed", reason[:512]))
+    return withdrawn

@@ -13,7 +13,10 @@ class Places:
 
     def __init__(self, device: Device, peers: Mapping[str, Address], groups: Mapping[str, tuple[str, ...]]) -> None:
         self._device = device
-        self.peers, self.groups = peers, groups
+        self.peers = peers
+        self.groups = {name: frozenset(members) for name, members in groups.items()}
+        self.why_not: dict[str, str] = {}
+        """Why a group is not as server.toml says, in words, by its name."""
 
     def members(self, group: str) -> tuple[str, ...]:
         """Who is in a group now, this gateway included."""

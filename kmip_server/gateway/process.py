@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from time import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
-from dscc.device.device import Device, nobody
+from dscc.device.device import Device
 from dscc.enrolment import Address, read_address
 from dscc.errors import DsccError, Reason
 from kmip_server.config import Settings
 from kmip_server.engine import Engine
 from kmip_server.execution import Prepared
-from kmip_server.gateway import rotating, watching
+from kmip_server.gateway import lapsing, rotating, watching
 from kmip_server.gateway.desk import SOCKET, Desk
 from kmip_server.gateway.failures import failed
+from kmip_server.gateway.grouping import Grouping
 from kmip_server.gateway.places import Places
-from kmip_server.gateway.rotating import Due, Standing
+from kmip_server.gateway.rotating import Due
 from kmip_server.gateway.seeds import Seeds
 from kmip_server.gateway.storing import Storing
 from kmip_server.gateway.taking import Taking, Told, take
@@ -31,7 +31,7 @@ from kmip_server.gateway.words import Answer, Answers, dscc, read_words
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import Directory, DirectorySource
 from kmip_server.messages.headers import ResponseBatchItem
-from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Unsettled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Stored, Wanted
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
@@ -39,8 +39,11 @@ from kmip_server.ttlv.enumerations import ResultStatus
 from kmip_server.ttlv.tags import Tag
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
+_T = TypeVar("_T")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
+_AGAIN_SECONDS: Final = 1.0
+_LAPSE_SECONDS: Final = 2.0
 
 
 class GatewayProcess:
@@ -54,11 +57,15 @@ class GatewayProcess:
         self._places = Places(device, peers, settings.dscc.groups)
         self._storing = Storing(store, directories)
         self._seeds = Seeds(device, self._places)
+        self._grouping = Grouping(device, self._places)
         self._telling = Telling(
             self._storing, engine.services, device, self._places, _now, settings.dscc.answer_seconds
         )
         self._desk = Desk(settings.directory / SOCKET, self)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._lease_changed = asyncio.Event()
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when the device's folder cannot be written: this gateway is of no use any more, and another begins."""
         self.address: Address | None = None
         """Where it listens for peers."""
 
@@ -67,13 +74,22 @@ class GatewayProcess:
         device, wanted = self._device, self._settings.dscc
         device.on_notice, device.on_revoked, device.on_lease = self._on_notice, self._on_revoked, self._on_lease
         self._seeds.tidy(starting=True)
-        await self._put_lease(0)
+        await asyncio.to_thread(put_lease, self._store.database, 0)
         self.address = await device.listen(wanted.host, wanted.port)
         await self._desk.start()
         await device.connect()
         self._telling.start()
-        for act in (device.keep_leased(), device.settle(), self._rotate(), self._keep_groups(), self._tidy()):
-            self._later(act)
+        for act in (
+            device.keep_leased,
+            self._keep_lease,
+            self._look_after_folder,
+            self._rotate,
+            self._grouping.keep,
+            self._lapse,
+            self._tidy,
+        ):
+            self._later(self._forever(act))
+        self._later(device.settle())
 
     async def close(self) -> None:
         """Stop; what is under way is taken up by the next one."""
@@ -89,16 +105,26 @@ class GatewayProcess:
     # The desk. --------------------------------------------------------------------------------------------------------
 
     async def negotiate(self, wanted: Wanted) -> Negotiated:
-        """See Gateway."""
-        return await self._seeds.key(wanted)
+        """See Gateway: whoever asks does not wait for long; what was begun is finished, for who asks next."""
+        seconds = self._settings.dscc.answer_seconds
+        key = self._later(self._seeds.key(wanted))
+        done, _ = await asyncio.wait([key], timeout=seconds)
+        if not done:
+            whom = wanted.peer or wanted.group
+            raise DsccError(Reason.FAILED, f"{whom} and the nodes have not answered within {seconds:g} s")
+        return key.result()
 
-    async def settle(self, unsettled: list[Unsettled]) -> dict[str, Settled]:
+    async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
         """See Gateway."""
-        return await self._telling.settle(unsettled)
+        return await self._telling.settle(unique_identifiers)
 
     def look(self) -> None:
         """See Gateway."""
         self._telling.look()
+
+    def stored(self, wanted: Wanted) -> Stored:
+        """See Gateway."""
+        return Stored(self._device.name, *self._seeds.stored(wanted))
 
     async def status(self) -> dict[str, Any]:
         """See Gateway."""
@@ -108,28 +134,40 @@ class GatewayProcess:
             "device": device.name,
             "address": str(self.address),
             "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
+            "why_not_reached": {node: why for node in device.stages if (why := device.why_not_connected(node))},
             "stages": device.stages,
             "leased_until": int(device.leased_until),
             "peers": {name: str(place) for name, place in self._places.peers.items()},
+            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
-                for name, one in self._standings().items()
+                for name, one in self._grouping.standings().items()
             },
             "to_be_told": waiting,
         }
+
+    def _trouble(self, peer: str) -> str:
+        return "revoked" if peer in self._device.state.revoked else self._telling.why_not_told(peer)
 
     # Peers. -----------------------------------------------------------------------------------------------------------
 
     async def _on_notice(self, peer: str, body: bytes) -> bytes:
         """Take a peer's words in; the answer leaves after the commit. Raises DsccError."""
+        try:
+            return await self._take(peer, body)
+        except DsccError as error:
+            _log.warning("a notice was refused", peer=peer, reason=error.message)
+            raise
+
+    async def _take(self, peer: str, body: bytes) -> bytes:
         seeds = self._seeds
         told = []
         for word in read_words(body).words:
             attributes = word.told
             said = dscc(attributes)
             bits = attributes.first(Tag.CRYPTOGRAPHIC_LENGTH)
-            drawn = seeds.named(peer, said.get("Group", ""), said.get("SessionId", ""), bits)
-            told.append(Told(word, attributes, drawn))
+            named = seeds.named(peer, said.get("Group", ""), said.get("SessionId", ""), bits)
+            told.append(Told(word, attributes, named))
         groups = seeds.groups_with(peer)
 
         def work(unit: Unit, directory: Directory) -> tuple[Answer, ...]:
@@ -144,11 +182,20 @@ class GatewayProcess:
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
 
-    def _on_lease(self, until: float) -> None:
-        self._later(self._put_lease(int(until)))
+    def _on_lease(self, _: float) -> None:
+        self._lease_changed.set()
 
-    async def _put_lease(self, until: int) -> None:
-        await asyncio.to_thread(put_lease, self._store.database, until)
+    async def _keep_lease(self) -> None:
+        """Have the lease in the store, one after another: the last one holds."""
+        while True:
+            await self._lease_changed.wait()
+            self._lease_changed.clear()
+            try:
+                await asyncio.to_thread(put_lease, self._store.database, int(self._device.leased_until))
+            except StorageUnavailable as error:
+                _log.warning("the lease waits for the storage", reason=str(error))
+                self._lease_changed.set()
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     def _on_revoked(self, kind: str, subject: str) -> None:
         stop = watching.stop_peer if kind == "device" else watching.stop_key
@@ -167,7 +214,7 @@ class GatewayProcess:
                 await act()
             except StorageUnavailable as error:
                 _log.warning("a revocation waits for the storage", reason=str(error))
-                await asyncio.sleep(1)
+                await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 return
 
@@ -184,7 +231,7 @@ class GatewayProcess:
 
     def _due(self, unit: Unit, directory: Directory) -> list[Due]:
         services, me = self._engine.services, self._device.name
-        return rotating.due(unit, directory, services, me, self._standings(), _now())
+        return rotating.due(unit, directory, services, me, self._grouping.standings(), _now())
 
     async def _replace(self, one: Due) -> None:
         prepared: Prepared | None = None
@@ -215,51 +262,47 @@ class GatewayProcess:
         else:
             _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
 
-    async def _keep_groups(self) -> None:
-        """Have the groups that this gateway leads be as server.toml says, and tell those who were not reached."""
-        device, peers = self._device, self._places.peers
-        while True:
-            for name, members in self._places.groups.items():
-                if min(members) != device.name:
-                    continue
-                with suppress(DsccError, KeyError):
-                    await self._keep_group(name, frozenset(members) - set(device.state.revoked), peers)
-            for name, record in list(device.state.groups.items()):
-                if record.behind:
-                    with suppress(DsccError):
-                        await device.groups.sync(name, nobody)
-            await asyncio.sleep(_ROTATION_SECONDS)
-
-    async def _keep_group(self, name: str, members: frozenset[str], peers: Any) -> None:
-        groups, record = self._device.groups, self._device.state.groups.get(name)
-        if record is None:
-            if len(members) > 1:
-                others = sorted(members - {self._device.name})
-                await groups.form(name, {member: peers[member] for member in others}, nobody)
-            return
-        roster = set(record.epoch.roster)
-        if roster - members:
-            await groups.remove(name, frozenset(roster - members), nobody)
-        for member in sorted(members - roster):
-            await groups.add(name, member, peers[member], nobody)
+    async def _look_after_folder(self) -> None:
+        while not self._device.state.is_broken:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        _log.error("the device's folder cannot be written: is the disk full? The gateway begins anew")
+        self.on_broken()
 
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(_TIDY_SECONDS)
             self._seeds.tidy()
 
-    def _standings(self) -> dict[str, Standing]:
-        found = self._device.state.groups.items()
-        return {name: Standing(one.epoch.number, one.epoch.roster, one.leader) for name, one in found}
+    async def _forever(self, act: Callable[[], Awaitable[None]]) -> None:
+        """What the gateway cannot be without begins again, whatever has ended it."""
+        while True:
+            try:
+                await act()
+            except Exception as error:
+                _log.error("a fault of ours", exc_info=error)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
-    def _later(self, act: Coroutine[Any, Any, None]) -> None:
+    async def _lapse(self) -> None:
+        while True:
+            await asyncio.sleep(_LAPSE_SECONDS)
+            try:
+                if await self._storing.read(lambda unit, _: lapsing.over(unit, _now())):
+                    await self._storing.write(self._end_those_over)
+            except StorageUnavailable as error:
+                _log.warning("keys that nobody has fetched are not erased yet", reason=str(error))
+
+    def _end_those_over(self, unit: Unit, directory: Directory) -> None:
+        lapsing.end(unit, directory, self._engine.services, _now())
+
+    def _later(self, act: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.get_running_loop().create_task(act)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, DsccError):
             _log.error("a fault of ours", exc_info=error)
 
 
@@ -291,6 +334,7 @@ async def _run(settings: Settings, store: Store, engine: Engine, directories: Di
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     gateway = GatewayProcess(settings, store, engine, directories, Device.open(settings.dscc.folder))
+    gateway.on_broken = stopping.set
     try:
         await gateway.start()
         print(f"kmip-server gateway ready {gateway.address}", flush=True)

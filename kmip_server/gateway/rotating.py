@@ -21,32 +21,35 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, is_held
 from kmip_server.operations.services import Services
 from kmip_server.operations.sharing import sharing_of
-from kmip_server.storage.port import Range, Unit
-from kmip_server.ttlv.enumerations import LinkType, State
+from kmip_server.storage.port import ObjectRow, Range, Unit
+from kmip_server.ttlv.enumerations import LinkType, ResultStatus, State
 from kmip_server.ttlv.tags import Tag
 from policy.model import Sharing
 
 _LONGEST_LEAD: Final = 60
+_SHORTEST_LEAD: Final = 3
 _PART: Final = 10
-"""A key is replaced a tenth of its time before the date, a minute at most."""
+"""A key is replaced a tenth of its time before the date: some seconds at least, a minute at most."""
 _LIVE: Final = {"state": Range(State.PRE_ACTIVE, State.ACTIVE)}
 
 
 class Standing(NamedTuple):
-    """A group as this gateway has it: its epoch, who is in it, and who leads it."""
+    """A group as this gateway has it: its epoch, who is in it, who leads it, and whom that one has not reached yet."""
 
     epoch: int
     roster: tuple[str, ...]
     leader: str
+    behind: tuple[str, ...]
 
 
 class Due(NamedTuple):
-    """A key to be replaced, and in how many seconds the replacement is to be used."""
+    """A key to be replaced, and in how many seconds the replacement is to be used; None: the key is not used either."""
 
     unique_identifier: str
     owner: str
-    offset: int
+    offset: int | None
     why: str
+    is_groups: bool = False
 
 
 def due(
@@ -65,7 +68,7 @@ def due(
         ]
     for name, standing in groups.items():
         found += [
-            Due(key.unique_identifier, key.owner, 0, f"others are in {name}")
+            Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}", is_groups=True)
             for key in _in_use(unit, "Group", name, {}, now)
             if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
         ]
@@ -74,7 +77,7 @@ def due(
 
 def _age(rule: Sharing) -> int:
     """At how many seconds after its activation a key is replaced."""
-    return rule.rotate - min(_LONGEST_LEAD, rule.rotate // _PART)
+    return rule.rotate - min(_LONGEST_LEAD, max(_SHORTEST_LEAD, rule.rotate // _PART))
 
 
 def _in_use(unit: Unit, attribute: str, value: str, columns: Mapping[str, Range], now: int) -> list[ManagedObject]:
@@ -104,9 +107,15 @@ def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedOb
 
 
 def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:
-    """Whether this gateway replaces a group's key: who has asked for it does, or who leads if that is gone."""
-    initiator = dscc_value(key.attributes, "Initiator")
-    return me == (initiator if initiator in standing.roster else standing.leader) and bool(group_of(key.attributes))
+    """Whether this gateway replaces a group's key: who has asked for it does, or who leads if that is not there."""
+    initiator, there = dscc_value(key.attributes, "Initiator"), set(standing.roster) - set(standing.behind)
+    return me == (initiator if initiator in there else standing.leader) and bool(group_of(key.attributes))
+
+
+def _offset(key: ManagedObject, now: int) -> int | None:
+    """In how many seconds the replacement of a key is to be used that has to be replaced at once."""
+    activation = key.first(Tag.ACTIVATION_DATE)
+    return None if activation is None else max(0, activation - now)
 
 
 def replace(
@@ -117,4 +126,17 @@ def replace(
     request = re_key_request(one.unique_identifier, one.offset)
     ruling = allowing(directory.ruling, one.why)
     execution = Execution(unit, caller, request, now, engine.services, ruling=ruling, because=f"by {one.why}")
-    return execution.carry_out(request.items[0], prepared)
+    answer = execution.carry_out(request.items[0], prepared)
+    row = unit.get(one.unique_identifier)
+    if one.is_groups and row is not None and answer.result_status is ResultStatus.SUCCESS:
+        _tell_all(unit, directory, engine.services, row, now)
+    return answer
+
+
+def _tell_all(unit: Unit, directory: Directory, services: Services, row: ObjectRow, now: int) -> None:
+    """Have all hear of a group's key that have it: who is not in the group any more does not use it from then on."""
+    found = ManagedObject.of(row)
+    call = call_of(unit, directory, services, found.owner, now)
+    call.tells = True
+    call.share(found)
+    unit.accept()

@@ -11,19 +11,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import structlog
 
-from dscc.agreement import KeyState
+from dscc.agreement import Agreement, KeyState
 from dscc.device.device import Device
 from dscc.device.records import Held
 from dscc.drawing import NUMBER_BYTES, Drawn, draw, draw_of_group, unique_identifier
 from dscc.errors import DsccError, Reason
+from dscc.group import Epoch
 from dscc.pairwise import PAIR_KEM
 from kmip_server.gateway.places import Places
+from kmip_server.gateway.words import Answer
 from kmip_server.operations.negotiation import Negotiated, Wanted
 from policy.sharing import paths_of
 
@@ -31,6 +34,7 @@ _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 PURPOSE: Final = "kmip:"
 _SEED_BITS: Final = 256
 _SEED_SECONDS: Final = 3600
+_ATTEMPTS: Final = 5
 _KEPT_SECONDS: Final = 2 * _SEED_SECONDS
 _ERASED_AFTER_SECONDS: Final = 1.0
 
@@ -50,6 +54,15 @@ class _Seed:
         return self.drawn
 
 
+class Named(NamedTuple):
+    """A key that a peer has named, as this site knows it: for what it was agreed on, for how long, and how."""
+
+    drawn: Drawn
+    purpose: str
+    lifetime: int
+    provenance: Mapping[str, str]
+
+
 class _Kind(NamedTuple):
     """What keys have to have in common to be drawn from one seed."""
 
@@ -60,6 +73,11 @@ class _Kind(NamedTuple):
     hybrid: str
     bits: int
     lifetime: int
+
+
+def _kind(wanted: Wanted) -> _Kind:
+    bits = max(wanted.bits, _SEED_BITS)
+    return _Kind(wanted.peer, wanted.purpose, wanted.policy, wanted.paths, wanted.hybrid, bits, wanted.lifetime)
 
 
 class Seeds:
@@ -79,16 +97,20 @@ class Seeds:
         """A key that nobody has had. Raises DsccError."""
         return await (self._group_key(wanted) if wanted.group else self._pair_key(wanted))
 
+    def stored(self, wanted: Wanted) -> tuple[int, int]:
+        """How many such keys can be drawn without a negotiation, now and at most.
+
+        At most a seed is half used, and the next one is there already.
+        """
+        kind = _kind(wanted)
+        seed, next_seed = self._usable(kind), self._refilling.get(kind)
+        is_there = next_seed is not None and next_seed.done() and not (next_seed.cancelled() or next_seed.exception())
+        left = (seed.left if seed is not None else 0) + (wanted.pool if is_there else 0)
+        # The only key of a seed is drawn as soon as it is there.
+        return left, wanted.pool + wanted.pool // 2 if wanted.pool > 1 else 0
+
     async def _pair_key(self, wanted: Wanted) -> Negotiated:
-        kind = _Kind(
-            wanted.peer,
-            wanted.purpose,
-            wanted.policy,
-            wanted.paths,
-            wanted.hybrid,
-            max(wanted.bits, _SEED_BITS),
-            wanted.lifetime,
-        )
+        kind = _kind(wanted)
         # Of those who wait, each draws from what the one before has left.
         async with self._locks[kind]:
             seed = self._usable(kind) or await self._next_seed(kind, wanted)
@@ -99,15 +121,7 @@ class Seeds:
                 self._give_up(kind)
             elif 2 * seed.left <= seed.most and kind not in self._refilling:
                 self._refilling[kind] = asyncio.create_task(self._negotiate(kind, wanted))
-        provenance = {
-            "KeyId": drawn.kid.hex(),
-            "SessionId": f"{agreement.kid.hex()}/{number}",
-            "ChainIndex": str(agreement.chain.number),
-            "PolicyDigest": sha256(b"".join(sorted(set(agreement.policy_digests)))).hexdigest(),
-            "PathsUsed": ", ".join(agreement.nodes),
-            "Trust": agreement.trust,
-            "Initiator": self._device.name,
-        }
+        provenance = _provenance(agreement, drawn, number) | {"Gateway": self._device.name}
         return Negotiated(
             wanted, unique_identifier(drawn.kid), drawn.key, provenance, agreement.lifetime, agreement.uses
         )
@@ -139,8 +153,12 @@ class Seeds:
             # What was negotiated beforehand, and failed, is asked for once more: now somebody waits for it.
             with suppress(DsccError):
                 seed = await waiting
-        self._seeds[kind] = seed or await self._negotiate(kind, wanted)
-        return self._seeds[kind]
+        if seed is not None:
+            self._seeds[kind] = seed
+        # It may have been revoked, or have grown old, since.
+        usable = self._usable(kind) or await self._negotiate(kind, wanted)
+        self._seeds[kind] = usable
+        return usable
 
     async def _negotiate(self, kind: _Kind, wanted: Wanted) -> _Seed:
         device = self._device
@@ -149,66 +167,71 @@ class Seeds:
         address = self._places.peers.get(kind.peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {kind.peer} listens")
-        key = await device.negotiate(
-            kind.peer,
-            address,
-            PURPOSE + kind.purpose,
-            kind.bits,
-            policy=kind.policy,
-            lifetime=kind.lifetime,
-            kem=kind.hybrid == PAIR_KEM,
-            paths=paths_of(kind.paths),
-        )
-        held = device.state.held[bytes.fromhex(key.kid)]
-        return _Seed(held, wanted, device.clock.now() + _SEED_SECONDS)
+        for _ in range(_ATTEMPTS):
+            key = await device.negotiate(
+                kind.peer,
+                address,
+                PURPOSE + kind.purpose,
+                kind.bits,
+                policy=kind.policy,
+                lifetime=kind.lifetime,
+                kem=kind.hybrid == PAIR_KEM,
+                paths=paths_of(kind.paths),
+            )
+            held = device.state.held[bytes.fromhex(key.kid)]
+            if held.agreement.initiator == device.name:
+                return _Seed(held, wanted, device.clock.now() + _SEED_SECONDS)
+            # Both have asked at once, and this is the peer's seed: only one of the two counts its numbers.
+        raise DsccError(Reason.GLARE, f"{kind.peer} is asking for keys at the same time, again and again")
 
     async def _group_key(self, wanted: Wanted) -> Negotiated:
         device, name = self._device, wanted.group
         if name not in device.state.groups:
-            raise DsccError(Reason.OUT_OF_ORDER, f"the group {name} is not formed yet, or this gateway is not in it")
+            why = self._places.why_not.get(name) or "it is not formed yet, or this gateway is not in it"
+            raise DsccError(Reason.OUT_OF_ORDER, f"there is no group {name} here: {why}")
         # It refuses while somebody in it is revoked.
-        found = device.groups.key(name)
+        device.groups.key(name)
         epoch = device.state.groups[name].epoch
         number = secrets.token_bytes(NUMBER_BYTES)
         drawn = draw_of_group(epoch, number, wanted.bits)
-        provenance = {
-            "KeyId": drawn.kid.hex(),
-            "SessionId": f"{epoch.number}/{number.hex()}",
-            "Epoch": str(epoch.number),
-            "PolicyDigest": epoch.policy.hex(),
-            "Trust": f"group of {len(found.roster)}",
-            "Initiator": device.name,
-        }
+        provenance = _group_provenance(epoch, drawn, number, device.name) | {"Gateway": device.name}
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
 
     # Drawing what a peer names. ---------------------------------------------------------------------------------------
 
-    def named(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
-        """The key that a peer names, or in words why there is none."""
+    def named(self, sender: str, group: str, session: str, bits: int) -> Named | Answer:
+        """The key that a peer names, or why there is none."""
         try:
             return self._named_in_group(sender, group, session, bits) if group else self._named(sender, session, bits)
         except DsccError as error:
-            return error.message
+            return Answer(refusal=error.message)
         except ValueError:
-            return "this names no seed and no number"
+            return Answer(refusal="this names no seed and no number")
 
-    def _named(self, sender: str, session: str, bits: int) -> Drawn | str:
+    def _named(self, sender: str, session: str, bits: int) -> Named | Answer:
         seed, number = session.split("/")
         held = self._device.state.held.get(bytes.fromhex(seed))
         if held is None or held.peer != sender or not held.purpose.startswith(PURPOSE):
-            return "the two sites have agreed on no such seed, or it is erased"
+            return Answer(refusal="the two sites have agreed on no such seed, or it is erased")
         if held.agreement.initiator != sender:
-            return "keys are drawn by who has asked for their seed"
-        return draw(held.agreement.kid, held.agreement.key, int(number), bits)
+            return Answer(refusal="keys are drawn by who has asked for their seed")
+        agreement = held.agreement
+        drawn = draw(agreement.kid, agreement.key, int(number), bits)
+        provenance = _provenance(agreement, drawn, int(number))
+        return Named(drawn, held.purpose.removeprefix(PURPOSE), agreement.lifetime, provenance)
 
-    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Drawn | str:
+    def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Named | Answer:
         record = self._device.state.groups.get(group)
         number, drawn = session.split("/")
         if record is None or sender not in record.epoch.roster or sender in self._device.state.revoked:
-            return "the two sites share no such group"
+            return Answer(refusal="the two sites share no such group")
         if record.epoch.number != int(number):
-            return f"the group {group} is at another epoch here"
-        return draw_of_group(record.epoch, bytes.fromhex(drawn), bits)
+            # A later epoch will come here, too; an earlier one may be known to who is not in the group any more.
+            is_later = int(number) > record.epoch.number
+            return Answer(refusal=f"the group {group} is at another epoch here", final=not is_later)
+        random = bytes.fromhex(drawn)
+        key = draw_of_group(record.epoch, random, bits)
+        return Named(key, "", 0, _group_provenance(record.epoch, key, random, sender))
 
     def groups_with(self, sender: str) -> frozenset[str]:
         """The groups that a peer is in, too."""
@@ -240,3 +263,29 @@ class Seeds:
         if self._erasing is not None:
             self._erasing.cancel()
             self._erase_used_up()
+
+
+def _provenance(agreement: Agreement, drawn: Drawn, number: int) -> dict[str, str]:
+    """How a key of a pair came to be: the same at both sites, each of which knows it by itself."""
+    return {
+        "KeyId": drawn.kid.hex(),
+        "SessionId": f"{agreement.kid.hex()}/{number}",
+        "ChainIndex": str(agreement.chain.number),
+        "PolicyDigest": sha256(b"".join(sorted(set(agreement.policy_digests)))).hexdigest(),
+        "PathsUsed": ", ".join(agreement.nodes),
+        "Trust": agreement.trust,
+        "Initiator": agreement.initiator,
+    }
+
+
+def _group_provenance(epoch: Epoch, drawn: Drawn, number: bytes, initiator: str) -> dict[str, str]:
+    """How a key of a group came to be, which a member has asked for."""
+    return {
+        "KeyId": drawn.kid.hex(),
+        "SessionId": f"{epoch.number}/{number.hex()}",
+        "Epoch": str(epoch.number),
+        "PolicyDigest": epoch.policy.hex(),
+        "Trust": f"group of {len(epoch.roster)}",
+        "Initiator": initiator,
+        "Members": ", ".join(epoch.roster),
+    }

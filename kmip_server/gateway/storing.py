@@ -11,11 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
 from kmip_server.storage.group import Outcome
-from kmip_server.storage.port import StorageConflict, Unit
+from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
 
+_log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 8
 Work = Callable[[Unit, Directory], _T]
@@ -43,15 +46,16 @@ class Storing:
         self._lane.close()
 
     async def _do(self, work: Work[_T], writes: bool) -> _T:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             value, error = await self._carried_out(work, writes)
             if error is None:
                 answer: _T = value
                 return answer
             if not isinstance(error, (StaleDirectory, StorageConflict)):
                 raise error
+            _log.debug("another transaction was first", attempt=attempt)
             await asyncio.to_thread(self._directories.refresh)
-        raise StorageConflict("accounts or policy change again and again")
+        raise StorageUnavailable("others change the same again and again")
 
     def _carried_out(self, work: Work[Any], writes: bool) -> asyncio.Future[Outcome]:
         outcome: asyncio.Future[Outcome] = self._loop.create_future()

@@ -23,27 +23,47 @@ from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Word, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, peer_of
-from kmip_server.operations.negotiation import NegotiationFailed, Settled, Unsettled
+from kmip_server.objects.sharing import group_of, is_held, members_of, peer_of
+from kmip_server.operations.negotiation import NegotiationFailed, Settled
+from kmip_server.operations.replacement import replaced_by
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import PEERS, SharedChange, StorageUnavailable, Unit
+from kmip_server.storage.port import AWAITED, PEERS, WITHDRAWN, SharedChange, StorageUnavailable, Unit
 from kmip_server.ttlv.enumerations import ResultReason
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 LOOK_SECONDS: Final = 1.0
 _MOST: Final = 1024
+_NOT_IN_TIME: Final = "the other site has not answered in time"
 _ANSWER_SECONDS: Final = 5.0
 _FIRST_WAIT: Final = 0.2
-_LONGEST_WAIT: Final = 15.0
-_NODES_WAIT: Final = 5.0
+_LONGEST_WAIT: Final = 5.0
+_WAITER_SECONDS: Final = 5
+"""How long a new key waits for whoever waits for it: then that one, or its server, or this gateway, was ended."""
 
 
 class _Open(NamedTuple):
-    """A change that is being told, and who has still to hear of it."""
+    """A change that is being told, and who has still to hear of it. `offered`: a key that is there if all take it.
+
+    `group` is the key's, "" for a pair's.
+    """
 
     change: SharedChange
     word: Word
+    group: str
+    offered: bool
     missing: set[str]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is to be this key only if a client is told so."""
+        return self.offered and self.change.reason == AWAITED
+
+
+class _Waiter(NamedTuple):
+    """Somebody who waits for what others answer, until then by the event loop's clock."""
+
+    until: float
+    settled: asyncio.Future[Settled]
 
 
 class _Revoked(NamedTuple):
@@ -54,13 +74,6 @@ class _Revoked(NamedTuple):
     number: int
     peer: str
     nodes: tuple[str, ...]
-
-
-class _Awaited(NamedTuple):
-    """What is waited for: that the peers take a key that is `held`, or else that nodes know of its revocation."""
-
-    identifier: str
-    held: bool
 
 
 class Telling:
@@ -80,9 +93,7 @@ class Telling:
         self._open: dict[str, _Open] = {}
         self._lines: dict[str, asyncio.Event] = {}
         self._revoking: set[str] = set()
-        self._waiting: dict[_Awaited, list[asyncio.Future[Settled]]] = {}
-        self._early: dict[_Awaited, Settled] = {}
-        """What was answered before it was waited for: who has committed a change is not the first to see it here."""
+        self._waiting: dict[str, list[_Waiter]] = {}
         self._unreached: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -97,50 +108,64 @@ class Telling:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def why_not_told(self, peer: str) -> str:
+        """Why a peer has not heard of what it should; "" if it has, or nothing was to be told."""
+        return self._unreached.get(peer, "")
+
     def look(self) -> None:
         """There is something to tell."""
         self._woken.set()
 
-    async def settle(self, unsettled: Iterable[Unsettled]) -> dict[str, Settled]:
+    async def settle(self, unique_identifiers: Iterable[str]) -> dict[str, Settled]:
         """What others answer to what was done to these keys, as far as they do in time."""
-        futures = {
-            awaited: self._awaited(awaited)
-            for awaited in [_Awaited(each.unique_identifier, each.held) for each in unsettled]
-        }
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._answer_seconds
+        waiters = {identifier: _Waiter(until, loop.create_future()) for identifier in unique_identifiers}
+        for identifier, waiter in waiters.items():
+            self._waiting.setdefault(identifier, []).append(waiter)
         self.look()
-        await asyncio.wait(futures.values(), timeout=self._answer_seconds)
-        late = [awaited.identifier for awaited, future in futures.items() if not future.done()]
-        if late:
-            await self._give_up(late)
-        for awaited, future in futures.items():
-            self._waiting[awaited].remove(future)
-            if not self._waiting[awaited]:
-                del self._waiting[awaited]
-        return {awaited.identifier: future.result() for awaited, future in futures.items() if future.done()}
+        try:
+            await asyncio.wait([waiter.settled for waiter in waiters.values()], timeout=self._answer_seconds)
+            late = [identifier for identifier, waiter in waiters.items() if not waiter.settled.done()]
+            if late:
+                await self._give_up(late)
+        finally:
+            for identifier, waiter in waiters.items():
+                self._waiting[identifier].remove(waiter)
+                if not self._waiting[identifier]:
+                    del self._waiting[identifier]
+        return {name: waiter.settled.result() for name, waiter in waiters.items() if waiter.settled.done()}
 
-    def _awaited(self, awaited: _Awaited) -> asyncio.Future[Settled]:
-        future: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(awaited, []).append(future)
-        if awaited in self._early:
-            future.set_result(self._early.pop(awaited))
-        return future
+    def _is_waited_for(self, identifier: str) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(waiter.until > now for waiter in self._waiting.get(identifier, ()))
 
     async def _give_up(self, late: list[str]) -> None:
-        """Withdraw keys that were not taken in time."""
-        reasons = {each: self._why(each) for each in late}
+        """Withdraw new keys that were not taken in time; what was settled meanwhile is answered."""
+        reasons = {each: self._why(each) for each in late if each in self._open and self._open[each].is_awaited}
+        await self._withdraw(reasons)
+
+        for identifier, settled in (await self._storing.read(lambda unit, _: _settled_in(unit, late))).items():
+            if identifier not in self._revoking:
+                self._answer(identifier, settled)
+
+    async def _withdraw(self, reasons: dict[str, str]) -> None:
+        """Withdraw new keys, each for a reason, as far as they are not confirmed."""
 
         def work(unit: Unit, directory: Directory) -> list[str]:
             now = self._now()
-            return [each for each in late if withdraw(unit, directory, self._services, each, now, reasons[each])]
+            given = reasons.items()
+            return [each for each, why in given if withdraw(unit, directory, self._services, each, now, why)]
 
-        for identifier in await self._storing.write(work):
-            self._answer(_Awaited(identifier, True), _refused(reasons[identifier]))
-        self.look()
+        if reasons:
+            for identifier in await self._storing.write(work):
+                self._answer(identifier, _refused(reasons[identifier]))
+            self.look()
 
     def _why(self, identifier: str) -> str:
         missing = self._open[identifier].missing if identifier in self._open else set[str]()
         words = [self._unreached[peer] for peer in sorted(missing) if peer in self._unreached]
-        return "; ".join(words) or "the other site has not answered in time"
+        return "; ".join(words) or _NOT_IN_TIME
 
     # What there is to tell. -------------------------------------------------------------------------------------------
 
@@ -150,6 +175,8 @@ class Telling:
                 await self._read()
             except StorageUnavailable as error:
                 _log.warning("shared keys wait for the storage", reason=str(error))
+            except Exception as error:
+                _log.error("a fault of ours", exc_info=error)
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
@@ -159,13 +186,20 @@ class Telling:
 
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
-        members = self._places.members
-        found = await self._storing.read(lambda unit, _: _pending(unit, known, members, self._device.name))
+        abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
+        found = await self._storing.read(lambda unit, _: _pending(unit, known, self._device.name))
         opened, revoked, gone = found
         if gone:
             await self._storing.write(lambda unit, _: _forget(unit, gone))
         for each in opened:
             identifier = each.change.unique_identifier
+            if each.is_awaited and not self._is_waited_for(identifier):
+                # Nobody hears of it before it is sure that whoever has asked for it hears what becomes of it.
+                if self._now() - each.change.at >= _WAITER_SECONDS:
+                    abandoned.add(identifier)
+                continue
+            if each.word.held and not each.offered:
+                self._answer(identifier, _refused(each.change.reason))
             self._open[identifier] = each
             for peer in each.missing:
                 self._line(peer).set()
@@ -176,6 +210,7 @@ class Telling:
             if one.change.unique_identifier not in self._revoking:
                 self._revoking.add(one.change.unique_identifier)
                 self._later(self._revoke(one))
+        await self._withdraw(dict.fromkeys(abandoned, "whoever asked for it has not waited for the answer"))
 
     def _line(self, peer: str) -> asyncio.Event:
         line = self._lines.get(peer)
@@ -196,10 +231,11 @@ class Telling:
                 await line.wait()
                 continue
             try:
-                answers = await self._ask(peer, [each.word for each in batch])
+                answers = self._given_up(peer, batch) or await self._ask(peer, batch)
                 await self._finish(self._heard(peer, batch, answers))
-            except (DsccError, StorageUnavailable) as error:
-                why = error.message if isinstance(error, DsccError) else str(error)
+            except Exception as error:
+                # Whatever has happened, the line goes on: others are told of these keys, or of others, later.
+                why = _words(error)
                 for each in batch:
                     each.missing.add(peer)
                 self._unreached[peer] = f"{peer}: {why}"
@@ -209,10 +245,12 @@ class Telling:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
-                self._unreached.pop(peer, None)
-                if any(not answer.final for answer in answers):
+                not_yet = [answer.refusal for answer in answers if not answer.final]
+                if not_yet:
+                    self._unreached[peer] = f"{peer}: {not_yet[0]}"
                     await asyncio.sleep(wait)
                 else:
+                    self._unreached.pop(peer, None)
                     wait = _FIRST_WAIT
 
     def _batch(self, peer: str) -> list[_Open]:
@@ -227,20 +265,38 @@ class Telling:
             found.append(each)
         return found
 
-    async def _ask(self, peer: str, said: list[Word]) -> tuple[Answer, ...]:
+    async def _ask(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
         address = self._places.peers.get(peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {peer} listens")
+        said = [each.word.model_copy(update={"left": self._has_left(peer, each)}) for each in batch]
         body = Words.model_construct(words=tuple(said)).model_dump_json().encode()
         return read_answers(await self._device.notify(peer, address, body, _ANSWER_SECONDS), len(said))
 
+    def _has_left(self, peer: str, each: _Open) -> bool:
+        return bool(each.group) and peer not in self._places.members(each.group)
+
+    def _given_up(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
+        """What stands for the answers of a peer that hears no more of some of these; () if it is told of all."""
+        if peer in self._device.state.revoked:
+            return (Answer(refusal=f"{peer} was revoked"),) * len(batch)
+        lost = [self._has_left(peer, each) and (each.offered or peer not in self._places.peers) for each in batch]
+        if not any(lost):
+            return ()
+        # It is told of the others with the next notice.
+        gone = f"{peer} is not in the group any more"
+        return tuple([Answer(refusal=gone, final=is_lost) for is_lost in lost])
+
     def _heard(self, peer: str, batch: list[_Open], answers: tuple[Answer, ...]) -> list[tuple[_Open, Answer]]:
-        """What is settled by a peer's answers: taken by all, or refused by one."""
+        """What is settled by a peer's answers: taken by all, or a new key refused by one.
+
+        Of a key that is in use every one hears whatever another one says.
+        """
         settled = []
         for each, answer in zip(batch, answers, strict=True):
-            if answer.refusal and answer.final:
+            if answer.refusal and answer.final and each.offered:
                 settled.append((each, answer))
-            elif not answer.refusal:
+            elif answer.final:
                 each.missing.discard(peer)
                 if not each.missing:
                     settled.append((each, answer))
@@ -251,25 +307,29 @@ class Telling:
         if not settled:
             return
 
-        def work(unit: Unit, directory: Directory) -> None:
-            now = self._now()
+        # Of an awaited key it has to be sure that its client is told.
+        awaited = [each.change.unique_identifier for each, _ in settled if each.is_awaited]
+        late = {identifier for identifier in awaited if not self._is_waited_for(identifier)}
+
+        def work(unit: Unit, directory: Directory) -> list[str]:
+            now, services, confirmed = self._now(), self._services, []
             for each, answer in settled:
                 identifier = each.change.unique_identifier
-                if answer.refusal:
-                    withdraw(unit, directory, self._services, identifier, now, answer.refusal)
-                else:
-                    confirm(unit, directory, self._services, identifier, now)
+                if each.offered and (answer.refusal or identifier in late):
+                    withdraw(unit, directory, services, identifier, now, answer.refusal or _NOT_IN_TIME)
+                elif each.offered and confirm(unit, directory, services, identifier, now):
+                    confirmed.append(identifier)
             _forget(unit, [each.change for each, _ in settled])
+            return confirmed
 
-        await self._storing.write(work)
+        for identifier in await self._storing.write(work):
+            self._answer(identifier, Settled())
         for each, answer in settled:
             identifier = each.change.unique_identifier
             if self._open.get(identifier) is each:
                 del self._open[identifier]
             if answer.refusal:
                 _log.warning("a shared key was refused", key=identifier, reason=answer.refusal)
-            if each.word.held:
-                self._answer(_Awaited(identifier, True), _refused(answer.refusal) if answer.refusal else Settled())
         self.look()
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
@@ -282,12 +342,13 @@ class Telling:
                 known = await self._device.revoke_drawn(
                     one.seed.hex(), one.number, one.peer, one.nodes, one.change.reason
                 )
-            except DsccError as error:
-                _log.warning("no node was told of a revocation", key=identifier, reason=error.message, again_in=wait)
-            else:
                 held = known.nodes >= known.needed
                 await self._note_revocation(one.change, known.nodes, known.needed, settled=held)
-                self._answer(_Awaited(identifier, False), Settled(nodes=known.nodes, needed=known.needed))
+            except Exception as error:
+                _log.warning("a revocation is told again", key=identifier, reason=_words(error), again_in=wait)
+            else:
+                if one.change.reason != WITHDRAWN:
+                    self._answer(identifier, Settled(nodes=known.nodes, needed=known.needed))
                 if held:
                     self._revoking.discard(identifier)
                     return
@@ -309,14 +370,10 @@ class Telling:
 
         await self._storing.write(work)
 
-    def _answer(self, awaited: _Awaited, settled: Settled) -> None:
-        if awaited not in self._waiting:
-            while len(self._early) >= _MOST:
-                del self._early[next(iter(self._early))]
-            self._early[awaited] = settled
-        for future in self._waiting.get(awaited, ()):
-            if not future.done():
-                future.set_result(settled)
+    def _answer(self, identifier: str, settled: Settled) -> None:
+        for waiter in self._waiting.get(identifier, ()):
+            if not waiter.settled.done():
+                waiter.settled.set_result(settled)
 
     def _later(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(act)
@@ -327,6 +384,25 @@ class Telling:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a fault of ours", exc_info=error)
+
+
+def _words(error: Exception) -> str:
+    """Why something was not done, in words; what nobody has reckoned with is in the log."""
+    if isinstance(error, DsccError):
+        return error.message
+    if not isinstance(error, StorageUnavailable):
+        _log.error("a fault of ours", exc_info=error)
+    return str(error)
+
+
+def _settled_in(unit: Unit, identifiers: Iterable[str]) -> dict[str, Settled]:
+    """What has become of new keys for good: they were confirmed, or withdrawn."""
+    rows = [row for row in map(unit.get, identifiers) if row is not None]
+    return {
+        row.unique_identifier: _refused(_NOT_IN_TIME) if is_held(found.attributes) else Settled()
+        for row in rows
+        if (found := ManagedObject.of(row)).destroyed or not is_held(found.attributes)
+    }
 
 
 def _refused(reason: str) -> Settled:
@@ -341,10 +417,11 @@ class _Pending(NamedTuple):
     gone: list[SharedChange]
 
 
-def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[str, ...]], me: str) -> _Pending:
+def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
     """The changes of which others have to hear, those left out that are known in this version."""
     pending = _Pending([], [], [])
-    for change in unit.shared_changes(_MOST):
+    # What is known already leaves room for what is not: others may be told of that.
+    for change in unit.shared_changes(_MOST + len(known)):
         if change.audience == PEERS and known.get(change.unique_identifier) == change.version:
             continue
         row = unit.get(change.unique_identifier)
@@ -352,9 +429,11 @@ def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[s
         if found is None:
             pending.gone.append(change)
         elif change.audience == PEERS:
-            group = group_of(found.attributes)
-            others = set(members(group)) - {me} if group else {peer_of(found.attributes)}
-            pending.opened.append(_Open(change, word_of(found), others))
+            group, members = group_of(found.attributes), members_of(found.attributes)
+            others = set(members - {me}) if group else {peer_of(found.attributes)}
+            existing = replaced_by(unit, found)
+            word = word_of(found, "" if existing is None else existing.unique_identifier)
+            pending.opened.append(_Open(change, word, group, word.held and not found.destroyed, others))
         elif (revoked := _revocation(change, found)) is not None:
             pending.revoked.append(revoked)
         else:
@@ -362,7 +441,7 @@ def _pending(unit: Unit, known: dict[str, int], members: Callable[[str], tuple[s
     return pending
 
 
-def _forget(unit: Unit, gone: Iterable[SharedChange]) -> None:
+def _forget(unit: Unit, gone: list[SharedChange]) -> None:
     for change in gone:
         unit.settle_shared(change)
 

@@ -40,18 +40,29 @@ def shared_by(unit: Unit, name: str, value: str, columns: Mapping[str, Range] = 
 def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:
     """A key was revoked."""
     row = unit.get(unique_identifier(bytes.fromhex(kid)))
-    if row is not None:
-        _stop(unit, directory, services, row, now, "the key was revoked")
+    if row is None:
+        # However late its maker's word comes, there will be no such key here.
+        unit.withdraw(unique_identifier(bytes.fromhex(kid)), now)
+    else:
+        stop(unit, directory, services, ManagedObject.of(row), now, "the key was revoked")
 
 
 def stop_peer(unit: Unit, directory: Directory, services: Services, peer: str, now: int) -> None:
     """A gateway was revoked: all keys that this site shares with it are."""
     for row in list(shared_by(unit, "Peer", peer)):
-        _stop(unit, directory, services, row, now, f"{peer} was revoked")
+        stop(unit, directory, services, ManagedObject.of(row), now, f"{peer} was revoked")
 
 
-def _stop(unit: Unit, directory: Directory, services: Services, row: ObjectRow, now: int, why: str) -> None:
-    found = ManagedObject.of(row)
+def stop(
+    unit: Unit,
+    directory: Directory,
+    services: Services,
+    found: ManagedObject,
+    now: int,
+    why: str,
+    author: str = "nodes of DSCC",
+) -> None:
+    """Use a shared key no more, as `author` says. Other sites are not told: they know it, or are not to hear of it."""
     if not is_shared(found.attributes) or found.destroyed:
         return
     if is_held(found.attributes):
@@ -61,10 +72,17 @@ def _stop(unit: Unit, directory: Directory, services: Services, row: ObjectRow, 
     if found.state not in (State.PRE_ACTIVE, State.ACTIVE):
         return
     call = call_of(unit, directory, services, found.owner, now)
-    # No way leads from Pre-Active to Deactivated (KMIP 2.1 s4.57).
-    found.set(Tag.STATE, State.DEACTIVATED if found.state is State.ACTIVE else State.COMPROMISED)
+    if found.state is State.PRE_ACTIVE:
+        # No way leads from Pre-Active to Deactivated but by Active (KMIP 2.1 s4.57). It is not Compromised: whoever
+        # has revoked it tells why, and of two states the later one would hold.
+        found.set(Tag.ACTIVATION_DATE, now)
+    found.set(Tag.STATE, State.DEACTIVATED)
     found.set(Tag.DEACTIVATION_DATE, now)
+    protect_stop = found.first(Tag.PROTECT_STOP_DATE)
+    if protect_stop is not None and protect_stop > now:
+        found.set(Tag.PROTECT_STOP_DATE, now)
     found.set(Tag.REVOCATION_REASON, _REASON)
-    call.change(found)
-    unit.audit(AuditEntry(now, "nodes of DSCC", "Revoke", found.unique_identifier, "succeeded", why))
+    # Whoever has revoked it tells when that was: this is no later change of it.
+    call.save(found)
+    unit.audit(AuditEntry(now, author, "Revoke", found.unique_identifier, "succeeded", why))
     call.notify("key-revoked", found.unique_identifier, why)

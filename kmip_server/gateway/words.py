@@ -6,18 +6,18 @@ up to date. It says from which seed the key is drawn, so that both have the same
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
 from dscc.errors import DsccError, Reason
 from kmip_server.errors import KmipError
-from kmip_server.messages.structures import Link
+from kmip_server.messages.structures import Link, RevocationReason
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import ROWS, VENDOR, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held
-from kmip_server.ttlv.enumerations import LinkType, State
+from kmip_server.objects.sharing import is_delivered, is_held
+from kmip_server.ttlv.enumerations import LinkType, RevocationReasonCode, State
 from kmip_server.ttlv.item import CodecError
 from kmip_server.ttlv.tags import Tag
 
@@ -27,15 +27,8 @@ MOST_ATTRIBUTES_BYTES: Final = 8_192
 MOST_BYTES: Final = 48_000
 
 DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
-CHANGING: Final = frozenset(
-    {
-        *DATES,
-        Tag.COMPROMISE_DATE,
-        Tag.COMPROMISE_OCCURRENCE_DATE,
-        Tag.DESTROY_DATE,
-        Tag.REVOCATION_REASON,
-    }
-)
+_FACTS: Final = (Tag.COMPROMISE_DATE, Tag.COMPROMISE_OCCURRENCE_DATE, Tag.DESTROY_DATE)
+_CHANGING: Final = frozenset({*DATES, *_FACTS, Tag.REVOCATION_REASON})
 """What both sites have alike for as long as there is the key, beside its State."""
 
 GIVEN: Final = frozenset(
@@ -54,11 +47,11 @@ GIVEN: Final = frozenset(
         Tag.DESCRIPTION,
     }
 )
-"""What a key comes with as its client has given it; from then on it is each site's own, but for what is `CHANGING`."""
+"""What a key comes with as its client has given it; from then on it is each site's own, but for what is `_CHANGING`."""
 
 _DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.STATE})
-_TOLD: Final = GIVEN | CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
-_OWN: Final = frozenset({"ConfirmedAt", "Revocation"})
+_TOLD: Final = GIVEN | _CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
+OWN: Final = frozenset({"ConfirmedAt", "Gateway", "Revocation"})
 """DSCC attributes that each site sets for itself."""
 
 Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
@@ -69,11 +62,15 @@ class _Said(BaseModel):
 
 
 class Word(_Said):
-    """A shared key as its sender has it. `at` is its Last Change Date; `held`: the sender does not use it yet."""
+    """A shared key as its sender has it. `at` is its Last Change Date; `held`: the sender does not use it yet.
+
+    `left`: who is told is not in the key's group any more.
+    """
 
     unique_identifier: Identifier
     at: Annotated[int, Field(ge=0, lt=1 << 40)]
     held: bool
+    left: bool = False
     attributes: Annotated[Base64Bytes, Field(max_length=MOST_ATTRIBUTES_BYTES)]
 
     @property
@@ -108,18 +105,30 @@ class Answers(_Said):
     answers: Annotated[tuple[Answer, ...], Field(max_length=MOST_WORDS)]
 
 
-def word_of(found: ManagedObject) -> Word:
-    """What is said of a shared key."""
-    told = without_dscc(found.attributes.only(_TOLD), _OWN)
+def word_of(found: ManagedObject, replaced: str) -> Word:
+    """What is said of a shared key, which replaces another one, or none ("").
+
+    That it is delivered here is not said: the other site has still to deliver it.
+    """
+    attributes = found.attributes
+    if is_delivered(attributes):
+        attributes = attributes.with_value(Tag.STATE, State.PRE_ACTIVE).with_value(Tag.DESTROY_DATE, None)
+    told = without_dscc(attributes.only(_TOLD), OWN)
     for link in told.instances(Tag.LINK):
-        if link.value.link_type is not LinkType.REPLACED_OBJECT_LINK:
+        if not _is_told(link.value, replaced):
             told = told.without(Tag.LINK, link)
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
-        held=is_held(found.attributes),
+        held=is_held(attributes),
+        left=False,
         attributes=told.to_bytes(),
     )
+
+
+def _is_told(link: Link, replaced: str) -> bool:
+    # What a client has linked itself replaces nothing.
+    return link.link_type is LinkType.REPLACED_OBJECT_LINK and str(link.linked_object_identifier) == replaced
 
 
 def read_words(body: bytes) -> Words:
@@ -146,10 +155,11 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
 
 
-def replaced_by(told: AttributeSet) -> str:
+def replaced_in(told: AttributeSet) -> str:
     """The Unique Identifier of the key that a key replaces, "" if it replaces none."""
     links: tuple[Link, ...] = told.all(Tag.LINK)
-    return next((str(link.linked_object_identifier) for link in links), "")
+    named = (link.linked_object_identifier for link in links if link.link_type is LinkType.REPLACED_OBJECT_LINK)
+    return next(map(str, named), "")
 
 
 def given(told: AttributeSet) -> AttributeSet:
@@ -176,3 +186,78 @@ def later_state(one: State, other: State) -> State:
     if State.DESTROYED_COMPROMISED in both or both == {State.COMPROMISED, State.DESTROYED}:
         return State.DESTROYED_COMPROMISED
     return max(both, key=_RANKS.index)
+
+
+# How a key stands. ----------------------------------------------------------------------------------------------------
+
+_COMPROMISE: Final = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
+_NEVER: Final = -(1 << 64)
+
+
+class Standing(NamedTuple):
+    """What both sites have alike of a key: its State, its dates, since when, and what has happened to it.
+
+    `at` is the Last Change Date, `dates` are those of `DATES`, `facts` those of a compromise and of its destruction.
+    """
+
+    state: State
+    at: int
+    dates: tuple[int | None, ...]
+    facts: tuple[int | None, ...]
+    reason: RevocationReason | None
+
+    @classmethod
+    def of(cls, attributes: AttributeSet, at: int) -> Standing:
+        """How a key of these attributes stands."""
+        return cls(
+            attributes.first(Tag.STATE),
+            at,
+            tuple([attributes.first(tag) for tag in DATES]),
+            tuple([attributes.first(tag) for tag in _FACTS]),
+            attributes.first(Tag.REVOCATION_REASON),
+        )
+
+    def put(self, found: ManagedObject) -> None:
+        """Have an object stand like this."""
+        for tag, date in zip((*DATES, *_FACTS), (*self.dates, *self.facts), strict=True):
+            found.set(tag, date)
+        found.set(Tag.STATE, self.state)
+        found.set(Tag.REVOCATION_REASON, self.reason)
+        found.set(Tag.LAST_CHANGE_DATE, self.at)
+
+
+def joined(one: Standing, other: Standing) -> Standing:
+    """How a key stands that stands so at one site and so at another: the same, whoever of the two works it out.
+
+    In whatever order sites hear of each other, and however often, they end alike (a join semilattice). The dates are
+    those of the site that has gone further with the key, or else has changed it last; of what has happened nothing is
+    forgotten, the earliest time holds, and a compromise is the reason before any other.
+    """
+    dated = max(one, other, key=_how_late)
+    return Standing(
+        later_state(one.state, other.state),
+        dated.at,
+        dated.dates,
+        tuple([_earliest(*both) for both in zip(one.facts, other.facts, strict=True)]),
+        max(one.reason, other.reason, key=_how_grave),
+    )
+
+
+def _how_late(one: Standing) -> tuple[int, int, tuple[int, ...]]:
+    # By the dates themselves if they were changed in the same second.
+    return _rank(one.state), one.at, tuple([_NEVER if date is None else date for date in one.dates])
+
+
+def _rank(state: State) -> int:
+    return _RANKS.index(State.DESTROYED if state is State.DESTROYED_COMPROMISED else state)
+
+
+def _earliest(one: int | None, other: int | None) -> int | None:
+    return min([date for date in (one, other) if date is not None], default=None)
+
+
+def _how_grave(reason: RevocationReason | None) -> tuple[bool, int, str]:
+    if reason is None:
+        return False, 0, ""
+    code = reason.revocation_reason_code
+    return code in _COMPROMISE, int(code), reason.revocation_message or ""

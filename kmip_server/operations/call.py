@@ -16,7 +16,7 @@ from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held, is_shared, peer_of
+from kmip_server.objects.sharing import is_delivered, is_held, is_shared, peer_of
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.in_effect import parameters_in_effect
@@ -26,7 +26,7 @@ from kmip_server.operations.registry import OperationSpec
 from kmip_server.operations.resource import Computes, ObjectResource, server_itself
 from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
-from kmip_server.storage.port import NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
+from kmip_server.storage.port import AWAITED, NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
 from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
@@ -73,6 +73,8 @@ class Call:
     made: tuple[str, ...] = ()
     tells: bool = True
     """Whether the other sites that have a key hear of what is done to it: not of what they have told themselves."""
+    waits: bool = False
+    """Whether a client waits for the answer, and is told that it has failed if the others do not answer."""
     unsettled: tuple[Unsettled, ...] = ()
     """What others have to answer before the batch item is answered."""
 
@@ -208,12 +210,14 @@ class Call:
 
     def share(self, one: ManagedObject, revoked: str = "") -> None:
         """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason."""
-        if not self.tells or not is_shared(one.attributes) or one.row is None:
+        if not self.tells or not is_shared(one.attributes) or is_delivered(one.attributes) or one.row is None:
             return
-        identifier, version, held = one.unique_identifier, one.row.version, is_held(one.attributes)
+        identifier, version = one.unique_identifier, one.row.version
+        held = is_held(one.attributes) and not one.destroyed
         # Of a group's keys the nodes know nothing.
         to_nodes = bool(revoked and not held and peer_of(one.attributes))
-        self.unit.note_shared(SharedChange(identifier, PEERS, version, "", self.now))
+        awaited = AWAITED if held and self.waits and identifier in self.made else ""
+        self.unit.note_shared(SharedChange(identifier, PEERS, version, awaited, self.now))
         if to_nodes:
             self.unit.note_shared(SharedChange(identifier, NODES, version, revoked, self.now))
         self.unsettled += (Unsettled(identifier, to_nodes, held),)
@@ -231,9 +235,9 @@ class Call:
         row = self._within_policy(made)
         self.unit.insert(row, value if value is None or isinstance(value, bytes) else to_material(value))
         made.row = self.unit.get(row.unique_identifier)
-        self.share(made)
         self.touched = row.unique_identifier
         self.made += (row.unique_identifier,)
+        self.share(made)
 
     def _within_policy(self, made: ManagedObject) -> ObjectRow:
         """The row of a new object, within the bounds that the policy sets to what it allows to be made."""
@@ -264,7 +268,7 @@ class Call:
                 "the object with this Unique Identifier (420094) is destroyed (KMIP 2.1 s4.57)",
             )
         if is_shared(target.attributes):
-            self._check_shared(target)
+            self.check_shared(target)
         material = self.unit.material(target.row) if target.row is not None else None
         if material is None:
             raise KmipError(
@@ -272,17 +276,23 @@ class Call:
             )
         return material
 
-    def _check_shared(self, target: ManagedObject) -> None:
-        """A shared key is used while the nodes of DSCC can say that it is revoked, and when the peers have it."""
+    def check_shared(self, target: ManagedObject) -> int:
+        """For how many seconds a shared key may be used without the nodes being heard again.
+
+        It is used while the nodes of DSCC can say that it is revoked, and when the peers have it. Raises Wrong Key
+        Lifecycle State, Permission Denied.
+        """
         if is_held(target.attributes):
             raise KmipError(
-                ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet: ask again later"
+                ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
             )
-        if self.unit.lease() <= self.now:
+        left = self.unit.lease() - self.now
+        if left <= 0:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
                 "this site has not heard from enough nodes to know that the shared key is not revoked: ask again later",
             )
+        return left
 
     @staticmethod
     def new_identifier() -> str:

@@ -11,11 +11,12 @@ from kmip_server.messages.headers import ExplainedError
 from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.call import Call
+from kmip_server.operations.obtain_lease import longest_lease
 from kmip_server.operations.registry import operation
 from kmip_server.operations.usage import allows, left
 from kmip_server.ttlv.enumerations import CryptographicUsageMask, Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
-from kmip_server.ttlv.versions import V2_1, ProtocolVersion
+from kmip_server.ttlv.versions import V2_1
 
 
 @payload
@@ -43,7 +44,7 @@ def check(call: Call, request: CheckRequest) -> CheckResponse:
     """A denial empties the ID Placeholder, so that the batch does not go on with the object (s6.1.7)."""
     try:
         target = call.target(request.unique_identifier)
-        _check(target, request, call.version)
+        _check(call, target, request)
     except KmipError:
         call.batch.id_placeholder = None
         raise
@@ -58,7 +59,7 @@ class _Denial(NamedTuple):
     message: str
 
 
-def _check(target: ManagedObject, request: CheckRequest, version: ProtocolVersion) -> None:
+def _check(call: Call, target: ManagedObject, request: CheckRequest) -> None:
     """Raises Incompatible Cryptographic Usage Mask, Usage Limit Exceeded, Permission Denied.
 
     The failure repeats the fields that led to it and no others, "allowing the client to determine how to proceed". Not
@@ -71,16 +72,18 @@ def _check(target: ManagedObject, request: CheckRequest, version: ProtocolVersio
         )
     if request.usage_limits_count is not None and request.usage_limits_count < 0:
         raise KmipError(ResultReason.INVALID_FIELD, "Usage Limits Count (420096) is not negative")
-    denials = tuple(_denials(target, request))
+    # A shared key may be used for nothing, whatever is asked, while this site has no lease from the nodes.
+    longest = longest_lease(call, target)
+    denials = tuple(_denials(target, request, longest))
     if denials:
         denied = {denial.field: getattr(request, denial.field) for denial in denials}
         message = "; ".join([denial.message for denial in denials])
-        if version >= V2_1:
+        if call.version >= V2_1:
             raise KmipError(denials[0].reason, message)
         raise ExplainedError(denials[0].reason, message, CheckResponse(**denied))
 
 
-def _denials(target: ManagedObject, request: CheckRequest) -> Iterator[_Denial]:
+def _denials(target: ManagedObject, request: CheckRequest, longest: int) -> Iterator[_Denial]:
     usages, units, lease = request.cryptographic_usage_mask, request.usage_limits_count, request.lease_time
     if usages is not None and not allows(target, usages):
         yield _Denial(
@@ -95,6 +98,5 @@ def _denials(target: ManagedObject, request: CheckRequest) -> Iterator[_Denial]:
             ResultReason.USAGE_LIMIT_EXCEEDED,
             f"the object's Usage Limits Count (420096) is down to {available}",
         )
-    longest = target.first(Tag.LEASE_TIME)
     if lease is not None and longest and lease > longest:
         yield _Denial("lease_time", ResultReason.PERMISSION_DENIED, f"Lease Time (420049) is at most {longest} seconds")

@@ -8,6 +8,7 @@ from kmip_server.messages.structures import UNIQUE_IDENTIFIER, Identifier
 from kmip_server.objects.lifecycle import Event
 from kmip_server.operations.call import Call
 from kmip_server.operations.registry import operation
+from kmip_server.operations.sharing import withdraw
 from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.tags import Tag
 
@@ -35,6 +36,9 @@ def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
             ResultReason.OBJECT_DESTROYED,
             "the object with this Unique Identifier (420094) is destroyed already (KMIP 2.1 s4.57)",
         )
+    if withdraw(call, target, "its owner has destroyed it"):
+        call.notify("key-destroyed", target.unique_identifier)
+        return DestroyResponse(unique_identifier=target.unique_identifier)
     target.transition(Event.DESTROY)
     target.set(Tag.DESTROY_DATE, call.now)
     call.change(target, erased=True)

@@ -19,6 +19,7 @@ from kmip_server.objects.attributes import ATTRIBUTES, SetBy
 from kmip_server.objects.key_block import TYPE_OF, Certificate, ObjectStructure, OpaqueObject, managed_object
 from kmip_server.objects.lifecycle import DESTROYED
 from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import is_shared
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_bounds, check_template, linked, new_object
 from kmip_server.operations.inheritance import no_looser
@@ -142,6 +143,11 @@ def _replaced(call: Call, request: ImportRequest) -> ManagedObject | None:
         ) from None
     if not request.replace_existing:
         raise _already_exists()
+    if is_shared(existing.attributes):
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "other sites have the key with this Unique Identifier (420094), too: Re-key replaces it for all of them",
+        )
     call.unit.remove(identifier)
     return existing
 

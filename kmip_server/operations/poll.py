@@ -50,11 +50,16 @@ def poll(call: Call, request: PollRequest) -> ResponseBatchItem:
     job = own_job(call, request.asynchronous_correlation_value)
     if job.response is None:
         return _pending(job)
-    answer = ResponseBatchItem.decode(binary.decode(job.response, STORED_LIMITS).value, STORAGE_VERSION)
+    answer = kept_answer(job.response)
     made = shared_object(call, answer)
     if made is not None and is_held(made.attributes):
         return _not_taken(job, call, answer) if made.destroyed else _pending(job)
     return _released(call, job, answer) if job.request else answer
+
+
+def kept_answer(response: bytes) -> ResponseBatchItem:
+    """The answer of an operation that was carried out, as it is kept."""
+    return ResponseBatchItem.decode(binary.decode(response, STORED_LIMITS).value, STORAGE_VERSION)
 
 
 def _pending(job: Job) -> ResponseBatchItem:
@@ -72,7 +77,7 @@ def _not_taken(job: Job, call: Call, answer: ResponseBatchItem) -> ResponseBatch
         operation=answer.operation,
         result_status=ResultStatus.OPERATION_FAILED,
         result_reason=reason_in(call.version, operation, ResultReason.GENERAL_FAILURE),
-        result_message=cited("the other site did not take the key, which is destroyed", call.version, operation),
+        result_message=cited("the other site has not taken the key, which is withdrawn", call.version, operation),
     )
 
 

@@ -77,7 +77,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         key = generate_symmetric_key(algorithm, bits)
     else:
         key = shared.key
-        wanted = with_provenance(without_names_of(existing, wanted), shared, call.now)
+        wanted = with_provenance(call, without_names_of(existing, wanted), shared)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,
@@ -91,6 +91,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         take_over(call, existing, made)
     else:
         # The other site has to take it first; then it takes over (gateway/confirming.py).
-        link_replacement(call, existing, made)
+        link_replacement(existing, made)
+        call.change(existing)
     call.add(made, raw_symmetric_material(algorithm, bits, key))
     return ReKeyResponse(unique_identifier=made.unique_identifier)

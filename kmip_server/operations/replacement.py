@@ -19,6 +19,7 @@ from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_bounds, check_template, linked
 from kmip_server.operations.inheritance import no_looser
 from kmip_server.operations.key_pairs import merged
+from kmip_server.storage.port import Unit
 from kmip_server.ttlv.enumerations import LinkType, ObjectType, ResultReason
 from kmip_server.ttlv.tags import Tag
 
@@ -48,21 +49,29 @@ def check_replaceable(call: Call, existing: ManagedObject, object_type: ObjectTy
         raise KmipError(
             ResultReason.KEY_VALUE_NOT_PRESENT, "the Key Value (420045) is not on this server (KMIP 2.1 s4.28)"
         )
-    if _is_replaced(call, existing):
+    if replacement_of(call.unit, existing) is not None:
         raise KmipError(
             ResultReason.PERMISSION_DENIED, "the key has a Replacement Object Link (42004A) already: Re-key that one"
         )
 
 
-def _is_replaced(call: Call, existing: ManagedObject) -> bool:
-    """Whether there is an object that says that it replaces this one. A client's own Link says nothing."""
-    for other in _linked_to(existing, LinkType.REPLACEMENT_OBJECT_LINK):
-        row = call.unit.get(str(other))
-        if row is not None and existing.unique_identifier in _linked_to(
-            ManagedObject.of(row), LinkType.REPLACED_OBJECT_LINK
-        ):
-            return True
-    return False
+def replacement_of(unit: Unit, existing: ManagedObject) -> ManagedObject | None:
+    """The object that replaces this one, if there is one: both say so. A client's own Link says nothing."""
+    return _mutual(unit, existing, LinkType.REPLACEMENT_OBJECT_LINK, LinkType.REPLACED_OBJECT_LINK)
+
+
+def replaced_by(unit: Unit, replacement: ManagedObject) -> ManagedObject | None:
+    """The object that this one replaces, if there is one: both say so."""
+    return _mutual(unit, replacement, LinkType.REPLACED_OBJECT_LINK, LinkType.REPLACEMENT_OBJECT_LINK)
+
+
+def _mutual(unit: Unit, one: ManagedObject, there: LinkType, back: LinkType) -> ManagedObject | None:
+    for identifier in _linked_to(one, there):
+        row = unit.get(str(identifier))
+        other = None if row is None else ManagedObject.of(row)
+        if other is not None and one.unique_identifier in _linked_to(other, back):
+            return other
+    return None
 
 
 def _linked_to(one: ManagedObject, link_type: LinkType) -> list[Identifier]:
@@ -124,19 +133,14 @@ def _shifted(template: AttributeSet, existing: ManagedObject, activation: int) -
 
 def take_over(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
     """Make one key the replacement of another, which gives its names away, and is stored so; that is told (s6.1.46)."""
-    _link(existing, replacement)
+    link_replacement(existing, replacement)
     hand_over(existing, replacement, call.now)
     call.change(existing)
     call.notify("key-replaced", replacement.unique_identifier, existing.unique_identifier)
 
 
-def link_replacement(call: Call, existing: ManagedObject, replacement: ManagedObject) -> None:
-    """Make one key the replacement of another that is not one yet: no other will be, and it has its names still."""
-    _link(existing, replacement)
-    call.change(existing)
-
-
-def _link(existing: ManagedObject, replacement: ManagedObject) -> None:
+def link_replacement(existing: ManagedObject, replacement: ManagedObject) -> None:
+    """Link a key and its replacement: no other will replace it. It has its names still, until `hand_over`."""
     replacement.owner = existing.owner
     linked(replacement, LinkType.REPLACED_OBJECT_LINK, existing.unique_identifier)
     linked(existing, LinkType.REPLACEMENT_OBJECT_LINK, replacement.unique_identifier)
@@ -161,6 +165,11 @@ def hand_over(existing: ManagedObject, replacement: ManagedObject, now: int) -> 
     replacement.set(Tag.ROTATE_DATE, now)
     replacement.set(Tag.ROTATE_LATEST, True)
     existing.set(Tag.ROTATE_LATEST, False)
+
+
+def has_taken_over(replacement: ManagedObject) -> bool:
+    """Whether a replacement has the names of its key already."""
+    return Tag.ROTATE_LATEST in replacement.attributes
 
 
 def without_names_of(existing: ManagedObject, template: AttributeSet) -> AttributeSet:

@@ -114,13 +114,17 @@ class Job:
 
 PEERS: Final = "peers"
 NODES: Final = "nodes"
+AWAITED: Final = "awaited"
+"""The reason of a new key that a client waits for: it is told of only while that one waits, and withdrawn if not."""
+WITHDRAWN: Final = "withdrawn"
+"""The reason by which the nodes are told of a new key that was withdrawn."""
 
 
 class SharedChange(NamedTuple):
     """A shared key whose state others have still to hear of: `PEERS` of what it is, `NODES` of its revocation.
 
-    `version` is the object's when it was noted, `at` when that was first, in POSIX seconds; `reason` is of a
-    revocation.
+    `version` is the object's when it was noted, `at` when that was first, in POSIX seconds. `reason` is that of a
+    revocation, or why a new key was withdrawn, or AWAITED; "" leaves a reason as it was noted before.
     """
 
     unique_identifier: str

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     Table,
     bindparam,
+    case,
     delete,
     insert,
     literal_column,
@@ -320,5 +321,7 @@ def _upsert_shared(database: Database) -> Any:
     """Note a change; of one that is noted already the object's latest version counts, and that it was noted first."""
     table = schema.shared_changes
     statement = _insert(database)(table).values({column.name: bindparam(column.name) for column in table.columns})
-    later = {"version": statement.excluded.version, "reason": statement.excluded.reason}
+    said = statement.excluded.reason
+    reason = case((said == literal_column("''"), table.c.reason), else_=said)
+    later = {"version": statement.excluded.version, "reason": reason}
     return statement.on_conflict_do_update(index_elements=["unique_identifier", "audience"], set_=later)

@@ -116,7 +116,7 @@ def in_the_middle(
     to_alice._agreed(alice.d1, to_alice.d2)
     for one, other in ((alice, to_alice), (to_bob, bob)):
         for node in NODES:
-            share = ShareResponse(one.sid, "alice", "bob", bytes(48), 1, bytes(32), 0, 0)
+            share = ShareResponse(one.sid, "alice", "bob", bytes(48), 1, bytes(32), 0, 0, 0)
             one.on_share(node, share)
             other.on_share(node, share)
     known_to_alice, d3 = alice.derive()
@@ -159,7 +159,7 @@ def insider(monkeypatch: pytest.MonkeyPatch | None) -> bool:
         for device, role in zip(DEVICES, ("initiator", "responder"), strict=True):
             asked = ShareRequest(seen.mine.sid, "alice", "bob", role, "tunnel", "AES", 256, 0)
             who = "eve" if monkeypatch is not None else device
-            shares.release(who, asked, share_service.Grant(1, bytes(32), 3600, 0), 0.0, real[node].share)
+            shares.release(who, asked, share_service.Grant(1, bytes(32), 3600, 0, 0), 0.0, real[node].share)
     for node, shares in held.items():
         for initiator, responder, role in (
             ("alice", "bob", "initiator"),
@@ -171,7 +171,7 @@ def insider(monkeypatch: pytest.MonkeyPatch | None) -> bool:
             asked = ShareRequest(seen.mine.sid, initiator, responder, role, "tunnel", "AES", 256, 0)
             try:
                 share, grant = shares.release(
-                    "eve", asked, share_service.Grant(1, bytes(32), 3600, 0), 0.0, nonce() + bytes(16)
+                    "eve", asked, share_service.Grant(1, bytes(32), 3600, 0, 0), 0.0, nonce() + bytes(16)
                 )
             except DsccError:
                 continue

@@ -26,7 +26,7 @@ from dscc.session import Chain, DeviceHandshake, NodeHandshake, _directions, beg
 from dscc.wire import core, decode, encode
 
 DEVICES = ("alice", "bob")
-GRANT = Grant(1, bytes(32), 3600, 0)
+GRANT = Grant(1, bytes(32), 3600, 0, 0)
 
 
 @dataclass

@@ -98,9 +98,9 @@ def step(
 class ShareNode:
     """A node as the share service has to be: one share for a session, for the two whom it names, each in its role."""
 
-    def __init__(self, lifetime: int = 3600, uses: int = 0) -> None:
+    def __init__(self, lifetime: int = 3600, uses: int = 0, kem: int = 0) -> None:
         self.shares: dict[bytes, tuple[tuple[object, ...], bytes]] = {}
-        self.lifetime, self.uses = lifetime, uses
+        self.lifetime, self.uses, self.kem = lifetime, uses, kem
 
     def ask(self, device: str, asked: ShareRequest) -> ShareResponse | None:
         if device != (asked.initiator if asked.role == "initiator" else asked.responder):
@@ -109,7 +109,9 @@ class ShareNode:
         known, share = self.shares.setdefault(asked.sid, (what, secrets.token_bytes(48)))
         if known != what:
             return None
-        return ShareResponse(asked.sid, asked.initiator, asked.responder, share, 1, bytes(32), self.lifetime, self.uses)
+        return ShareResponse(
+            asked.sid, asked.initiator, asked.responder, share, 1, bytes(32), self.lifetime, self.uses, self.kem
+        )
 
 
 def negotiate(

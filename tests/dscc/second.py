@@ -160,7 +160,7 @@ def pair(v: dict[str, Any]) -> dict[str, Any]:
     grants = []
     for node in nodes:
         fields = v["shares"][node]["fields"]
-        numbers = [fields[name].to_bytes(8, "big") for name in ("policy_version", "lifetime", "uses")]
+        numbers = [fields[name].to_bytes(8, "big") for name in ("policy_version", "lifetime", "uses", "kem")]
         grants.append(enc(raw(fields, "policy_digest"), *numbers))
         ck = extract(suite, ck, raw(fields, "share") + digest(suite, grants[-1]))
     ck = extract(suite, ck, bytes.fromhex(d1["fields"]["nonce"] + d2["fields"]["nonce"]))

@@ -129,7 +129,7 @@ def test_a_replayed_m1_accuses_nobody_of_being_a_clone() -> None:
 def test_what_comes_too_early_is_refused_as_what_comes_too_late() -> None:
     device, _ = chains()
     begun = Initiator("alice", "bob", TUNNEL, NODES, nonce(), limits=Limits(), chains={})
-    share = ShareResponse(b"", "alice", "bob", bytes(48), 1, bytes(32), 0, 0)
+    share = ShareResponse(b"", "alice", "bob", bytes(48), 1, bytes(32), 0, 0, 0)
     early = [
         lambda: DeviceRegistration("d", "n", Mode.QKEY, token(), nonce()).on_r4(R4("s", b"")),
         lambda: DeviceHandshake("d", "n", device, nonce()).on_m4(M4(b"")),

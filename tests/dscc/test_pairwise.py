@@ -7,7 +7,7 @@ from parties import TUNNEL, ShareNode, negotiate, nonce
 
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, next_chains
 from dscc.errors import DsccError, Reason
-from dscc.messages import ShareResponse
+from dscc.messages import ShareRequest, ShareResponse
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, S512, SUITES
 
@@ -260,3 +260,28 @@ def test_no_key_is_shown() -> None:
     first, _ = negotiate(three())
     for shown in (repr(first), str(first), repr(first.chain)):
         assert first.key.hex() not in shown and str(first.key) not in shown and str(first.chain.secret) not in shown
+
+
+def test_a_key_that_a_nodes_policy_grants_with_ml_kem_only_is_not_derived_without() -> None:
+    strict = {**three(), "n2": ShareNode(kem=1)}
+    with pytest.raises(DsccError, match="ML-KEM") as refused:
+        negotiate(strict)
+    assert refused.value.reason is Reason.POLICY_DENIED
+    first, second = negotiate(strict, kem=True)
+    assert same(first, second) and first.hardened
+    # Who does not reach that node is granted the key by the others, and does not use its share.
+    first, _ = negotiate(strict, missing=(frozenset({"n2"}), frozenset({"n2"})))
+    assert not first.hardened
+
+
+def test_what_a_node_grants_is_bound_to_the_key() -> None:
+    """A device that hears another grant than its peer has another key."""
+
+    class TwoFaced(ShareNode):
+        def ask(self, device: str, asked: ShareRequest) -> ShareResponse | None:
+            said = super().ask(device, asked)
+            return None if said is None else said._replace(kem=int(device == "bob"))
+
+    with pytest.raises(DsccError) as refused:
+        negotiate({**three(), "n2": TwoFaced()}, kem=True)
+    assert refused.value.reason is Reason.CONTEXT_MISMATCH

@@ -232,7 +232,7 @@ def pairs() -> list[Vector]:
         first.on_d2(second.d2)
         shares = {
             node: ShareResponse(
-                first.sid, "alice", "bob", entropy(f"{name} {node}", 48), 7, entropy("policy", 48), 600 + number, 50
+                first.sid, "alice", "bob", entropy(f"{name} {node}", 48), 7, entropy("policy", 48), 600 + number, 50, 0
             )
             for node in nodes
         }

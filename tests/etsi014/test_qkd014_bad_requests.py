@@ -12,7 +12,7 @@ from edge_support import eventually, rest_of
 from qkd014_delivery import InMemoryDelivery
 from qkd014_gateway import Gateway, Sae, refused
 
-ONE = str(uuid4())
+ONE = "43697fa2-151a-438e-b7d0-b73451b13244"
 MOST_BODY = 65_536
 
 

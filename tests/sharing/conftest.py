@@ -6,12 +6,15 @@ are those of `demo.sites`. Who kills something, or changes a policy, makes a net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sharing_network import Sites, network
+from meddling import Meddled, meddled
+from sharing_network import PutPolicy, Sites, network
+
+from demo.sites import site_policy
 
 MakeSites = Callable[..., Sites]
 
@@ -32,11 +35,40 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
 
 
 @pytest.fixture
+def put_policy(sites: Sites) -> Iterator[PutPolicy]:
+    """Have rules before those of `demo.sites` at a site, or in their place, until the test is over."""
+    changed: set[str] = set()
+
+    def own(name: str) -> str:
+        return site_policy(tuple(other for other in sites.sites if other != name), "demo")
+
+    def put(name: str, rules: str, *, alone: bool = False) -> None:
+        changed.add(name)
+        sites[name].put_policy(rules if alone else rules + own(name))
+
+    yield put
+    for name in changed:
+        sites[name].put_policy(own(name))
+
+
+@pytest.fixture
 def make_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSites]:
     """Make a network of one's own: `make_sites("site-a", "site-b", "site-c")`."""
     with ExitStack() as stack:
 
-        def make(*names: str) -> Sites:
-            return stack.enter_context(network(tmp_path_factory.mktemp("own"), *names))
+        def make(
+            *names: str,
+            groups: Mapping[str, tuple[str, ...]] | None = None,
+            environment: dict[str, str] | None = None,
+        ) -> Sites:
+            made = network(tmp_path_factory.mktemp("own"), *names, groups=groups, environment=environment)
+            return stack.enter_context(made)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def meddled_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meddled]:
+    """site-a and site-b, which reach each other through somebody who meddles; for all tests of failures."""
+    with meddled(tmp_path_factory.mktemp("meddled")) as made:
+        yield made

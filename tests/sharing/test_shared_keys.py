@@ -86,7 +86,8 @@ def test_a_re_key_is_one_for_both(sites: Sites) -> None:
         here.do(activate(old)).expect_success()
         new = here.do(rekey(old)).unique_identifier
         assert here.key_material(new) == there.key_material(new) != here.key_material(old)
-        assert here.located(name("vault-1")) == there.located(name("vault-1")) == [new]
+        assert here.located(name("vault-1")) == [new]
+        until(lambda: there.located(name("vault-1")) == [new])
         again = there.do(rekey(old))
         assert again.reason == Reason.PERMISSION_DENIED
 

@@ -59,6 +59,14 @@ effect = "allow"
 subjects = ["group:fleet"]
 actions = ["DSCC_NEGOTIATE", "DSCC_TUNNEL", "DSCC_GROUP_JOIN"]
 resource = {{ object_types = ["PAIR"], pair = ["group:fleet", "group:fleet"] }}
+
+[[rules]]
+name = "what lies for long is hardened"
+effect = "require"
+subjects = ["anyone"]
+actions = ["DSCC_NEGOTIATE"]
+resource = {{ object_types = ["PAIR"], uses = ["hardened"] }}
+require = {{ kem = true }}
 """
 
 

@@ -322,6 +322,15 @@ async def test_who_insists_on_ml_kem_or_on_the_pair_chain_takes_no_key_without(f
 
 
 @asynchronous
+async def test_a_policy_of_the_nodes_may_want_ml_kem_for_keys_of_a_purpose(fleet: Fleet) -> None:
+    """The devices are not told otherwise: the one that asks begins anew with it."""
+    one, other, address = await fleet.pair()
+    assert (await one.negotiate(other.name, address, "hardened")).trust == "3 paths, ML-KEM"
+    assert (await one.negotiate(other.name, address)).trust == "3 paths, pair chain"
+    await close(one, other)
+
+
+@asynchronous
 async def test_an_activation_date_is_agreed_and_one_that_is_far_off_is_refused(fleet: Fleet) -> None:
     one, other, address = await fleet.pair()
     now = int(one.clock.now())

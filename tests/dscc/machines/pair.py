@@ -19,7 +19,7 @@ from dscc.pairwise import Initiator, Responder
 from dscc.wire import decode, encode
 
 LIMITS = Limits(paths=2)
-GRANT = Grant(1, bytes(32), 3600, 0)
+GRANT = Grant(1, bytes(32), 3600, 0, 0)
 
 
 @dataclass
