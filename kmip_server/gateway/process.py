@@ -105,14 +105,8 @@ class GatewayProcess:
     # The desk. --------------------------------------------------------------------------------------------------------
 
     async def negotiate(self, wanted: Wanted) -> Negotiated:
-        """See Gateway: whoever asks does not wait for long; what was begun is finished, for who asks next."""
-        seconds = self._settings.dscc.answer_seconds
-        key = self._later(self._seeds.key(wanted))
-        done, _ = await asyncio.wait([key], timeout=seconds)
-        if not done:
-            whom = wanted.peer or wanted.group
-            raise DsccError(Reason.FAILED, f"{whom} and the nodes have not answered within {seconds:g} s")
-        return key.result()
+        """See Gateway."""
+        return await self._seeds.key(wanted, self._settings.dscc.answer_seconds)
 
     async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
         """See Gateway."""
@@ -240,7 +234,7 @@ class GatewayProcess:
                 answer = await self._storing.write(partial(self._re_key, one, prepared))
             except NegotiationNeeded as needed:
                 try:
-                    prepared = Prepared(await self._seeds.key(needed.wanted))
+                    prepared = Prepared(await self.negotiate(needed.wanted))
                 except DsccError as error:
                     reason = failed(error).message
                     _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)

@@ -90,12 +90,29 @@ class Seeds:
         self._refilling: dict[_Kind, asyncio.Task[_Seed]] = {}
         self._used_up: set[bytes] = set()
         self._erasing: asyncio.TimerHandle | None = None
+        self._making: set[asyncio.Task[Negotiated]] = set()
 
     # Drawing here. ----------------------------------------------------------------------------------------------------
 
-    async def key(self, wanted: Wanted) -> Negotiated:
-        """A key that nobody has had. Raises DsccError."""
-        return await (self._group_key(wanted) if wanted.group else self._pair_key(wanted))
+    async def key(self, wanted: Wanted, seconds: float) -> Negotiated:
+        """A key that nobody has had, for whoever waits so long for it. Raises DsccError.
+
+        A negotiation that takes longer is finished all the same: who asks next draws from what came of it.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        making = asyncio.create_task(self._group_key(wanted) if wanted.group else self._pair_key(wanted, until))
+        self._making.add(making)
+        making.add_done_callback(self._made)
+        await asyncio.wait([making], timeout=seconds)
+        if not making.done():
+            raise _late(wanted)
+        return making.result()
+
+    def _made(self, making: asyncio.Task[Negotiated]) -> None:
+        self._making.discard(making)
+        if not making.cancelled():
+            # Whoever has waited for it was told.
+            making.exception()
 
     def stored(self, wanted: Wanted) -> tuple[int, int]:
         """How many such keys can be drawn without a negotiation, now and at most.
@@ -109,11 +126,15 @@ class Seeds:
         # The only key of a seed is drawn as soon as it is there.
         return left, wanted.pool + wanted.pool // 2 if wanted.pool > 1 else 0
 
-    async def _pair_key(self, wanted: Wanted) -> Negotiated:
-        kind = _kind(wanted)
-        # Of those who wait, each draws from what the one before has left.
+    async def _pair_key(self, wanted: Wanted, until: float) -> Negotiated:
+        kind, loop = _kind(wanted), asyncio.get_running_loop()
+        # Of those who wait, each draws from what the one before has left; who does not wait any more leaves it there.
         async with self._locks[kind]:
-            seed = self._usable(kind) or await self._next_seed(kind, wanted)
+            seed = self._usable(kind)
+            if seed is None and loop.time() < until:
+                seed = await self._next_seed(kind, wanted)
+            if seed is None or loop.time() >= until:
+                raise _late(wanted)
             number = seed.next_number()
             agreement = seed.held.agreement
             drawn = draw(agreement.kid, agreement.key, number, wanted.bits)
@@ -256,13 +277,17 @@ class Seeds:
 
     async def close(self) -> None:
         """Negotiate no more, and leave nothing behind that is used up."""
-        tasks: list[asyncio.Task[Any]] = list(self._refilling.values())
+        tasks: list[asyncio.Task[Any]] = [*self._refilling.values(), *self._making]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._erasing is not None:
             self._erasing.cancel()
             self._erase_used_up()
+
+
+def _late(wanted: Wanted) -> DsccError:
+    return DsccError(Reason.FAILED, f"{wanted.peer or wanted.group} and the nodes have not answered in time")
 
 
 def _provenance(agreement: Agreement, drawn: Drawn, number: int) -> dict[str, str]:
