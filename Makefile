@@ -1,4 +1,6 @@
-# make run    a KMIP server with mutual TLS on 127.0.0.1:5696, its data in ./run
+# make run    three DSCC nodes and two sites that share keys, KMIP on 127.0.0.1:5696 and 5697, their data in ./run
+#             (DATA=folder: another one; SHIFT=1000: all ports so much higher)
+# make demo   three sites share keys, replace and revoke them, step by step, by the hand of PyKMIP
 # make test   every test on SQLite, then those that use a database on a real PostgreSQL that they start themselves
 #             (DATABASES=sqlite: only the first, DATABASES=postgresql: only the second)
 # make coverage   the same, and the lines and branches that none of them reached (TESTS=tests/cli: a folder's)
@@ -23,7 +25,7 @@ DATABASES ?= sqlite postgresql
 SECONDS ?= 60
 TARGET ?= frames message machine seed box codes
 
-.PHONY: run test coverage mutants fuzz lint bench bench-dscc demo-dscc
+.PHONY: run demo test coverage mutants fuzz lint bench bench-dscc demo-dscc
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -40,19 +42,11 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
 	@$(PIP) --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
-$(DATA)/server.toml: | $(VENV)/.installed
-	@$(BIN)/kmip-server init $(DATA)
+run: $(VENV)/.installed
+	@PYTHONPATH=. exec $(BIN)/python -m demo.run $(DATA) $(if $(SHIFT),--shift $(SHIFT))
 
-$(DATA)/clients/demo/pykmip.conf: | $(DATA)/server.toml
-	@$(BIN)/kmip-server client add $(DATA) demo
-
-run: $(VENV)/.installed $(DATA)/clients/demo/pykmip.conf
-	@echo
-	@echo "Try it from another terminal with PyKMIP, an independent client:"
-	@echo "  $(BIN)/pip install pykmip"
-	@echo "  $(BIN)/python -m kmip.demos.pie.create -a AES -l 256 -c client -s $(DATA)/clients/demo/pykmip.conf"
-	@echo
-	@exec $(BIN)/kmip-server serve $(DATA)
+demo: $(VENV)/.installed-test
+	@PYTHONPATH=. $(BIN)/python -m demo.sharing_demo
 
 test: $(VENV)/.installed-test
 	@set -e; for kind in $(DATABASES); do \

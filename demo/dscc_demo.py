@@ -7,15 +7,14 @@ with exit code 1 if that does not hold.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from rich.console import Console
 
 from demo.network import Node, command, nodes
+from demo.telling import all_holds, holds, say, shown, step
 from dscc.device import Device
 from dscc.device.agent import Agent
 from dscc.device.clock import ManualClock
@@ -47,29 +46,6 @@ actions = ["DSCC_NEGOTIATE", "DSCC_TUNNEL", "DSCC_GROUP_JOIN"]
 resource = { object_types = ["PAIR"], pair = ["group:fleet", "group:fleet"] }
 """
 HOUR = 3600
-
-console = Console(highlight=False, soft_wrap=True)
-
-
-def step(words: str) -> None:
-    console.print(f"\n[bold]{words}[/]")
-
-
-def say(words: str) -> None:
-    console.print(f"  {words}")
-
-
-def holds(what: str, condition: bool) -> None:
-    """Show that something is so, or end here."""
-    if not condition:
-        console.print(f"  [red]It does not hold: {what}[/]")
-        sys.exit(1)
-    console.print(f"  [green]✓[/] {what}")
-
-
-def shown(key: bytes) -> str:
-    """A key as nobody is harmed by seeing it: it is made for this demonstration, and shown in part."""
-    return f"{key.hex()[:8]}… ({len(key) * 8} bits)"
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -260,7 +236,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with tempfile.TemporaryDirectory(prefix="dscc-demo-") as folder:
         asyncio.run(Story(Path(folder)).tell())
-    console.print("\n[bold green]All of it holds.[/]")
+    all_holds()
 
 
 if __name__ == "__main__":

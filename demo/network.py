@@ -3,85 +3,67 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import socket
-import subprocess
-import sys
-from contextlib import redirect_stdout
-from io import StringIO
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from demo.processes import Running, says
 from dscc.node.cli.main import main as dscc_node
 
-_NODE = str(Path(sys.executable).with_name("dscc-node"))
 
+class Node(Running):
+    """A node."""
 
-class Node:
-    """A node, and its process while it runs."""
+    program = "dscc-node"
+    ready_lines = frozenset({"dscc-node ready"})
 
-    def __init__(self, folder: Path, name: str, port: int, region: str) -> None:
-        self.folder, self.name, self.port = folder, name, port
-        self._process: subprocess.Popen[str] | None = None
-        self.does("init", "--name", name, "--port", port, "--region", region)
+    def __init__(self, folder: Path, name: str, port: int) -> None:
+        super().__init__(folder, name)
+        self.port = port
+
+    def make(self, region: str) -> None:
+        """Make its folder."""
+        self.does("init", "--name", self.name, "--port", self.port, "--region", region)
 
     def does(self, *words: object) -> str:
         """What a command about this node prints: its folder follows the command's name."""
         at = 2 if words[0] in ("device", "policy", "peer") else 1
         return command(*words[:at], self.folder, *words[at:])
 
-    def start(self) -> None:
-        """Run it, until it listens."""
-        with (self.folder / "log").open("a") as log:
-            self._process = subprocess.Popen(
-                [_NODE, "serve", str(self.folder)], stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline().startswith("dscc-node ready"):
-            raise RuntimeError((self.folder / "log").read_text())
-
-    @property
-    def runs(self) -> bool:
-        """Whether there is a process of it."""
-        return self._process is not None
-
-    def kill(self) -> None:
-        """End it as a loss of power would."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-            self._process = None
-
 
 def command(*words: object) -> str:
     """What dscc-node prints. Raises RuntimeError if it refuses."""
-    said = StringIO()
-    with redirect_stdout(said):
-        code = dscc_node([str(word) for word in words])
-    if code:
-        raise RuntimeError(f"dscc-node {' '.join(map(str, words))} ended with {code}")
-    return said.getvalue().strip()
+    return says(dscc_node, *words)
 
 
 def nodes(folder: Path, policy: str, regions: tuple[str, ...]) -> dict[str, Node]:
-    """Nodes that are linked to each other, and have the same policy. None runs yet."""
-    made = {
-        f"n{number}": Node(folder / f"n{number}", f"n{number}", port, region)
-        for number, (port, region) in enumerate(zip(free_ports(len(regions)), regions, strict=True), 1)
-    }
-    file = folder / "policy.toml"
+    """Nodes on free ports that are linked to each other, and have the same policy. None runs yet."""
+    made = nodes_at(folder, {f"n{number}": port for number, port in enumerate(free_ports(len(regions)), 1)})
+    for node, region in zip(made.values(), regions, strict=True):
+        node.make(region)
+    link(folder, made.values(), policy)
+    return made
+
+
+def nodes_at(folder: Path, ports: Mapping[str, int]) -> dict[str, Node]:
+    """Nodes by their names, in folders of that name."""
+    return {name: Node(folder / name, name, port) for name, port in ports.items()}
+
+
+def link(folder: Path, made: Iterable[Node], policy: str) -> None:
+    """Give nodes a policy, and link each with all others."""
+    file = folder / "nodes-policy.toml"
     file.write_text(policy)
-    for one in made.values():
+    made = list(made)
+    for one in made:
         one.does("policy", "import", file)
-        for other in made.values():
+        for other in made:
             if one.name < other.name:
                 code = folder / f"{one.name}-{other.name}.code"
                 code.write_text(secrets.token_hex(32))
                 one.does("peer", "add", other.name, f"127.0.0.1:{other.port}", "--code-file", code)
                 other.does("peer", "add", one.name, f"127.0.0.1:{one.port}", "--code-file", code)
                 code.unlink()
-    return made
 
 
 def free_ports(count: int) -> list[int]:

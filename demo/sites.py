@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
 from demo.network import Node, command, free_ports
+from demo.processes import Running, says
 from dscc.device.cli.main import main as dscc
 from kmip_server.cli.main import main as kmip_server
-
-_SERVER: Final = str(Path(sys.executable).with_name("kmip-server"))
 
 NODES_POLICY: Final = """
 [workflows.default]
@@ -60,13 +53,15 @@ owner = "{owner}"
 """
 
 
-class Site:
+class Site(Running):
     """A site: its server's folder, and its process while it runs."""
 
+    program = "kmip-server"
+    ready_lines = frozenset({"kmip-server ready", "kmip-server gateway ready"})
+
     def __init__(self, folder: Path, name: str, ports: tuple[int, int, int]) -> None:
-        self.folder, self.name = folder, name
+        super().__init__(folder, name)
         self.kmip_port, self.https_port, self.gateway_port = ports
-        self.process: subprocess.Popen[str] | None = None
 
     @property
     def address(self) -> str:
@@ -75,34 +70,44 @@ class Site:
 
     def make(self, nodes: dict[str, Node], others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
         """Make the server, a client `demo`, and the device, and bring that to its last stage at every node."""
+        self.make_server(others, groups, settings)
+        self.enrol(nodes)
+
+    def make_server(self, others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
+        """Make the server and its client `demo`."""
         does("init", self.folder)
-        does("client", "add", self.folder, "demo")
         self.set(others, groups, settings)
+        does("client", "add", self.folder, "demo")
+
+    def enrol(self, nodes: Mapping[str, Node]) -> None:
+        """Make the device, and bring it to its last stage at every node."""
         codes = [node.does("device", "add", self.name, "--mode", "ota-kem") for node in nodes.values()]
         code = self.folder / "enrolment-code"
         code.write_text(command("code", "join", *codes))
         device = self.folder / "gateway"
-        _says(dscc, "enrol", device, "--code-file", code)
+        says(dscc, "enrol", device, "--code-file", code)
         code.unlink()
         for _ in range(2):
-            _says(dscc, "advance", device)
+            says(dscc, "advance", device)
 
-    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "") -> None:
-        """Write what server.toml says of ports and of other sites."""
+    def set(self, others: dict[str, str], groups: str = "{}", settings: str = "", saes: str = "{}") -> None:
+        """Write what server.toml says of ports, of other sites, and of SAEs there."""
         file = self.folder / "server.toml"
         peers = ", ".join(f'{name} = "{place}"' for name, place in others.items())
         changes = {
-            "kmip_port": str(self.kmip_port),
-            "https_port": str(self.https_port),
-            "enabled": "true",
-            "port": str(self.gateway_port),
-            "peers": f"{{ {peers} }}",
-            "groups": groups,
+            ("server", "kmip_port"): str(self.kmip_port),
+            ("server", "https_port"): str(self.https_port),
+            ("dscc", "enabled"): "true",
+            ("dscc", "port"): str(self.gateway_port),
+            ("dscc", "peers"): f"{{ {peers} }}",
+            ("dscc", "groups"): groups,
+            ("etsi014", "saes"): saes,
         }
-        lines = []
+        section, lines = "", []
         for line in file.read_text().splitlines():
+            section = line[1:-1] if line.startswith("[") else section
             key = line.split("=")[0].strip()
-            lines.append(f"{key} = {changes[key]}" if key in changes and "=" in line and line[0] != "#" else line)
+            lines.append(f"{key} = {changes[section, key]}" if (section, key) in changes else line)
         file.write_text("\n".join(lines) + "\n" + settings)
 
     def put_policy(self, text: str) -> None:
@@ -110,43 +115,6 @@ class Site:
         file = self.folder / "policy.toml"
         file.write_text(text)
         does("policy", "import", self.folder, file)
-
-    def start(self, environment: dict[str, str] | None = None) -> None:
-        """Run it, until server and gateway are ready. Raises RuntimeError with its log."""
-        with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                [_SERVER, "serve", str(self.folder)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                env={**os.environ, **(environment or {})},
-            )
-        assert self.process.stdout is not None
-        awaited = {"kmip-server ready", "kmip-server gateway ready"}
-        while awaited:
-            line = self.process.stdout.readline()
-            if not line:
-                raise RuntimeError((self.folder / "log").read_text())
-            awaited -= {words for words in awaited if line.startswith(words)}
-
-    def stop(self) -> None:
-        """End it gracefully."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it, with all its processes, as a loss of power would."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self.process is None:
-            return
-        target = os.killpg if number is signal.SIGKILL else os.kill
-        target(self.process.pid, number)
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self.process = None
 
 
 def make_sites(
@@ -161,7 +129,7 @@ def make_sites(
         first, second, third = free_ports(3)
         made[name] = Site(folder / name, name, (first, second, third))
     for site in made.values():
-        others = {name: other.address for name, other in made.items() if name != site.name}
+        others = others_of(site, made)
         site.make(nodes, others, as_toml(groups or {}))
         site.put_policy(site_policy(tuple(others), "demo", groups=tuple(groups or {})))
     return made
@@ -172,15 +140,11 @@ def as_toml(groups: Mapping[str, tuple[str, ...]]) -> str:
     return f"{{ {', '.join(f'{name} = {json.dumps(members)}' for name, members in groups.items())} }}"
 
 
+def others_of(site: Site, sites: Mapping[str, Site]) -> dict[str, str]:
+    """Where the gateways of the other sites listen."""
+    return {name: other.address for name, other in sites.items() if name != site.name}
+
+
 def does(*words: object) -> str:
     """What kmip-server prints. Raises RuntimeError if it refuses."""
-    return _says(kmip_server, *words)
-
-
-def _says(program: object, *words: object) -> str:
-    said = StringIO()
-    with redirect_stdout(said):
-        code = program([str(word) for word in words])  # type: ignore[operator]
-    if code:
-        raise RuntimeError(f"{' '.join(map(str, words))} ended with {code}: {said.getvalue()}")
-    return said.getvalue().strip()
+    return says(kmip_server, *words)

@@ -156,9 +156,11 @@ class Dscc(_Section):
 
 
 class Etsi014(_Section):
-    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014."""
+    """Whether the HTTPS port also delivers keys by ETSI GS QKD 014, and at which site each SAE is that is not here."""
 
     enabled: bool = False
+    saes: dict[str, str] = {}
+    lifetime_seconds: Count = 3600
 
 
 class Compatibility(_Section):
@@ -198,6 +200,13 @@ class Settings(BaseSettings):
     compatibility: Compatibility = Compatibility()
     dscc: Dscc = Dscc()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _know_the_sites_of_saes(self) -> Self:
+        unknown = sorted(set(self.etsi014.saes.values()) - set(self.dscc.peers))
+        if self.etsi014.enabled and self.dscc.enabled and unknown:
+            raise ValueError(f"etsi014.saes says at which other site an SAE is; dscc.peers has no {', '.join(unknown)}")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -83,10 +83,18 @@ class Engine:
     def __init__(self, services: Services) -> None:
         self.services = services
 
-    def read(self, message: Item, now: int) -> Plan:
-        """Decode a request, and check what concerns it as a whole. Raises KmipError (KMIP 1.4 s11.1, 2.1 s8)."""
+    def read(self, message: Item, now: int, *, limited: bool = True) -> Plan:
+        """Decode a request, and check what concerns it as a whole. Raises KmipError (KMIP 1.4 s11.1, 2.1 s8).
+
+        Only a request that no client has sent is not `limited` in its batch items.
+        """
         request = decode_request(message)
         self._check_header(request, now)
+        if limited and len(request.items) > self.services.limits.batch_items:
+            raise KmipError(
+                ResultReason.SERVER_LIMIT_EXCEEDED,
+                f"a batch has at most {self.services.limits.batch_items} items here",
+            )
         _check_items(request.items)
         asynchronous = request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY
         stateless, writes, slow = not asynchronous, asynchronous, False
@@ -103,15 +111,13 @@ class Engine:
         return Plan(request, stateless, writes, slow, repeats)
 
     def _check_header(self, request: RequestMessage, now: int) -> None:
-        header, limits = request.header, self.services.limits
+        header = request.header
         count, size, skew = header.batch_count, header.maximum_response_size, self.services.time_stamp_skew_seconds
         if count != len(request.items) or count < 1:
             raise KmipError(
                 ResultReason.INVALID_MESSAGE,
                 f"Batch Count (42000D) says {count}; there are {len(request.items)} Batch Items",
             )
-        if count > limits.batch_items:
-            raise KmipError(ResultReason.SERVER_LIMIT_EXCEEDED, f"a batch has at most {limits.batch_items} items here")
         if size is not None and size <= _HEADER_BYTES:
             raise KmipError(
                 ResultReason.RESPONSE_TOO_LARGE,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from time import time
 
 from twisted.internet.base import ReactorBase
-from twisted.internet.posixbase import PosixReactorBase
 
 from kmip_server.announcing.receivers import Receivers
 from kmip_server.announcing.sender import KmipSender
@@ -16,12 +15,15 @@ from kmip_server.automating.automation import Automation
 from kmip_server.config import Settings
 from kmip_server.cryptography.self_test import self_test
 from kmip_server.engine import Engine
+from kmip_server.etsi014.delivery import GatewayDelivery
 from kmip_server.etsi014.resource import KeysResource
+from kmip_server.etsi014.service import KeyDelivery
 from kmip_server.etsi014.service import NoGateway as NoKeys
 from kmip_server.gateway.client import GatewayClient, NoGateway
 from kmip_server.identity.directory import DirectorySource
 from kmip_server.listeners.handler import Resource
 from kmip_server.listeners.settings import TlsSettings
+from kmip_server.operations.negotiation import Negotiator
 from kmip_server.operations.services import OperationLimits, Services
 from kmip_server.service import Service
 from kmip_server.storage.accounts import EpochReader, list_clients, read_accounts, read_policy
@@ -41,6 +43,7 @@ def open_service(
     store = Store.open(settings.storage.url, master_key)
     engine, directories = open_engine(settings, store)
     limits = settings.limits
+    negotiator = GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway()
     service = Service(
         reactor,
         engine,
@@ -58,8 +61,9 @@ def open_service(
         senders={ChannelKind.KMIP: KmipSender(open_receivers(settings, tls, directories), store, engine.services)},
         automation=Automation(store, engine, lambda: directories.current),
         period_seconds=settings.automation.period_seconds,
-        negotiator=GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway(),
+        negotiator=negotiator,
     )
+    service.resources = _resources(reactor, settings, service, directories, negotiator)
     _settle_memory()
     return service
 
@@ -76,9 +80,23 @@ def run_gateway(settings: Settings, master_key: MasterKey) -> None:
         store.close()
 
 
-def open_resources(reactor: PosixReactorBase, settings: Settings) -> Sequence[Resource]:
+def _resources(
+    reactor: ReactorBase,
+    settings: Settings,
+    service: Service,
+    directories: DirectorySource,
+    negotiator: Negotiator,
+) -> tuple[Resource, ...]:
     """What the HTTPS port answers beside KMIP."""
-    return (KeysResource(NoKeys(), reactor),) if settings.etsi014.enabled else ()
+    wanted = settings.etsi014
+    if not wanted.enabled:
+        return ()
+    delivery: KeyDelivery = NoKeys()
+    if settings.dscc.enabled:
+        delivery = GatewayDelivery(
+            service.carry_out, lambda: directories.current, negotiator, wanted.saes, wanted.lifetime_seconds, time
+        )
+    return (KeysResource(delivery, reactor),)
 
 
 def open_engine(settings: Settings, store: Store) -> tuple[Engine, DirectorySource]:

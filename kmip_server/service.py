@@ -32,9 +32,9 @@ from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.credentials import CredentialVerifier, WrongPassword
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
-from kmip_server.listeners.handler import Answered, Encoding, Reply
+from kmip_server.listeners.handler import Answered, Encoding, Reply, Resource
 from kmip_server.messages.citations import ENCODING
-from kmip_server.messages.headers import ResponseMessage
+from kmip_server.messages.headers import BatchItemError, RequestBatchItem, RequestMessage, ResponseMessage
 from kmip_server.operations.negotiation import NegotiationNeeded, Negotiator, Settled
 from kmip_server.remembered import Remembered
 from kmip_server.repeated import RepeatedRequests
@@ -52,7 +52,7 @@ from kmip_server.storage.port import (
     WritesNeeded,
 )
 from kmip_server.ttlv import binary, json, tree, xml
-from kmip_server.ttlv.enumerations import ResultReason
+from kmip_server.ttlv.enumerations import Operation, ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
 from notifying.deliverer import Deliverer, DeliverySettings
 from notifying.sending import Senders
@@ -191,6 +191,8 @@ class Service:
         self._deliverer.start()
         self._scheduler = Scheduler(reactor, automation, self._in_thread, self._now, period_seconds)
         self._scheduler.start()
+        self.resources: tuple[Resource, ...] = ()
+        """What the HTTPS port answers beside KMIP; given to it when it is there, as they may ask it."""
 
     # What listeners ask. ----------------------------------------------------------------------------------------------
 
@@ -217,6 +219,15 @@ class Service:
             self._say_again(_Said(caller, data, known, directory, answer))
         else:
             self._hear(caller, data, encoding, answer)
+
+    def carry_out(self, caller: Caller, data: bytes, answer: Answered) -> None:
+        """As `handle`, for a request in TTLV that this server has made for a caller.
+
+        What limits requests is not for it, since what it is made for is limited itself.
+        """
+        now = self._now()
+        plan = self._engine.read(binary.decode(data), now, limited=False)
+        self._begin(_Exchange(caller, data, plan, Encoding.TTLV, now, answer))
 
     def _hear(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         now, message = self._now(), None
@@ -394,9 +405,15 @@ class Service:
 
     @inlineCallbacks
     def _negotiate(self, attempt: _Attempt, needed: NegotiationNeeded) -> Generator[Deferred[Any], Any, None]:
-        """Have the key that a batch item needs, or why there is none, and carry the request out again with it."""
-        negotiated = yield self._asynchrony.negotiated(needed.wanted)
-        prepared = {**(attempt.prepared or {}), needed.place: negotiated}
+        """Have the key that a batch item needs, or why there is none, and carry the request out again with it.
+
+        Later items that ask in the same words need such a key, too: it is there when they are carried out.
+        """
+        prepared = dict(attempt.prepared or {})
+        for place in _alike(attempt.exchange.plan.request, needed.place):
+            prepared[place] = negotiated = yield self._asynchrony.negotiated(needed.wanted)
+            if negotiated.error is not None:
+                break
         self._submit(attempt._replace(prepared=prepared), attempt.exchange.plan.writes)
 
     def _settle(self, exchange: _Exchange, reply: Reply, answer: Answer) -> None:
@@ -469,6 +486,16 @@ class Service:
 
 def _is_by(directory: Directory, unit: Unit) -> bool:
     return unit.epoch() == directory.epoch
+
+
+def _alike(request: RequestMessage, place: int) -> list[int]:
+    """The places of a batch item, and of those behind it that ask for the same."""
+    asked = _asked(request.items[place])
+    return [place, *(later for later in range(place + 1, len(request.items)) if _asked(request.items[later]) == asked)]
+
+
+def _asked(item: RequestBatchItem | BatchItemError) -> tuple[Operation, Item] | None:
+    return (item.operation, item.request_payload) if isinstance(item, RequestBatchItem) else None
 
 
 def _correlated(caller: Caller, plan: Plan) -> Plan:

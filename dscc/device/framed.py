@@ -6,6 +6,7 @@ Once `records_to` is called, records go there.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
@@ -164,5 +165,12 @@ async def connect(address: Address, who: str, seconds: float) -> Framed:
     except TimeoutError:
         raise Unreachable(f"{who} at {address} was not reached within {seconds:g} s") from None
     except OSError as error:
-        raise Unreachable(f"{who} at {address} cannot be reached: {error.strerror or error}") from None
+        raise Unreachable(f"{who} at {address} cannot be reached: {_why(error)}") from None
     return framed
+
+
+def _why(error: OSError) -> str:
+    """The system's words: asyncio has its own in their place, which say the address once more."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

@@ -126,7 +126,7 @@ class ListKeys(Request):
 
 
 class UseKey(Request):
-    """The key to encrypt with now, and those to decrypt with, in base64."""
+    """The key to encrypt with now, and those to decrypt with, in base64; and whose they are."""
 
     word = "key"
     peer: Name
@@ -136,6 +136,7 @@ class UseKey(Request):
         protect = device.key_to_protect(self.peer, self.purpose)
         process = device.keys_to_process(self.peer, self.purpose)
         return {
+            "device": device.name,
             "protect": None if protect is None else _with_key(protect),
             "process": [_with_key(key) for key in process],
         }

@@ -23,6 +23,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.output import CommandError
+from kmip_server.cli.gateway_settings import wrong_with_gateway
 from kmip_server.cli.master_key import PASSPHRASE_MODE, open_master_key
 from kmip_server.config import Settings
 from kmip_server.identity.pki import PkiError, load_certificates
@@ -81,6 +82,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield from check_store(settings, now)
     yield from check_open_files(settings)
     yield from check_listeners(settings)
+    yield from check_gateway(settings)
 
 
 def check_file_modes(settings: Settings) -> Iterator[Finding]:
@@ -170,6 +172,17 @@ def check_listeners(settings: Settings) -> Iterator[Finding]:
         ports["HTTPS port"] = settings.server.https_port
     for subject, port in ports.items():
         yield _ok(subject, "0 picks a free one") if port == 0 else _listener(settings, subject, port)
+
+
+def check_gateway(settings: Settings) -> Iterator[Finding]:
+    """What the gateway to other sites needs to run, if there is to be one."""
+    if not settings.dscc.enabled:
+        return
+    wrong = wrong_with_gateway(settings)
+    yield from (_fail("gateway", each) for each in wrong)
+    if not wrong:
+        others = ", ".join(settings.dscc.peers) or "no other site yet"
+        yield _ok("gateway", f"has a device, and knows {others}; `kmip-server gateway status` asks it")
 
 
 def _latest_record(database: Database) -> int | None:

@@ -33,8 +33,9 @@ def serve(
 ) -> None:
     """Serve KMIP over TLS and over HTTPS until SIGTERM, which answers what was taken and ends with exit code 0.
 
-    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; the
-    log goes to standard error. SIGHUP reads the certificates again; one that comes earlier waits for that line.
+    One line on standard output, beginning with `kmip-server ready`, says when and where connections are accepted; with
+    a gateway, another one, `kmip-server gateway ready`, that keys can be shared. The log goes to standard error. SIGHUP
+    reads the certificates again; one that comes earlier waits for the first line.
 
     Examples:
 
@@ -49,18 +50,22 @@ def serve(
     import structlog
 
     from console import logs
+    from kmip_server.cli.gateway_settings import wrong_with_gateway
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.workers import Supervisor, serve_alone
     from kmip_server.config import Settings
     from kmip_server.listeners.edge import Port
     from kmip_server.listeners.process import Serving
     from kmip_server.listeners.transport import address
-    from kmip_server.opening import open_resources, open_service, run_gateway
+    from kmip_server.opening import open_service, run_gateway
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
     if settings.etsi014.enabled and not settings.server.https:
         raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
+    wrong = wrong_with_gateway(settings)
+    if wrong:
+        raise CommandError("\n".join(wrong))
     logs.configure(settings.log.format, settings.log.level)
     _allow_descriptors(settings.limits.connections)
     master_key = open_master_key(settings)
@@ -70,7 +75,6 @@ def serve(
         listener_settings,
         tls,
         lambda reactor: open_service(reactor, settings, master_key, listener_settings.tls, trace=trace),
-        lambda reactor: open_resources(reactor, settings),
     )
     server = settings.server
     sockets = {Port.KMIP: _bind(server.host, server.kmip_port)}

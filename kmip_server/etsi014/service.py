@@ -16,7 +16,8 @@ from kmip_server.identity.caller import Caller
 
 MOST_KEYS: Final = 128
 """In one request."""
-LEAST_BITS: Final = 64
+LEAST_BITS: Final = 128
+"""No shorter key is negotiated."""
 MOST_BITS: Final = 4096
 DEFAULT_BITS: Final = 256
 
@@ -44,7 +45,10 @@ class KeyDeliveryError(Exception):
 
 def unknown_sae() -> KeyDeliveryError:
     """There is no such SAE, or none with which the caller may share keys: who asks cannot tell which."""
-    return KeyDeliveryError(Kind.MALFORMED, "this gateway shares no keys between you and the SAE in the path")
+    return KeyDeliveryError(
+        Kind.MALFORMED,
+        "this gateway shares no keys between you and the SAE in the path: the two of a pair are at two gateways",
+    )
 
 
 def keys_not_found() -> KeyDeliveryError:
@@ -75,7 +79,8 @@ class KeyDelivery(Protocol):
     """Delivers negotiated keys. All methods are called in the reactor's thread, with arguments within the limits above.
 
     Callers are as they were when they connected. Each Deferred fails with KeyDeliveryError; anything else is a fault of
-    ours. One that is cancelled takes too long: what it would have delivered must not count as delivered.
+    ours. One that is cancelled takes too long: new keys that nobody gets are taken back, and those that were erased to
+    be delivered are lost, as with an answer that does not arrive.
     """
 
     def status(self, master: Caller, slave: str) -> Deferred[KeyStatus]:

@@ -20,7 +20,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from kmip_server.gateway.desk import LINE_BYTES, SOCKET
-from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Stored, Wanted
 from kmip_server.ttlv.enumerations import ResultReason
 
 _ANSWER_SECONDS: Final = 60.0
@@ -31,17 +31,25 @@ def _unreached(message: str) -> NegotiationFailed:
     return NegotiationFailed(ResultReason.GENERAL_FAILURE, message, may_come=True)
 
 
+def _no_gateway() -> NegotiationFailed:
+    message = "this server shares no keys with other sites: it has no gateway"
+    return NegotiationFailed(ResultReason.FEATURE_NOT_SUPPORTED, message)
+
+
 class NoGateway:
     """A server without a gateway negotiates no keys."""
 
     def negotiate(self, wanted: Wanted) -> Deferred[Negotiated]:
         """See Negotiator."""
-        message = "this server shares no keys with other sites: it has no gateway"
-        return fail(NegotiationFailed(ResultReason.FEATURE_NOT_SUPPORTED, message))
+        return fail(_no_gateway())
 
     def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
         """See Negotiator: others hear of it when there is a gateway again."""
         return succeed({})
+
+    def stored(self, wanted: Wanted) -> Deferred[Stored]:
+        """See Negotiator."""
+        return fail(_no_gateway())
 
     def look(self) -> None:
         """See Negotiator."""
@@ -74,6 +82,11 @@ class GatewayClient:
         asked = self._ask({"do": "settle", "unique_identifiers": list(unique_identifiers)})
         # What is not told now is told as soon as there is a gateway.
         return asked.addCallbacks(read, lambda _: {})
+
+    def stored(self, wanted: Wanted) -> Deferred[Stored]:
+        """See Negotiator."""
+        asked = self._ask({"do": "stored", "wanted": list(wanted)})
+        return asked.addCallback(lambda answer: Stored(*answer["stored"]))
 
     def look(self) -> None:
         """See Negotiator: without it the gateway looks once a second."""

@@ -6,6 +6,7 @@ JSON, a line for each thing that is said; requests of one connection are answere
     {"number": 2, "do": "settle", "unique_identifiers": [...]}     -> {"number": 2, "settled": {...}}
     {"number": 3, "do": "look"}                                    -> nothing
     {"number": 4, "do": "status"}                                  -> {"number": 4, "status": {...}}
+    {"number": 5, "do": "stored", "wanted": [...]}                 -> {"number": 5, "stored": [...]}
 
 A refusal is {"number": 1, "failed": [Result Reason, message, may come]}. Keys go over it in base64: it leaves neither
 this machine nor this user.
@@ -26,7 +27,7 @@ import structlog
 from console.local import is_own_user
 from dscc.errors import DsccError
 from kmip_server.gateway.failures import failed
-from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Stored, Wanted
 from kmip_server.ttlv.enumerations import ResultReason
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
@@ -47,6 +48,9 @@ class Gateway(Protocol):
     def look(self) -> None:
         """Shared objects have changed."""
 
+    def stored(self, wanted: Wanted) -> Stored:
+        """How many such keys there are."""
+
     async def status(self) -> dict[str, Any]:
         """How the gateway stands, to be shown."""
 
@@ -64,6 +68,7 @@ class Desk:
             "settle": self._settle,
             "look": self._look,
             "status": self._status,
+            "stored": self._stored,
         }
 
     async def start(self) -> None:
@@ -134,6 +139,9 @@ class Desk:
 
     async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"status": await self._gateway.status()}
+
+    async def _stored(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"stored": list(self._gateway.stored(Wanted(*asked["wanted"])))}
 
 
 def _failure(error: NegotiationFailed) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dscc.errors import DsccError, Reason
 from kmip_server.config import Settings
 from kmip_server.engine import Engine
 from kmip_server.execution import Prepared
-from kmip_server.gateway import rotating, watching
+from kmip_server.gateway import lapsing, rotating, watching
 from kmip_server.gateway.desk import SOCKET, Desk
 from kmip_server.gateway.failures import failed
 from kmip_server.gateway.grouping import Grouping
@@ -31,7 +31,7 @@ from kmip_server.gateway.words import Answer, Answers, dscc, read_words
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.identity.directory import Directory, DirectorySource
 from kmip_server.messages.headers import ResponseBatchItem
-from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Settled, Stored, Wanted
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
@@ -43,6 +43,7 @@ _T = TypeVar("_T")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
 _AGAIN_SECONDS: Final = 1.0
+_LAPSE_SECONDS: Final = 2.0
 
 
 class GatewayProcess:
@@ -85,6 +86,7 @@ class GatewayProcess:
             self._look_after_folder,
             self._rotate,
             self._grouping.keep,
+            self._lapse,
             self._tidy,
         ):
             self._later(self._forever(act))
@@ -120,6 +122,10 @@ class GatewayProcess:
     def look(self) -> None:
         """See Gateway."""
         self._telling.look()
+
+    def stored(self, wanted: Wanted) -> Stored:
+        """See Gateway."""
+        return Stored(self._device.name, *self._seeds.stored(wanted))
 
     async def status(self) -> dict[str, Any]:
         """See Gateway."""
@@ -271,6 +277,18 @@ class GatewayProcess:
             except Exception as error:
                 _log.error("a fault of ours", exc_info=error)
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _lapse(self) -> None:
+        while True:
+            await asyncio.sleep(_LAPSE_SECONDS)
+            try:
+                if await self._storing.read(lambda unit, _: lapsing.over(unit, _now())):
+                    await self._storing.write(self._end_those_over)
+            except StorageUnavailable as error:
+                _log.warning("keys that nobody has fetched are not erased yet", reason=str(error))
+
+    def _end_those_over(self, unit: Unit, directory: Directory) -> None:
+        lapsing.end(unit, directory, self._engine.services, _now())
 
     def _later(self, act: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.get_running_loop().create_task(act)

@@ -73,6 +73,11 @@ class _Kind(NamedTuple):
     lifetime: int
 
 
+def _kind(wanted: Wanted) -> _Kind:
+    bits = max(wanted.bits, _SEED_BITS)
+    return _Kind(wanted.peer, wanted.purpose, wanted.policy, wanted.paths, wanted.hybrid, bits, wanted.lifetime)
+
+
 class Seeds:
     """The seeds of a device."""
 
@@ -88,16 +93,20 @@ class Seeds:
         """A key that nobody has had. Raises DsccError."""
         return await (self._group_key(wanted) if wanted.group else self._pair_key(wanted))
 
+    def stored(self, wanted: Wanted) -> tuple[int, int]:
+        """How many such keys can be drawn without a negotiation, now and at most.
+
+        At most a seed is half used, and the next one is there already.
+        """
+        kind = _kind(wanted)
+        seed, next_seed = self._usable(kind), self._refilling.get(kind)
+        is_there = next_seed is not None and next_seed.done() and not (next_seed.cancelled() or next_seed.exception())
+        left = (seed.left if seed is not None else 0) + (wanted.pool if is_there else 0)
+        # The only key of a seed is drawn as soon as it is there.
+        return left, wanted.pool + wanted.pool // 2 if wanted.pool > 1 else 0
+
     async def _pair_key(self, wanted: Wanted) -> Negotiated:
-        kind = _Kind(
-            wanted.peer,
-            wanted.purpose,
-            wanted.policy,
-            wanted.paths,
-            wanted.hybrid,
-            max(wanted.bits, _SEED_BITS),
-            wanted.lifetime,
-        )
+        kind = _kind(wanted)
         # Of those who wait, each draws from what the one before has left.
         async with self._locks[kind]:
             seed = self._usable(kind) or await self._next_seed(kind, wanted)

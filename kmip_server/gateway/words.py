@@ -16,7 +16,7 @@ from kmip_server.messages.structures import Link, RevocationReason
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.dscc_attributes import ROWS, VENDOR
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held
+from kmip_server.objects.sharing import is_delivered, is_held
 from kmip_server.ttlv.enumerations import LinkType, RevocationReasonCode, State
 from kmip_server.ttlv.item import CodecError
 from kmip_server.ttlv.tags import Tag
@@ -106,12 +106,18 @@ class Answers(_Said):
 
 
 def word_of(found: ManagedObject, replaced: str) -> Word:
-    """What is said of a shared key, which replaces another one, or none ("")."""
-    values = [attribute for attribute in found.attributes if attribute.tag in _TOLD and _is_told(attribute, replaced)]
+    """What is said of a shared key, which replaces another one, or none ("").
+
+    That it is delivered here is not said: the other site has still to deliver it.
+    """
+    attributes = found.attributes
+    if is_delivered(attributes):
+        attributes = attributes.with_value(Tag.STATE, State.PRE_ACTIVE).with_value(Tag.DESTROY_DATE, None)
+    values = [attribute for attribute in attributes if attribute.tag in _TOLD and _is_told(attribute, replaced)]
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
-        held=is_held(found.attributes),
+        held=is_held(attributes),
         left=False,
         attributes=AttributeSet.of(values).to_bytes(),
     )

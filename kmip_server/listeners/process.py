@@ -29,26 +29,24 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 class Server(RequestHandler, Protocol):
     """The server behind the edge, as a process opens and closes it."""
 
+    @property
+    def resources(self) -> Sequence[Resource]:
+        """What the HTTPS port answers beside KMIP."""
+
     def close(self) -> Deferred[None]:
         """Finish; nothing is asked any more. Fires when the process may end."""
 
 
 OpenServer = Callable[[PosixReactorBase], "Server | Deferred[Server]"]
-OpenResources = Callable[[PosixReactorBase], Sequence[Resource]]
-
-
-def _no_resources(_: PosixReactorBase) -> Sequence[Resource]:
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a process serves with. The server and the resources are opened in the process that serves."""
+    """What a process serves with. The server is opened in the process that serves."""
 
     settings: ListenerSettings
     tls: ServerTls
     open_server: OpenServer
-    open_resources: OpenResources = _no_resources
 
 
 def run(serving: Serving, attach: Callable[[PosixReactorBase, Edge, Callable[[], None]], None]) -> None:
@@ -115,7 +113,7 @@ class _Process:
             self._close(server)
             return
         serving, reactor = self._serving, self._reactor
-        self._edge = Edge(reactor, serving.settings, serving.tls, server, serving.open_resources(reactor))
+        self._edge = Edge(reactor, serving.settings, serving.tls, server, server.resources)
         self._attach(self._reactor, self._edge, self.stop)
 
     def _failed(self, failure: Failure) -> None:

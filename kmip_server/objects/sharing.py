@@ -6,9 +6,15 @@ and nothing is done with its value. So no key is ever Active here and unknown th
 
 from __future__ import annotations
 
+from typing import Final
+
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import dscc_value
+from kmip_server.ttlv.enumerations import State
 from kmip_server.ttlv.tags import Tag
+
+ETSI014: Final = "etsi014"
+"""The purpose of keys that each site delivers once, and erases then (ETSI GS QKD 014)."""
 
 
 def peer_of(attributes: AttributeSet) -> str:
@@ -34,3 +40,17 @@ def is_shared(attributes: AttributeSet) -> bool:
 def is_held(attributes: AttributeSet) -> bool:
     """Whether the peers have not said yet that they have it."""
     return is_shared(attributes) and dscc_value(attributes, "ConfirmedAt") is None
+
+
+def is_delivered(attributes: AttributeSet) -> bool:
+    """Whether this site has delivered its copy of a key that each site delivers once, and has erased it.
+
+    That is this site's own matter: the other one has still to deliver its copy. A key that was destroyed before it was
+    delivered, or after it was revoked, or that was ever Active, is destroyed at both.
+    """
+    return (
+        attributes.first(Tag.STATE) is State.DESTROYED
+        and attributes.first(Tag.FRESH) is False
+        and Tag.ACTIVATION_DATE not in attributes
+        and dscc_value(attributes, "Purpose") == ETSI014
+    )

@@ -16,7 +16,7 @@ from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held, is_shared, peer_of
+from kmip_server.objects.sharing import is_delivered, is_held, is_shared, peer_of
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.in_effect import parameters_in_effect
@@ -210,7 +210,7 @@ class Call:
 
     def share(self, one: ManagedObject, revoked: str = "") -> None:
         """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason."""
-        if not self.tells or not is_shared(one.attributes) or one.row is None:
+        if not self.tells or not is_shared(one.attributes) or is_delivered(one.attributes) or one.row is None:
             return
         identifier, version = one.unique_identifier, one.row.version
         held = is_held(one.attributes) and not one.destroyed
@@ -284,7 +284,7 @@ class Call:
         """
         if is_held(target.attributes):
             raise KmipError(
-                ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet: ask again later"
+                ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
             )
         left = self.unit.lease() - self.now
         if left <= 0:

@@ -77,7 +77,7 @@ def make_symmetric_key(call: Call, template: AttributeSet) -> ManagedObject:
     if shared is None:
         key = generate_symmetric_key(algorithm, bits)
     else:
-        key, template = shared.key, with_provenance(template, shared, call.now)
+        key, template = shared.key, with_provenance(call, template, shared)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,

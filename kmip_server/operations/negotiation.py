@@ -91,6 +91,14 @@ class Settled(NamedTuple):
     needed: int = 0
 
 
+class Stored(NamedTuple):
+    """How many keys of a kind can be had at once, without a negotiation, and how many at most, at this `device`."""
+
+    device: str
+    keys: int
+    most: int
+
+
 class Negotiator(Protocol):
     """The gateway to other sites, as the KMIP server asks it. Deferreds fire in the reactor's thread."""
 
@@ -99,6 +107,9 @@ class Negotiator(Protocol):
 
     def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
         """What others answer, by Unique Identifier; what they do not answer in time is left out. Does not fail."""
+
+    def stored(self, wanted: Wanted) -> Deferred[Stored]:
+        """How many such keys there are. Fails with NegotiationFailed."""
 
     def look(self) -> None:
         """Have the gateway see that shared objects have changed."""

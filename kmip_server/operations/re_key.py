@@ -77,7 +77,7 @@ def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         key = generate_symmetric_key(algorithm, bits)
     else:
         key = shared.key
-        wanted = with_provenance(without_names_of(existing, wanted), shared, call.now)
+        wanted = with_provenance(call, without_names_of(existing, wanted), shared)
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,

@@ -13,7 +13,7 @@ from kmip_server.errors import KmipError
 from kmip_server.objects.attribute_set import AttributeSet
 from kmip_server.objects.dscc_attributes import asked_in, dscc_value, with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_held, is_shared, peer_of
+from kmip_server.objects.sharing import ETSI014, is_held, is_shared, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Wanted
 from kmip_server.operations.replacement import replaced_by, unlink_replacement
@@ -22,7 +22,7 @@ from kmip_server.storage.port import NODES, PEERS, WITHDRAWN, SharedChange
 from kmip_server.ttlv.enumerations import CryptographicAlgorithm, ObjectType, ResultReason, State
 from kmip_server.ttlv.tags import Tag
 from policy.compiling import Ruling
-from policy.decision import Thing
+from policy.decision import Subject, Thing
 from policy.model import Sharing
 from policy.operation_policies import DEFAULT
 from policy.sharing import Asked, Refused
@@ -32,12 +32,17 @@ _MOST_BITS: Final = 4096
 _ASKED: Final = ("Peer", "Group", "Purpose", "Policy", "Paths", "Hybrid")
 
 
-def _wanted_for(call: Call, template: AttributeSet, algorithm: CryptographicAlgorithm, bits: int) -> Wanted | None:
-    """The key to be negotiated for a new symmetric key of these attributes; None if it is one of this site alone."""
+def wanted_for(
+    ruling: Ruling, subject: Subject, template: AttributeSet, algorithm: CryptographicAlgorithm, bits: int
+) -> Wanted | None:
+    """The key to be negotiated for a new symmetric key of these attributes; None if it is one of this site alone.
+
+    Raises Permission Denied if the policy does not offer the subject what it asks for.
+    """
     asked = asked_in(template)
-    if asked is None and not call.ruling.sharing:
+    if asked is None and not ruling.sharing:
         return None
-    chosen = call.ruling.choose(call.subject, resource_of(call.caller.name, call.ruling, template), asked or Asked())
+    chosen = ruling.choose(subject, resource_of(subject.name, ruling, template), asked or Asked())
     if chosen is None:
         return None
     if isinstance(chosen, Refused):
@@ -90,7 +95,7 @@ def shared_key(call: Call, template: AttributeSet, algorithm: CryptographicAlgor
 
     Raises NegotiationNeeded; Permission Denied if the policy does not offer what the client asks for.
     """
-    wanted = _wanted_for(call, template, algorithm, bits)
+    wanted = wanted_for(call.ruling, call.subject, template, algorithm, bits)
     return None if wanted is None else _negotiated(call, wanted)
 
 
@@ -103,7 +108,9 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
     if not is_shared(existing.attributes):
         return None
     if is_held(existing.attributes):
-        raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
+        )
     rule = sharing_of(call, existing)
     if not isinstance(rule, Sharing):
         raise KmipError(ResultReason.PERMISSION_DENIED, "the policy shares no such key any more")
@@ -138,14 +145,18 @@ def withdraw(call: Call, found: ManagedObject, reason: str) -> bool:
     return True
 
 
-def with_provenance(template: AttributeSet, made: Negotiated, now: int) -> AttributeSet:
-    """The attributes of a negotiated key: whom it is shared with, how it came to be, and the limits it was granted."""
+def with_provenance(call: Call, template: AttributeSet, made: Negotiated) -> AttributeSet:
+    """The attributes of a negotiated key: whom it is shared with, how it came to be, and the limits it was granted.
+
+    The other site delivers a key of ETSI GS QKD 014 as one of who has asked for it: that is for no client to say.
+    """
     wanted = made.wanted
     whom = {"Peer": wanted.peer} if wanted.peer else {"Group": wanted.group}
     asked = {"Purpose": wanted.purpose, "Policy": wanted.policy, "Paths": wanted.paths, "Hybrid": wanted.hybrid}
     said = {name: value for name, value in asked.items() if value}
-    attributes = with_dscc(template, {**whom, **said, **made.provenance})
-    return _limited(attributes, made, now)
+    requester = {"Requester": call.caller.name} if wanted.purpose == ETSI014 else {}
+    attributes = with_dscc(template, {**whom, **said, **requester, **made.provenance})
+    return _limited(attributes, made, call.now)
 
 
 def _limited(attributes: AttributeSet, made: Negotiated, now: int) -> AttributeSet:

@@ -299,3 +299,19 @@ def test_secrets_are_not_in_the_findings(run, directory: Path) -> None:
     ran = run("doctor", directory, "--json")
     assert secret.hex() not in ran.out
     assert json.loads(ran.out)
+
+
+def test_a_gateway_without_a_device_or_with_peers_that_are_nowhere(run, directory: Path) -> None:
+    file = directory / "server.toml"
+    before, _, after = file.read_text().partition("[dscc]\n")
+    wanted = '[dscc]\nenabled = true\npeers = { site-b = "nowhere" }\n'
+    file.write_text(before + wanted + after[after.index("\n[log]") :])
+    wrong = [finding.detail for finding in findings(directory) if finding.outcome is Outcome.FAIL]
+    assert wrong == [
+        "dscc.peers.site-b: an address is HOST:PORT, not 'nowhere'",
+        f"dscc.folder: there is no device in {directory / 'gateway'}: No such file or directory:"
+        f" `dscc enrol {directory / 'gateway'} --code-file CODE` makes it",
+    ]
+    refused = run("serve", directory)
+    assert refused.code == 1
+    assert all(each in refused.err for each in wrong)

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from dscc import messages
+from dscc.uses.derivation import USES
 from dscc.wire import _BY_NUMBER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "dscc-protocol.md"
 _BEGIN, _END = "<!-- messages: written by tests/dscc/document_tables.py -->", "<!-- end of messages -->"
+_BEGIN_USES, _END_USES = "<!-- uses: written by tests/dscc/document_tables.py -->", "<!-- end of uses -->"
 _WORDS = (
     (r"at most (\d+) times a name and a value", r"up to \1 pairs of texts"),
     (r"at most (\d+) times a printable text.*", r"up to \1 names"),
@@ -40,10 +42,21 @@ def _kind(what: str) -> str:
     raise ValueError(what)
 
 
+def uses() -> str:
+    """Every use: what its key is negotiated for, its label, whose names it is bound to, and its bytes."""
+    rows = ["| Purpose | Label | Names | Bytes |", "|---|---|---|---|"]
+    for use in USES:
+        names = "the client's, the server's" if use.has_roles else "both, in their order as bytes"
+        rows.append(f"| `{use.purpose}` | `{use.label}` | {names} | {use.size} |")
+    return "\n".join(rows)
+
+
 def with_tables(document: str) -> str:
     """The document with the tables as they are now."""
-    before, rest = document.split(_BEGIN)
-    return f"{before}{_BEGIN}\n{table()}\n{_END}{rest.split(_END)[1]}"
+    for begin, written, end in ((_BEGIN, table(), _END), (_BEGIN_USES, uses(), _END_USES)):
+        before, rest = document.split(begin)
+        document = f"{before}{begin}\n{written}\n{end}{rest.split(end)[1]}"
+    return document
 
 
 if __name__ == "__main__":

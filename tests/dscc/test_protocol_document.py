@@ -14,11 +14,21 @@ import dscc.notices
 import dscc.pairwise
 import dscc.registration
 import dscc.session
+import dscc.uses.tunnel_records
 from dscc.errors import Reason
 from dscc.primitives import SUITES
 
 DOCUMENT = tables.DOCUMENT.read_text()
-CORE = (dscc.registration, dscc.session, dscc.keyfill, dscc.pairwise, dscc.group, dscc.drawing, dscc.notices)
+CORE = (
+    dscc.registration,
+    dscc.session,
+    dscc.keyfill,
+    dscc.pairwise,
+    dscc.group,
+    dscc.drawing,
+    dscc.notices,
+    dscc.uses.tunnel_records,
+)
 LABEL = re.compile(
     r"""(?:expand\([^"()]*(?:\([^()]*\)[^"()]*)?,\s*|\.key\(|\.mac\(|Box\([^"]*,\s*|_mac\([^"]*?,\s*)f?"([^"]+)\""""
 )
@@ -33,7 +43,7 @@ def labels() -> set[str]:
     return found
 
 
-def test_the_table_of_messages_is_the_codes() -> None:
+def test_the_tables_of_messages_and_uses_are_the_codes() -> None:
     assert tables.with_tables(DOCUMENT) == DOCUMENT, "run: python tests/dscc/document_tables.py"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from qkd014_delivery import InMemoryDelivery
 from qkd014_gateway import Gateway, MakeGateway, Sae
+from qkd014_sites import TwoSites, two_sites
 from support.databases import Databases
 from support.server import RunningServer
 
@@ -73,3 +74,20 @@ def carol(gateway: Gateway, sae: Callable[[Gateway, str], Sae]) -> Sae:
 @pytest.fixture
 def stranger(gateway: Gateway, sae: Callable[[Gateway, str], Sae]) -> Sae:
     return sae(gateway, "stranger")
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSites]:
+    """Two sites with gateways and nodes; who stops something starts it again."""
+    with two_sites(tmp_path_factory.mktemp("two-sites")) as running:
+        yield running
+
+
+@pytest.fixture
+def master(sites: TwoSites) -> Sae:
+    return sites.sae("firewall-a")
+
+
+@pytest.fixture
+def slave(sites: TwoSites) -> Sae:
+    return sites.sae("firewall-b")

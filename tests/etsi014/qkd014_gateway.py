@@ -42,7 +42,7 @@ class Gateway:
         tls = TlsSettings(certificate=settings.tls.certificate, key=settings.tls.key, client_ca=settings.tls.client_ca)
         listener = ListenerSettings(tls=tls, sweep_seconds=0.05, linger_seconds=0.2, **deadlines)  # type: ignore[arg-type]
         collecting = gc.get_threshold()
-        self._service = self.call(open_service, self.reactor, settings, open_master_key(settings))
+        self._service = self.call(open_service, self.reactor, settings, open_master_key(settings), tls)
         gc.unfreeze()
         gc.set_threshold(*collecting)
         resources = (KeysResource(delivery, self.reactor),)

@@ -48,7 +48,7 @@ def test_the_status_has_every_field_of_the_standard(alice: Sae, bob: Sae) -> Non
         "key_size": 256,
         "max_key_per_request": 128,
         "max_key_size": 4096,
-        "min_key_size": 64,
+        "min_key_size": 128,
         "max_SAE_ID_count": 0,
     }
 
@@ -60,7 +60,7 @@ def test_an_independent_client_reads_the_status_and_so_does_ours(alice: Sae) -> 
     assert (ours.key_bytes, ours.stored_keys) == (status.key_size // 8, status.stored_key_count)
 
 
-@pytest.mark.parametrize("asked", [{}, {"number": 3}, {"size": 64}, {"number": 2, "size": 4096}, {"number": 128}])
+@pytest.mark.parametrize("asked", [{}, {"number": 3}, {"size": 128}, {"number": 2, "size": 4096}, {"number": 128}])
 def test_independent_clients_get_the_same_keys_at_both_ends(alice: Sae, bob: Sae, asked: dict[str, int]) -> None:
     code, container = alice.independent().get_key("bob", **asked)
     assert code == 200

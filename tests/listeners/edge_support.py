@@ -22,7 +22,7 @@ from twisted.internet.threads import blockingCallFromThread
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError
 from kmip_server.listeners.edge import Edge, Port
-from kmip_server.listeners.handler import Answered, Encoding, Reply
+from kmip_server.listeners.handler import Answered, Encoding, Reply, Resource
 from kmip_server.listeners.settings import ListenerSettings, TlsSettings
 from kmip_server.listeners.tls import ServerTls
 from kmip_server.listeners.transport import bind
@@ -46,6 +46,7 @@ class ToyServer:
         self.revoked: set[str] = set()
         self.answer: Callable[[bytes], Reply | Deferred[Reply]] = lambda data: Reply(RESPONSE_TAG + data[3:])
         self.closed = False
+        self.resources: tuple[Resource, ...] = ()
 
     def caller(self, certificate: bytes) -> Caller:
         names = x509.load_der_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)

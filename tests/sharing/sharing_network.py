@@ -45,6 +45,10 @@ class Sites:
             yield Session(connection, version)
 
 
+def _nothing(_: Sites) -> None:
+    pass
+
+
 @contextmanager
 def network(
     folder: Path,
@@ -52,10 +56,12 @@ def network(
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
     lease_seconds: int = 30,
+    prepare: Callable[[Sites], None] = _nothing,
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 
     `environment` has settings of all sites (docs/configuration.md), `lease_seconds` is how long their leases are.
+    `prepare` changes the sites before they run.
     """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
@@ -64,6 +70,7 @@ def network(
         for node in made.values():
             node.start()
         sites = make_sites(folder, names, made, groups)
+        prepare(Sites(folder, made, sites))
         for site in sites.values():
             settings = site.folder / "gateway" / "device.toml"
             settings.write_text(

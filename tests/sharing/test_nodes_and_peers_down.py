@@ -185,7 +185,7 @@ def test_a_held_key_is_not_used_and_its_owner_may_destroy_it(made: Meddled) -> N
         new = until(lambda: next(iter(known(made.network) - before - {old}), ""))
         assert is_there(here, new)
         for asked in (get(new), rekey(new)):
-            assert here.do(asked).reason == Reason.WRONG_KEY_LIFECYCLE_STATE
+            assert here.do(asked).reason == Reason.KEY_VALUE_NOT_PRESENT
         assert here.located(name("held")) == [old]
         here.do(destroy(new)).expect_success()
         made.heal()

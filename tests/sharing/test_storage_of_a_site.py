@@ -22,7 +22,9 @@ OPTIONAL = 2
 @contextmanager
 def locked(site: Site) -> Iterator[None]:
     """Another program has begun to write, and does not come to an end."""
-    with closing(sqlite3.connect(site.folder / "kmip.db", timeout=10, isolation_level=None)) as other:
+    with closing(
+        sqlite3.connect(site.folder / "kmip.db", timeout=10, isolation_level=None, check_same_thread=False)
+    ) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")

@@ -6,11 +6,14 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from console.output import CommandError, ask_secret, printable
+
+if TYPE_CHECKING:
+    from dscc.device.serving import LocalClient
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.", show_default=False)]
 Tell = Callable[[str, str], None]
@@ -27,11 +30,20 @@ def ask(folder: Path, **request: Any) -> dict[str, Any]:
         except ConnectionRefusedError:
             # An agent that was killed left it there.
             return _carry_out(folder, request)
-        try:
-            return client.ask(request, tell)
-        finally:
-            client.close()
+        return _ask_over(client, request)
     return _carry_out(folder, request)
+
+
+def ask_agent(folder: Path, **request: Any) -> dict[str, Any]:
+    """The same of an agent, and of nobody else. Raises DsccError if none runs."""
+    from dscc.device.serving import LocalClient
+    from dscc.device.vault import FolderError
+
+    try:
+        client = LocalClient(folder)
+    except OSError as error:
+        raise FolderError(f"no agent runs in {folder} ({error.strerror}): start dscc-agent {folder}") from None
+    return _ask_over(client, request)
 
 
 def tell(who: str, what: str) -> None:
@@ -65,6 +77,13 @@ def read_secret(file: str | None, question: str) -> str:
     if file is None or file == "-":
         return ask_secret(question, twice=False)
     return Path(file).read_text(encoding="utf-8").strip()
+
+
+def _ask_over(client: LocalClient, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return client.ask(request, tell)
+    finally:
+        client.close()
 
 
 def _carry_out(folder: Path, request: dict[str, Any]) -> dict[str, Any]:

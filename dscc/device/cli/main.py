@@ -17,6 +17,7 @@ from console.output import CommandError, Json, ask_secret, print_json, print_tab
 from console.running import run
 from dscc.device.cli.asking import Folder, ask, passphrase_of, read_secret
 from dscc.device.cli.group import group
+from dscc.device.cli.use import use
 from dscc.keyfill import KeyfillMode
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(group, name="group")
+app.add_typer(use, name="use")
 Peer = Annotated[str, typer.Argument(metavar="PEER", help="The other device.", show_default=False)]
 _STATES = {"active": "green", "pre-active": "yellow", "compromised": "red"}
 

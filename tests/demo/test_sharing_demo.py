@@ -1,0 +1,31 @@
+"""`make demo` tells its story to the end: each of its steps ends it with exit code 1 if it does not hold."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STEPS = 36
+
+
+@pytest.mark.sqlite_file("nodes and sites of the story have files of their own")
+@pytest.mark.slow
+def test_the_story_of_shared_keys_holds() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.sharing_demo"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "It does not hold" not in done.stdout
+    assert done.stdout.count("✓") == STEPS
+    assert "nor in the memory of n3" in done.stdout
+    assert done.stdout.rstrip().endswith("All of it holds.")
