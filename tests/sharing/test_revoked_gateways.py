@@ -22,7 +22,7 @@ from sharing_network import (
 )
 from support import requests as ask
 from support.numbers import Operation, Reason, Tag
-from support.requests import ACTIVE, COMPROMISED, DEACTIVATED, PRE_ACTIVE, Request, Session
+from support.requests import ACTIVE, DEACTIVATED, PRE_ACTIVE, Request, Session
 from support.wire import PeerClosedError, batch_item, boolean, message, parse, structure, text
 
 from demo.sites import does, nodes_policy, site_policy
@@ -151,7 +151,7 @@ def test_a_gateway_that_is_revoked_is_out_at_once(three: Sites) -> None:
         assert "3 of 3 nodes know of it" in said or "2 of 3 nodes know of it" in said
 
         # Where its keys are: they are used no more.
-        until(lambda: (state_of(here, used), state_of(here, waiting)) == (DEACTIVATED, COMPROMISED))
+        until(lambda: (state_of(here, used), state_of(here, waiting)) == (DEACTIVATED, DEACTIVATED))
         assert not here.do(ask.encrypt(used, bytes(16), ask.parameters(1), bytes(16))).ok
         assert state_of(here, with_c) == ACTIVE
         # It has no session, no lease, and uses no shared key.
