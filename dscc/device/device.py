@@ -141,6 +141,8 @@ class Device:
 
     It may be called with the same again: by each node, and after each new session.
     """
+    on_policy: Callable[[], None] = staticmethod(lambda: None)
+    """Called when a node says that its policy is another one: what was granted before may not be granted any more."""
     on_lease: Callable[[float], None] = staticmethod(lambda _until: None)
     """Called with `leased_until` whenever that is another one. That a lease has run out is for the clock to say."""
     on_notice: Callable[[str, bytes], Awaitable[bytes]] = staticmethod(take_no_notice)
@@ -384,6 +386,8 @@ class Device:
     def _on_event(self, node: str, event: Event) -> None:
         if (event.kind, event.subject) == ("device-revoked", self.name):
             self._lease.refused(node, DsccError(Reason.REVOKED, "this device was revoked"))
+        if event.kind == "policy":
+            self.on_policy()
         self._revoking.on_event(event)
         self.on_change()
 

@@ -261,6 +261,15 @@ class Seeds:
 
     # Erasing. ---------------------------------------------------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Draw no more from what was granted so far: the nodes may not grant it any more."""
+        refilling = list(self._refilling.values())
+        self._refilling.clear()
+        for task in refilling:
+            task.cancel()
+        for kind in list(self._seeds):
+            self._give_up(kind)
+
     def tidy(self, *, starting: bool = False) -> None:
         """Erase what nothing is drawn from any more; who starts has lost count of its own seeds."""
         device, now = self._device, self._device.clock.now()
