@@ -55,13 +55,8 @@ def network(
     *names: str,
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
-<<<<<<< HEAD
     prepare: Callable[[Sites], None] = _nothing,
     lease_seconds: int = 30,
-=======
-    lease_seconds: int = 30,
-    prepare: Callable[[Sites], None] = _nothing,
->>>>>>> groups
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 
