@@ -117,7 +117,7 @@ class Seeds:
                 self._give_up(kind)
             elif 2 * seed.left <= seed.most and kind not in self._refilling:
                 self._refilling[kind] = asyncio.create_task(self._negotiate(kind, wanted))
-        provenance = _provenance(agreement, drawn, number)
+        provenance = _provenance(agreement, drawn, number) | {"Gateway": self._device.name}
         return Negotiated(
             wanted, unique_identifier(drawn.kid), drawn.key, provenance, agreement.lifetime, agreement.uses
         )
@@ -183,7 +183,7 @@ class Seeds:
         epoch = device.state.groups[name].epoch
         number = secrets.token_bytes(NUMBER_BYTES)
         drawn = draw_of_group(epoch, number, wanted.bits)
-        provenance = _group_provenance(epoch, drawn, number, device.name)
+        provenance = _group_provenance(epoch, drawn, number, device.name) | {"Gateway": device.name}
         return Negotiated(wanted, unique_identifier(drawn.kid), drawn.key, provenance, 0, 0)
 
     # Drawing what a peer names. ---------------------------------------------------------------------------------------

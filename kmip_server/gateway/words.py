@@ -51,7 +51,7 @@ GIVEN: Final = frozenset(
 
 _DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.STATE})
 _TOLD: Final = GIVEN | _CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
-OWN: Final = frozenset({"ConfirmedAt", "Revocation"})
+OWN: Final = frozenset({"ConfirmedAt", "Gateway", "Revocation"})
 """DSCC attributes that each site sets for itself."""
 
 Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]

@@ -81,6 +81,7 @@ ROWS: Final = {
         _said("ConfirmedAt", "when both sites knew that they have the same key"),
         _said("Trust", 'what its secrecy rests on: "3 paths, pure"'),
         _said("Initiator", "the device that asked for it"),
+        _said("Gateway", "the device of this site that has it"),
         _said("Members", "the devices that have it, if it is a group's"),
         _said("Requester", "the client that asked for it there, if it is delivered by ETSI GS QKD 014"),
         _said("Revocation", "who revoked it, and how many nodes know"),

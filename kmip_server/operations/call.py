@@ -284,7 +284,7 @@ class Call:
         """
         if is_held(target.attributes):
             raise KmipError(
-                ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet: ask again later"
+                ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
             )
         left = self.unit.lease() - self.now
         if left <= 0:

@@ -108,7 +108,9 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
     if not is_shared(existing.attributes):
         return None
     if is_held(existing.attributes):
-        raise KmipError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, "the other site has not taken this key yet")
+        raise KmipError(
+            ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
+        )
     rule = sharing_of(call, existing)
     if not isinstance(rule, Sharing):
         raise KmipError(ResultReason.PERMISSION_DENIED, "the policy shares no such key any more")

@@ -221,6 +221,8 @@ _BESIDE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "kmip_server/operations/re_key_key_pair.py": ("tests/operations/test_re_key.py",),
     "kmip_server/operations/replacement.py": ("tests/operations/test_re_key.py",),
+    "kmip_server/operations/import_.py": ("tests/operations/test_export_import.py",),
+    "kmip_server/operations/sharing.py": ("tests/operations/test_negotiated_keys.py",),
     "kmip_server/operations/sign.py": ("tests/operations/test_usage.py",),
     "kmip_server/operations/signature_verify.py": ("tests/operations/test_usage.py",),
     "kmip_server/operations/usage.py": ("tests/operations/test_usage.py", "tests/operations/test_dates.py"),

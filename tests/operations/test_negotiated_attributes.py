@@ -202,17 +202,19 @@ def test_a_client_says_nothing_of_where_a_key_comes_from(engine: EngineHarness, 
 
 
 @pytest.mark.parametrize("version", [(1, 0), *BOTH])
-def test_without_a_network_of_nodes_no_key_is_negotiated(engine: EngineHarness, version: Version) -> None:
+def test_what_no_rule_offers_is_not_negotiated(engine: EngineHarness, version: Version) -> None:
     client = engine.client(version)
     result = client.do(ask.create_aes(version, named(version, "Peer", "site-b")))
-    assert result.reason == Reason.FEATURE_NOT_SUPPORTED
-    assert "negotiates no keys" in str(result.message)
+    assert result.reason == Reason.PERMISSION_DENIED
+    assert "[[sharing]]" in str(result.message)
     assert _located(client) == []
 
 
 def test_a_negotiated_key_is_not_replaced_by_one_of_this_site_alone(engine: EngineHarness) -> None:
     client, key = engine.client(), negotiated(engine)
-    assert client.do(ask.rekey(key)).reason == Reason.FEATURE_NOT_SUPPORTED
+    assert client.do(ask.rekey(key)).reason == Reason.KEY_VALUE_NOT_PRESENT
+    mark_negotiated(engine.store, key, {"ConfirmedAt": str(engine.now)})
+    assert client.do(ask.rekey(key)).reason == Reason.PERMISSION_DENIED
     assert _located(client) == [key]
 
 

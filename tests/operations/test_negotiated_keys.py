@@ -1,0 +1,164 @@
+"""Create and Re-key of shared keys, with what a gateway would have negotiated: in the engine alone."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from support.engine import EngineClient, EngineHarness
+from support.numbers import Reason, Tag
+from support.requests import Attribute, Request, activate, create_aes, get, one, rekey, text
+from support.wire import Result, read_response, structure
+
+from kmip_server.execution import Prepared
+from kmip_server.objects.dscc_attributes import with_dscc
+from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, NegotiationNeeded, Wanted
+from kmip_server.storage.lease import put_lease
+from kmip_server.storage.port import PEERS
+from kmip_server.ttlv import binary
+from kmip_server.ttlv.enumerations import ResultReason, State
+from kmip_server.ttlv.item import Limits
+from policy.compiling import Ruling
+from policy.documents import read_document
+
+OFFERED = """
+[[sharing]]
+name = "with site b"
+subjects = ["anyone"]
+peer = "site-b"
+"""
+
+
+@pytest.fixture
+def client(engine: EngineHarness) -> EngineClient:
+    under(engine, OFFERED)
+    put_lease(engine.store.database, engine.now + 60)
+    return engine.client()
+
+
+def under(engine: EngineHarness, policy: str) -> None:
+    """Decide by another policy from now on."""
+    engine.engine.services = replace(engine.engine.services, ruling=Ruling(read_document(policy, "test")))
+
+
+def with_site_b() -> Request:
+    """Create an AES key with site-b."""
+    parts = (
+        text(Tag.VENDOR_IDENTIFICATION, "DSCC"),
+        text(Tag.ATTRIBUTE_NAME, "Peer"),
+        text(Tag.ATTRIBUTE_VALUE, "site-b"),
+    )
+    return create_aes((2, 1), Attribute("x-DSCC-Peer", structure(Tag.ATTRIBUTE, *parts)))
+
+
+def wanted(client: EngineClient, asked: Request) -> Wanted:
+    """What a request wants negotiated."""
+    with pytest.raises(NegotiationNeeded) as needed:
+        client.do(asked)
+    assert needed.value.place == 0
+    return needed.value.wanted
+
+
+def with_key(client: EngineClient, asked: Request, prepared: Prepared) -> Result:
+    """Carry a request out again with what was negotiated."""
+    harness = client.harness
+    plan = harness.engine.read(binary.decode(one(client.version, asked), Limits()), harness.now)
+    with harness.store.unit(writes=True) as unit:
+        answer = harness.engine.process(unit, client.caller, plan.request, harness.now, {0: prepared})
+    return read_response(binary.encode(answer.message.encode())).result
+
+
+def negotiated(want: Wanted) -> Negotiated:
+    """A key as a gateway answers it."""
+    kid = secrets.token_bytes(16)
+    fresh = str(UUID(bytes=kid, version=4))
+    said = {"KeyId": kid.hex(), "SessionId": f"{kid.hex()}/1", "Initiator": "site-a", "Trust": "3 paths, pure"}
+    return Negotiated(want, fresh, secrets.token_bytes(want.bits // 8), said, 0, 0)
+
+
+def made(client: EngineClient) -> str:
+    """A shared key that is held."""
+    return with_key(client, with_site_b(), Prepared(negotiated(wanted(client, with_site_b())))).unique_identifier
+
+
+def confirmed(client: EngineClient) -> str:
+    """One that the other site has taken."""
+    key = made(client)
+    with client.harness.store.unit(writes=True) as unit:
+        row = unit.get(key)
+        assert row is not None
+        found = ManagedObject.of(row)
+        found.attributes = with_dscc(found.attributes, {"ConfirmedAt": str(client.harness.now)})
+        unit.update(found.to_row())
+    return key
+
+
+def test_a_create_says_what_it_wants_negotiated_and_does_nothing(client: EngineClient) -> None:
+    want = wanted(client, with_site_b())
+    assert (want.peer, want.group, want.purpose, want.bits) == ("site-b", "", "tunnel", 256)
+    assert client.harness.audit() == []
+
+
+def test_what_the_policy_does_not_offer_is_refused(engine: EngineHarness, client: EngineClient) -> None:
+    under(engine, "")
+    assert client.do(with_site_b()).reason == Reason.PERMISSION_DENIED
+
+
+def test_a_shared_key_is_held_and_its_peers_are_to_hear_of_it(engine: EngineHarness, client: EngineClient) -> None:
+    key = made(client)
+    assert client.do(get(key)).reason == Reason.KEY_VALUE_NOT_PRESENT
+    assert client.do(rekey(key)).reason == Reason.KEY_VALUE_NOT_PRESENT
+    client.do(activate(key)).expect_success()
+    row = engine.row(key)
+    assert row is not None
+    assert (row.state, row.activation_date, row.next_transition) == (int(State.PRE_ACTIVE), engine.now, None)
+    with engine.store.unit(writes=False) as unit:
+        (change,) = unit.shared_changes(10)
+    assert (change.unique_identifier, change.audience, change.version) == (key, PEERS, row.version)
+
+
+def test_a_shared_key_is_used_with_a_lease_and_not_without(engine: EngineHarness, client: EngineClient) -> None:
+    key = confirmed(client)
+    client.do(get(key)).expect_success()
+    engine.now += 60
+    assert client.do(get(key)).reason == Reason.PERMISSION_DENIED
+    put_lease(engine.store.database, engine.now + 1)
+    client.do(get(key)).expect_success()
+
+
+def test_a_key_that_was_negotiated_for_something_else_is_not_used(client: EngineClient) -> None:
+    other = negotiated(wanted(client, with_site_b())._replace(peer="site-c"))
+    with pytest.raises(NegotiationNeeded):
+        with_key(client, with_site_b(), Prepared(other))
+
+
+def test_a_key_that_was_given_up_is_not_used(engine: EngineHarness, client: EngineClient) -> None:
+    given_up = negotiated(wanted(client, with_site_b()))
+    with engine.store.unit(writes=True) as unit:
+        unit.withdraw(given_up.unique_identifier, engine.now)
+    with pytest.raises(NegotiationNeeded):
+        with_key(client, with_site_b(), Prepared(given_up))
+
+
+def test_why_there_is_no_key_is_the_answer_and_on_record(engine: EngineHarness, client: EngineClient) -> None:
+    failed = NegotiationFailed(ResultReason.GENERAL_FAILURE, "site-b is not reached", may_come=True)
+    answer = with_key(client, with_site_b(), Prepared(None, failed))
+    assert answer.reason == Reason.GENERAL_FAILURE and "site-b is not reached" in (answer.message or "")
+    assert [row.outcome for row in engine.audit()] == ["failed"]
+
+
+def test_a_re_key_wants_the_same_and_is_refused_when_the_rule_is_gone(
+    engine: EngineHarness, client: EngineClient
+) -> None:
+    key = confirmed(client)
+    assert wanted(client, rekey(key)) == wanted(client, with_site_b())
+    under(engine, "")
+    assert client.do(rekey(key)).reason == Reason.PERMISSION_DENIED
+
+
+def test_identifiers_are_the_gateways(client: EngineClient) -> None:
+    key = negotiated(wanted(client, with_site_b()))
+    assert with_key(client, with_site_b(), Prepared(key)).unique_identifier == key.unique_identifier
