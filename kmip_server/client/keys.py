@@ -40,6 +40,8 @@ _ASKED: Final = (
     ],
     *[AttributeReference(Tag.ATTRIBUTE, VENDOR, name) for name in ("KeyId", "Gateway", "Peer", "Purpose")],
 )
+_DENIED: Final = (ResultReason.PERMISSION_DENIED, ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND)
+"""By these a server says that a key is not for this client."""
 
 
 class Described(NamedTuple):
@@ -144,8 +146,7 @@ def _in_words(what: str) -> Iterator[None]:
     try:
         yield
     except KmipError as error:
-        denied = error.reason in (ResultReason.PERMISSION_DENIED, ResultReason.ITEM_NOT_FOUND)
-        reason = Reason.POLICY_DENIED if denied else Reason.FAILED
+        reason = Reason.POLICY_DENIED if error.reason in _DENIED else Reason.FAILED
         raise DsccError(reason, f"the KMIP server refuses {what}: {error.message}") from None
     except ClientError as error:
         raise DsccError(Reason.FAILED, str(error)) from None
