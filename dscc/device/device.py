@@ -206,6 +206,11 @@ class Device:
         """Whether there is a session with a node."""
         return self._link(node).is_open
 
+    def why_not_connected(self, node: str) -> str:
+        """Why there is no session with a node, as far as that is known; "" if there is one."""
+        link = self._link(node)
+        return "" if link.is_open or link.error is None else link.error.message
+
     @property
     def leased_until(self) -> float:
         """Until when keys may be used without hearing from nodes, in POSIX seconds; 0: not at all."""

@@ -37,8 +37,8 @@ _CONFIRM_SECONDS: Final = SHARE_SECONDS + 3.0
 """The peer may wait for its shares before it answers D3."""
 _CONFIRM_WAITS: Final = (0.0, 0.1, 0.4, 1.0)
 """The waits before D3 is sent, and sent again."""
-_GLARES: Final = 3
-_ARRIVAL_SECONDS: Final = 10.0
+_GLARE_SECONDS: Final = 10.0
+"""How long a peer goes first that is asking itself."""
 _QUIET_SECONDS: Final = 0.2
 """A peer that refuses because it asks itself, and has not been heard for so long, was heard before."""
 _TURN_SECONDS: Final = 1.0
@@ -83,7 +83,8 @@ class Initiating:
             self._resources.check_peer(peer)
             state.put_peer(peer, address)
             await self._settle(peer, address)
-            for _ in range(_GLARES):
+            end = asyncio.get_running_loop().time() + _GLARE_SECONDS
+            while asyncio.get_running_loop().time() < end:
                 await self._wait_for_turn(peer)
                 outgoing = self._outgoing[peer] = _Outgoing(wanted.purpose)
                 try:
@@ -91,7 +92,7 @@ class Initiating:
                 except RefusedByPeer as error:
                     if error.reason is not Reason.GLARE:
                         raise
-                    held = await self._arrival(outgoing, peer)
+                    held = await self._arrival(outgoing, peer, end)
                     if held is not None and _is_wanted(held, wanted):
                         return held
                 except KemNeeded:
@@ -136,10 +137,10 @@ class Initiating:
         while self.responding.is_asked_by(peer) and loop.time() < until:
             await asyncio.sleep(0.02)
 
-    async def _arrival(self, outgoing: _Outgoing, peer: str) -> Held | None:
+    async def _arrival(self, outgoing: _Outgoing, peer: str, end: float) -> Held | None:
         """The key that the peer is asking for; None if it is not asking any more, or takes too long."""
         loop = asyncio.get_running_loop()
-        end, quiet = loop.time() + _ARRIVAL_SECONDS, loop.time() + _QUIET_SECONDS
+        quiet = loop.time() + _QUIET_SECONDS
         while loop.time() < min(end, quiet) and not outgoing.arrived.done():
             if self.responding.is_asked_by(peer):
                 quiet = loop.time() + _QUIET_SECONDS

@@ -91,6 +91,11 @@ class Journal:
         self._compact_at = 2 * self._size + _COMPACT_BYTES
         self._broken = False
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a write has failed: nothing more is written before the folder is opened again."""
+        return self._broken
+
     def close(self) -> None:
         """Leave nothing that was replaced behind. It may be closed twice."""
         if not self._broken:

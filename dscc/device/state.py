@@ -67,6 +67,11 @@ class State:
         """Devices that were revoked, and when."""
         self._pairs: dict[str, _Pair] = _read("pair", tables, _read_pair)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the folder could not be written: the device is of no use before it is opened again."""
+        return self._journal.is_broken
+
     def close(self) -> None:
         """Compact and close; the folder is free."""
         self._journal.close()

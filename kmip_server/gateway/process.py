@@ -64,6 +64,8 @@ class GatewayProcess:
         self._desk = Desk(settings.directory / SOCKET, self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lease_changed = asyncio.Event()
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when the device's folder cannot be written: this gateway is of no use any more, and another begins."""
         self.address: Address | None = None
         """Where it listens for peers."""
 
@@ -77,7 +79,15 @@ class GatewayProcess:
         await self._desk.start()
         await device.connect()
         self._telling.start()
-        for act in (device.keep_leased, self._keep_lease, self._rotate, self._grouping.keep, self._lapse, self._tidy):
+        for act in (
+            device.keep_leased,
+            self._keep_lease,
+            self._look_after_folder,
+            self._rotate,
+            self._grouping.keep,
+            self._lapse,
+            self._tidy,
+        ):
             self._later(self._forever(act))
         self._later(device.settle())
 
@@ -124,9 +134,11 @@ class GatewayProcess:
             "device": device.name,
             "address": str(self.address),
             "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
+            "why_not_reached": {node: why for node in device.stages if (why := device.why_not_connected(node))},
             "stages": device.stages,
             "leased_until": int(device.leased_until),
             "peers": {name: str(place) for name, place in self._places.peers.items()},
+            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
                 for name, one in self._grouping.standings().items()
@@ -134,10 +146,20 @@ class GatewayProcess:
             "to_be_told": waiting,
         }
 
+    def _trouble(self, peer: str) -> str:
+        return "revoked" if peer in self._device.state.revoked else self._telling.why_not_told(peer)
+
     # Peers. -----------------------------------------------------------------------------------------------------------
 
     async def _on_notice(self, peer: str, body: bytes) -> bytes:
         """Take a peer's words in; the answer leaves after the commit. Raises DsccError."""
+        try:
+            return await self._take(peer, body)
+        except DsccError as error:
+            _log.warning("a notice was refused", peer=peer, reason=error.message)
+            raise
+
+    async def _take(self, peer: str, body: bytes) -> bytes:
         seeds = self._seeds
         told = []
         for word in read_words(body).words:
@@ -240,6 +262,12 @@ class GatewayProcess:
         else:
             _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
 
+    async def _look_after_folder(self) -> None:
+        while not self._device.state.is_broken:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        _log.error("the device's folder cannot be written: is the disk full? The gateway begins anew")
+        self.on_broken()
+
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(_TIDY_SECONDS)
@@ -306,6 +334,7 @@ async def _run(settings: Settings, store: Store, engine: Engine, directories: Di
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     gateway = GatewayProcess(settings, store, engine, directories, Device.open(settings.dscc.folder))
+    gateway.on_broken = stopping.set
     try:
         await gateway.start()
         print(f"kmip-server gateway ready {gateway.address}", flush=True)

@@ -108,6 +108,10 @@ class Telling:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def why_not_told(self, peer: str) -> str:
+        """Why a peer has not heard of what it should; "" if it has, or nothing was to be told."""
+        return self._unreached.get(peer, "")
+
     def look(self) -> None:
         """There is something to tell."""
         self._woken.set()

@@ -69,8 +69,11 @@ def stop(
     if found.state not in (State.PRE_ACTIVE, State.ACTIVE):
         return
     call = call_of(unit, directory, services, found.owner, now)
-    # No way leads from Pre-Active to Deactivated (KMIP 2.1 s4.57).
-    found.set(Tag.STATE, State.DEACTIVATED if found.state is State.ACTIVE else State.COMPROMISED)
+    if found.state is State.PRE_ACTIVE:
+        # No way leads from Pre-Active to Deactivated but by Active (KMIP 2.1 s4.57). It is not Compromised: whoever
+        # has revoked it tells why, and of two states the later one would hold.
+        found.set(Tag.ACTIVATION_DATE, now)
+    found.set(Tag.STATE, State.DEACTIVATED)
     found.set(Tag.DEACTIVATION_DATE, now)
     protect_stop = found.first(Tag.PROTECT_STOP_DATE)
     if protect_stop is not None and protect_stop > now:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from meddling import Meddled, meddled
-from sharing_network import Sites, network
+from sharing_network import PutPolicy, Sites, network
 
 from demo.sites import site_policy
 
 MakeSites = Callable[..., Sites]
-PutPolicy = Callable[[str, str], None]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,15 +36,15 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
 
 @pytest.fixture
 def put_policy(sites: Sites) -> Iterator[PutPolicy]:
-    """Have rules before those of `demo.sites` at a site, until the test is over."""
+    """Have rules before those of `demo.sites` at a site, or in their place, until the test is over."""
     changed: set[str] = set()
 
     def own(name: str) -> str:
         return site_policy(tuple(other for other in sites.sites if other != name), "demo")
 
-    def put(name: str, rules: str) -> None:
+    def put(name: str, rules: str, *, alone: bool = False) -> None:
         changed.add(name)
-        sites[name].put_policy(rules + own(name))
+        sites[name].put_policy(rules if alone else rules + own(name))
 
     yield put
     for name in changed:

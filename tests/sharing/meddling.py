@@ -11,24 +11,30 @@ import signal
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 from sharing_network import Sites, attributes_of, until
 from support.numbers import Tag
-from support.requests import Request, Session, get, get_attributes
+from support.requests import Request, Session, get_attributes
 from support.wire import Node, PeerClosedError, Result
 
-from demo.network import nodes
+from demo.network import Node as NodeProcess
+from demo.network import command, nodes
 from demo.sites import Site, make_sites, nodes_policy
+from dscc.device.cli.main import main as dscc_main
 from dscc.errors import DsccError
 from dscc.wire import Frame, FrameReader, decode, write_frame
 
 ANSWER_SECONDS = 2
-LEASE_SECONDS = 4
+LEASE_SECONDS = 6
 SETTLED_WITHIN_S = 25
+MALICIOUS = "site-m"
+"""A device that the nodes let share keys with both, and that says what it likes."""
 STEPS = ("D1", "D2", "D3", "D4", "Notice", "Noticed")
 """What gateways say to each other when one asks for a key, from the first word to the last."""
 
@@ -218,7 +224,13 @@ class Meddled(NamedTuple):
         for site in self.network.sites.values():
             if site.process is None:
                 site.start()
-        until(lambda: all("gateway" in children_of(site) for site in self.network.sites.values()), SETTLED_WITHIN_S)
+        until(lambda: all(self._goes(name) for name in self.network.sites), SETTLED_WITHIN_S)
+
+    def _goes(self, name: str) -> bool:
+        """Whether a site's gateway listens, and has heard enough nodes."""
+        site = self.network[name]
+        lease = rows(site, "SELECT value FROM server_state WHERE key = 'dscc_lease'")
+        return "gateway" in children_of(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
 
     def untold(self, name: str) -> list[str]:
         """What a site has still to tell other sites."""
@@ -244,7 +256,7 @@ def rows(site: Site, query: str) -> list[tuple[object, ...]]:
 def meddled(folder: Path) -> Iterator[Meddled]:
     """Three nodes and two sites that run, with somebody before each gateway. Answers and leases are short."""
     names = ("site-a", "site-b")
-    made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
+    made = nodes(folder, nodes_policy((*names, MALICIOUS)), ("eu", "eu", "eu"))
     sites: dict[str, Site] = {}
     before: dict[str, Meddler] = {}
     try:
@@ -256,6 +268,7 @@ def meddled(folder: Path) -> Iterator[Meddled]:
             site.set({other: meddler.address for other, meddler in before.items() if other != name})
             _shorten(site)
             site.start()
+        _enrol(folder / MALICIOUS, made)
         yield Meddled(Sites(folder, made, sites), before)
     finally:
         for meddler in before.values():
@@ -265,6 +278,22 @@ def meddled(folder: Path) -> Iterator[Meddled]:
                 site.kill()
         for node in made.values():
             node.kill()
+
+
+def _enrol(folder: Path, made: dict[str, NodeProcess]) -> None:
+    """Make the device of a third party, which the nodes let share keys with everybody."""
+    codes = [node.does("device", "add", MALICIOUS, "--mode", "ota-kem") for node in made.values()]
+    code = folder.with_suffix(".code")
+    code.write_text(command("code", "join", *codes))
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        assert dscc("enrol", str(folder), "--code-file", str(code)) == 0
+        for _ in range(2):
+            assert dscc("advance", str(folder)) == 0
+
+
+def dscc(*words: str) -> int:
+    """What the command ends with."""
+    return dscc_main(list(words))
 
 
 def _shorten(site: Site) -> None:
@@ -284,14 +313,14 @@ def attempt(network: Sites, name: str, *asked: Request) -> Result | None:
 
 
 class Key(NamedTuple):
-    """A key as one site has it: what both have alike, and its value if it may be used."""
+    """A key as one site has it: what both have alike, and the digest of its value."""
 
     state: int
     names: tuple[str, ...]
     replaced: tuple[str, ...]
     replacement: tuple[str, ...]
     held: bool
-    material: bytes | None
+    digest: bytes
 
 
 _GONE = (5, 6)
@@ -309,14 +338,13 @@ def _key(session: Session, unique_identifier: str) -> Key:
     answer = session.do(get_attributes(session.version, unique_identifier)).expect_success()
     node = answer.payload.find(Tag.ATTRIBUTES) if answer.payload is not None else None
     assert node is not None
-    got = session.do(get(unique_identifier))
     return Key(
         node.get(Tag.STATE),
         tuple(each.get(Tag.NAME_VALUE) for each in node.all(Tag.NAME)),
         _links(node, _REPLACED),
         _links(node, _REPLACEMENT),
         "ConfirmedAt" not in attributes_of(session, unique_identifier),
-        got.get(Tag.SYMMETRIC_KEY, Tag.KEY_BLOCK, Tag.KEY_VALUE, Tag.KEY_MATERIAL) if got.ok else None,
+        node.get(Tag.DIGEST, Tag.DIGEST_VALUE),
     )
 
 
@@ -348,7 +376,7 @@ def check(made: Meddled, before: set[str], *, old: str = "") -> tuple[dict[str, 
             assert match is not None or not alive, f"{identifier} is usable at one site, and unknown at the other"
             if match is not None:
                 assert match.state == key.state, (identifier, key, match)
-                assert match.material == key.material, f"two different keys under {identifier}"
+                assert match.digest == key.digest, f"two different keys under {identifier}"
         _check_links(one)
         names = [name for key in one.values() if key.state not in _GONE for name in key.names]
         assert len(names) == len(set(names)), f"names belong to two keys: {names}"

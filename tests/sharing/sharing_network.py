@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from demo.network import Node as DsccNode
 from demo.network import nodes
 from demo.sites import Site, does, make_sites, nodes_policy
 
+PutPolicy = Callable[..., None]
+"""What the fixture `put_policy` is: `put_policy("site-a", rules)`."""
 WITHIN_S = 20
 V21: Version = (2, 1)
 
@@ -53,11 +56,12 @@ def network(
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
     prepare: Callable[[Sites], None] = _nothing,
+    lease_seconds: int = 30,
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 
-    `environment` has settings of all sites (docs/configuration.md). `prepare` changes the sites
-    before they run.
+    `environment` has settings of all sites (docs/configuration.md), `lease_seconds` is how long their leases are.
+    `prepare` changes the sites before they run.
     """
     names = names or ("site-a", "site-b")
     made = nodes(folder, nodes_policy(names), ("eu", "eu", "eu"))
@@ -68,7 +72,13 @@ def network(
         sites = make_sites(folder, names, made, groups)
         prepare(Sites(folder, made, sites))
         for site in sites.values():
-            site.start(environment)
+            settings = site.folder / "gateway" / "device.toml"
+            settings.write_text(
+                settings.read_text().replace("# lease_seconds = 30", f"lease_seconds = {lease_seconds}")
+            )
+        with ThreadPoolExecutor(len(names)) as together:
+            for started in [together.submit(site.start, environment) for site in sites.values()]:
+                started.result()
         yield Sites(folder, made, sites)
     finally:
         for site in sites.values():

@@ -29,8 +29,9 @@ from meddling import (
     lose,
     twice,
 )
-from sharing_network import create_with, created_with, dscc
-from support.requests import activate, activation_date, create_aes, name, rekey
+from sharing_network import create_with, created_with, dscc, until
+from support.requests import activate, activation_date, create_aes, rekey
+from support.requests import name as named
 from support.wire import Result
 
 ALL = bool(os.environ.get("SHARING_FAULTS"))
@@ -48,8 +49,10 @@ _numbers = count()
 def made(meddled_sites: Meddled) -> Iterator[Meddled]:
     """The network, in which everything runs, and the gateways have a key to tell each other things."""
     meddled_sites.heal()
-    with meddled_sites.network.session("site-a") as here:
-        created_with(here, "site-b")
+    for name, peer in (("site-a", "site-b"), ("site-b", "site-a")):
+        with meddled_sites.network.session(name) as session:
+            # What was lost before may be waited for still.
+            until(lambda session=session, peer=peer: create_with(session, peer).ok)
     yield meddled_sites
     meddled_sites.heal()
 
@@ -72,7 +75,7 @@ def check_create(made: Meddled, step: str, act: Act) -> None:
     before, called = known(made.network), f"key {os.getpid()} {next(_numbers)}"
     made.before["site-b"].at(step, act)
     answer = attempt(
-        made.network, "site-a", create_aes((2, 1), dscc("Peer", "site-b"), name(called), activation_date(1))
+        made.network, "site-a", create_aes((2, 1), dscc("Peer", "site-b"), named(called), activation_date(1))
     )
     assert step in made.before["site-b"].said
     made.heal()
@@ -81,15 +84,14 @@ def check_create(made: Meddled, step: str, act: Act) -> None:
     # All goes on as it was, and what has failed may be asked for again.
     with made.network.session("site-a") as session:
         if answer is not None and not answer.ok:
-            create_with(session, "site-b", name(called)).expect_success()
-        created_with(session, "site-b")
+            until(lambda: create_with(session, "site-b", named(called)).ok)
 
 
 def check_re_key(made: Meddled, step: str, act: Act) -> None:
     """A Re-key that fails, or does not, as its client is told; the key that it replaces is replaced once, or not."""
     called = f"key {os.getpid()} {next(_numbers)}"
     with made.network.session("site-a") as session:
-        old = created_with(session, "site-b", name(called), activation_date(1))
+        old = created_with(session, "site-b", named(called), activation_date(1))
         session.do(activate(old))
     made.settle()
     before = known(made.network)
@@ -100,11 +102,11 @@ def check_re_key(made: Meddled, step: str, act: Act) -> None:
     here, there = check(made, before, old=old)
     check_told(answer, [key for key in here if key != old])
     for keys in (here, there):
-        (named,) = [key for key, found in keys.items() if called in found.names]
-        assert named == old if len(keys) == 1 else named != old
+        (found_by_name,) = [key for key, found in keys.items() if called in found.names]
+        assert (found_by_name == old) is (len(keys) == 1)
     if answer is not None and not answer.ok:
         with made.network.session("site-b") as session:
-            session.do(rekey(old)).expect_success()
+            until(lambda: session.do(rekey(old)).ok)
 
 
 def check_told(answer: Result | None, there: list[str]) -> None:

@@ -169,7 +169,7 @@ def test_who_is_taken_out_gets_no_new_key_and_uses_no_old_one(four: Sites) -> No
     with sessions(four, *NAMES) as everywhere:
         stay, gone = everywhere[:3], everywhere[3]
         until(lambda: state_of(gone, old) == DEACTIVATED)
-        until(lambda: state_of(gone, idle) == COMPROMISED)
+        until(lambda: state_of(gone, idle) == DEACTIVATED)
         new = until(lambda: [key for key in stay[0].located(name("vault without d")) if key != old])[0]
         until(lambda: [state_of(each, new) for each in stay] == [ACTIVE] * 3)
         assert state_of(gone, new) is None
