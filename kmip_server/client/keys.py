@@ -30,7 +30,7 @@ from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 _MOST_KEYS: Final = 32
 """Of those that a peer shares for one purpose: the newest ones. A rotation has two at a time."""
-_KEPT_SECONDS: Final = 30.0
+_KEPT_SECONDS: Final = 10.0
 """How long a key's value is not asked for again, since each Get is on the server's record. Its State is asked for each
 time; a server that is cut off from the nodes refuses the value alone."""
 _ASKED: Final = (
