@@ -73,6 +73,7 @@ class GatewayProcess:
         """Listen, connect, and begin. Raises DsccError, OSError."""
         device, wanted = self._device, self._settings.dscc
         device.on_notice, device.on_revoked, device.on_lease = self._on_notice, self._on_revoked, self._on_lease
+        device.on_policy = self._seeds.forget
         self._seeds.tidy(starting=True)
         await asyncio.to_thread(put_lease, self._store.database, 0)
         self.address = await device.listen(wanted.host, wanted.port)
