@@ -125,7 +125,7 @@ def _receive(connection: ssl.SSLSocket, size: int, until: float) -> bytes:
     while missing:
         left = until - time.monotonic()
         if left <= 0:
-            raise TimeoutError("its answer takes too long")
+            raise TimeoutError
         connection.settimeout(left)
         part = connection.recv(missing)
         if not part:
@@ -138,4 +138,6 @@ def _receive(connection: ssl.SSLSocket, size: int, until: float) -> bytes:
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not one to trust ({error.verify_message})"
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

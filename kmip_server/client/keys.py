@@ -30,7 +30,7 @@ from kmip_server.ttlv.versions import V2_1, ProtocolVersion
 
 _MOST_KEYS: Final = 32
 """Of those that a peer shares for one purpose: the newest ones. A rotation has two at a time."""
-_KEPT_SECONDS: Final = 30.0
+_KEPT_SECONDS: Final = 10.0
 """How long a key's value is not asked for again, since each Get is on the server's record. Its State is asked for each
 time; a server that is cut off from the nodes refuses the value alone."""
 _ASKED: Final = (
@@ -40,6 +40,8 @@ _ASKED: Final = (
     ],
     *[AttributeReference(Tag.ATTRIBUTE, VENDOR, name) for name in ("KeyId", "Gateway", "Peer", "Purpose")],
 )
+_DENIED: Final = (ResultReason.PERMISSION_DENIED, ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND)
+"""By these a server says that a key is not for this client."""
 
 
 class Described(NamedTuple):
@@ -144,8 +146,7 @@ def _in_words(what: str) -> Iterator[None]:
     try:
         yield
     except KmipError as error:
-        denied = error.reason in (ResultReason.PERMISSION_DENIED, ResultReason.ITEM_NOT_FOUND)
-        reason = Reason.POLICY_DENIED if denied else Reason.FAILED
+        reason = Reason.POLICY_DENIED if error.reason in _DENIED else Reason.FAILED
         raise DsccError(reason, f"the KMIP server refuses {what}: {error.message}") from None
     except ClientError as error:
         raise DsccError(Reason.FAILED, str(error)) from None
