@@ -217,6 +217,8 @@ def watch(network: Network) -> None:
         running.discard(one.name)
         print(f"{one.name} has ended ({_how(one)}); the end of {_short(one.log)}:", file=sys.stderr)
         print("\n".join(f"  {line}" for line in one.end_of_log().splitlines()), file=sys.stderr)
+        # Its children are ended now: later its number may be another process's.
+        one.kill()
         if running:
             command = " ".join([_short(Path(one.command[0])), *one.command[1:-1], _short(one.folder)])
             print(f"{', '.join(sorted(running))} go on. To have it back: {command}", file=sys.stderr, flush=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from time import time
 from typing import Any, Final, TypeVar
@@ -42,6 +44,8 @@ _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _T = TypeVar("_T")
 _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
+_ALONE_SECONDS: Final = 0.5
+"""How long a gateway goes on at most whose supervisor was killed."""
 _AGAIN_SECONDS: Final = 1.0
 _LAPSE_SECONDS: Final = 2.0
 
@@ -320,12 +324,15 @@ def _now() -> int:
 
 
 def run(settings: Settings, store: Store, engine: Engine, directories: DirectorySource) -> None:
-    """Run the gateway until SIGTERM or SIGINT. Raises FolderError, DsccError, OSError if it cannot begin."""
+    """Run the gateway until SIGTERM or SIGINT, or until its supervisor is gone: the next one has its own.
+
+    Raises FolderError, DsccError, OSError if it cannot begin.
+    """
     asyncio.run(_run(settings, store, engine, directories))
 
 
 async def _run(settings: Settings, store: Store, engine: Engine, directories: DirectorySource) -> None:
-    stopping = asyncio.Event()
+    stopping, supervisor = asyncio.Event(), os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     gateway = GatewayProcess(settings, store, engine, directories, Device.open(settings.dscc.folder))
@@ -333,6 +340,8 @@ async def _run(settings: Settings, store: Store, engine: Engine, directories: Di
     try:
         await gateway.start()
         print(f"kmip-server gateway ready {gateway.address}", flush=True)
-        await stopping.wait()
+        while not stopping.is_set() and os.getppid() == supervisor:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _ALONE_SECONDS)
     finally:
         await gateway.close()

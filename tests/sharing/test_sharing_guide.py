@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,29 @@ def test_the_status_says_what_is_not_reached_and_why(guided: Sites) -> None:
         guided["site-b"].start()
         until(lambda: status(guided, "site-a")["to_be_told"] == 0)
     assert status(guided, "site-a")["troubles"] == {}
+
+
+def test_a_server_that_is_killed_takes_its_gateway_along_and_comes_back_with_another(guided: Sites) -> None:
+    site = guided["site-b"]
+    assert site.process is not None
+    group = site.process.pid
+    os.kill(group, signal.SIGKILL)
+    site.process.wait()
+    until(lambda: not is_alive(group))
+    site.kill()
+    site.start()
+    with guided.session("site-a") as here, guided.session("site-b", "vcenter") as there:
+        key = created_with(here, "site-b")
+        assert here.key_material(key) == there.key_material(key)
+
+
+def is_alive(group: int) -> bool:
+    """Whether any process of a group is there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_status_of_a_site_that_is_revoked(guided: Sites) -> None:
