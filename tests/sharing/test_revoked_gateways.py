@@ -35,7 +35,7 @@ POOL = """
 name = "pooled"
 subjects = ["anyone"]
 peer = "site-b"
-pool = 16
+pool = 4096
 """
 NODES_KNOW, NODES_NEEDED = 0x540001, 0x540002
 
