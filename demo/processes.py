@@ -34,6 +34,11 @@ class Running:
         return [str(Path(sys.executable).with_name(self.program)), "serve", str(self.folder)]
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a process of it."""
+        return self.process is not None
+
+    @property
     def log(self) -> Path:
         """Its log."""
         return self.folder / "log"

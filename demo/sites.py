@@ -10,6 +10,7 @@ from typing import Final
 from demo.network import Node, command, free_ports
 from demo.processes import Running, says
 from dscc.device.cli.main import main as dscc
+from dscc.uses.derivation import TUNNEL, USES
 from kmip_server.cli.main import main as kmip_server
 
 NODES_POLICY: Final = """
@@ -38,12 +39,14 @@ def site_policy(others: tuple[str, ...], owner: str, more: str = "", groups: tup
     offers = "\n".join(
         f"""
 [[sharing]]
-name = "keys with {other}"
+name = "keys with {other}, {use.purpose}"
 subjects = ["anyone"]
 {kind} = "{other}"
+purpose = "{use.purpose}"
 """
         for kind, named in (("peer", others), ("group", groups))
         for other in named
+        for use in sorted(USES, key=lambda use: use is not TUNNEL)
     )
     return f"""{offers}{more}
 [[arrivals]]

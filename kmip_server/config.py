@@ -201,13 +201,6 @@ class Settings(BaseSettings):
     dscc: Dscc = Dscc()
     log: Log = Log()
 
-    @model_validator(mode="after")
-    def _know_the_sites_of_saes(self) -> Self:
-        unknown = sorted(set(self.etsi014.saes.values()) - set(self.dscc.peers))
-        if self.etsi014.enabled and self.dscc.enabled and unknown:
-            raise ValueError(f"etsi014.saes says at which other site an SAE is; dscc.peers has no {', '.join(unknown)}")
-        return self
-
     @classmethod
     def settings_customise_sources(
         cls,

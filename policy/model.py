@@ -265,7 +265,7 @@ class AutomaticRule:
     channels: frozenset[str] = frozenset()
 
 
-PURPOSES: Final = ("tunnel", "tls13", "ikev2-ppk", "wrap", "at-rest", "sign", "etsi014")
+PURPOSES: Final = ("tunnel", "tls13", "ikev2-ppk", "wireguard", "wrap", "at-rest", "sign", "etsi014")
 """What a negotiated key may be for."""
 HYBRIDS: Final = ("none", "mlkem768", "mlkem1024")
 """The key encapsulation that may be mixed into a negotiated key."""

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dscc.agreement import KeyState, Wanted
+from dscc.agreement import Wanted
 from dscc.device import registering
 from dscc.device.advancing import Asked, advance
 from dscc.device.clock import Clock, SystemClock
@@ -208,6 +208,11 @@ class Device:
         """Whether there is a session with a node."""
         return self._link(node).is_open
 
+    def why_not_connected(self, node: str) -> str:
+        """Why there is no session with a node, as far as that is known; "" if there is one."""
+        link = self._link(node)
+        return "" if link.is_open or link.error is None else link.error.message
+
     @property
     def leased_until(self) -> float:
         """Until when keys may be used without hearing from nodes, in POSIX seconds; 0: not at all."""
@@ -327,12 +332,16 @@ class Device:
         """
         return await self._revoking.revoke_drawn(bytes.fromhex(seed_kid), number, peer, nodes, reason)
 
-    def erase(self, kid: str) -> None:
-        """Erase a key whose use is over, here alone: when all that is drawn from it is drawn. Raises DsccError."""
-        raw = bytes.fromhex(kid)
-        if raw not in self._state.held:
-            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
-        self._state.move([raw], KeyState.DESTROYED)
+    def erase(self, *kids: str) -> None:
+        """Erase keys whose use is over, here alone: when all that is drawn from them is drawn. Raises DsccError.
+
+        Nothing is left of them: many at once cost no more than one.
+        """
+        found = [bytes.fromhex(kid) for kid in kids]
+        for kid in found:
+            if kid not in self._state.held:
+                raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid.hex()}")
+        self._state.erase_keys(found)
 
     async def notify(self, peer: str, address: str | Address, body: bytes, seconds: float = 5.0) -> bytes:
         """Tell a peer something, sealed, and wait so long for its answer; longer if the two have no key for it yet.

@@ -15,7 +15,10 @@ from dscc.uses.sources import KeySource
 _log: Final = structlog.stdlib.get_logger("dscc.uses")
 ASK_SECONDS: Final = 5.0
 _BLIND_SECONDS: Final = 60.0
-"""How long keys are used of which nobody says any more that they hold: an agent may be started anew meanwhile."""
+"""How long keys are used of which nobody says any more that they hold: an agent may be started anew meanwhile.
+
+Who says that they are not for this end is believed at once.
+"""
 _LATE_SECONDS: Final = 10.0
 """How long a peer's key is waited for that is not known here yet."""
 _PAUSE_SECONDS: Final = 0.2
@@ -93,5 +96,6 @@ class KeyRing:
                 known = loop.time()
             except (DsccError, OSError, TimeoutError) as error:
                 _log.warning("it cannot be found out which keys hold", reason=str(error) or "no answer")
-                if loop.time() - known >= _BLIND_SECONDS:
+                is_denied = isinstance(error, DsccError) and error.reason is Reason.POLICY_DENIED
+                if is_denied or loop.time() - known >= _BLIND_SECONDS:
                     self._take(_NO_KEYS)

@@ -23,7 +23,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.output import CommandError
-from kmip_server.cli.gateway_settings import wrong_with_gateway
+from kmip_server.cli.gateway_settings import wrong_with_etsi014, wrong_with_gateway
 from kmip_server.cli.master_key import PASSPHRASE_MODE, open_master_key
 from kmip_server.config import Settings
 from kmip_server.identity.pki import PkiError, load_certificates
@@ -178,7 +178,7 @@ def check_gateway(settings: Settings) -> Iterator[Finding]:
     """What the gateway to other sites needs to run, if there is to be one."""
     if not settings.dscc.enabled:
         return
-    wrong = wrong_with_gateway(settings)
+    wrong = wrong_with_gateway(settings) + wrong_with_etsi014(settings)
     yield from (_fail("gateway", each) for each in wrong)
     if not wrong:
         others = ", ".join(settings.dscc.peers) or "no other site yet"

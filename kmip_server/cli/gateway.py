@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 import typer
@@ -28,12 +29,13 @@ def status(directory: Directory, as_json: Json = False) -> None:
         print_json(found)
         return
     print(f"{found['device']} listens on {found['address']}")
-    rows = [(node, found["stages"][node], how) for node, how in found["nodes"].items()]
-    print_table(("Node", "Stage", "Session"), rows, {"open": "green", "not reached": "red"})
-    until = found["leased_until"]
-    print(f"Shared keys may be used until {shown_time(until)}" if until else "Shared keys may not be used: no lease")
+    why = found["why_not_reached"]
+    rows = [(node, found["stages"][node], how, why.get(node, "")) for node, how in found["nodes"].items()]
+    print_table(("Node", "Stage", "Session", ""), rows, {"open": "green", "not reached": "red"})
+    print(_lease(found["leased_until"], time()))
     if found["peers"]:
-        print_table(("Site", "Address"), list(found["peers"].items()))
+        sites = [(name, address, found["troubles"].get(name, "")) for name, address in found["peers"].items()]
+        print_table(("Site", "Address", ""), sites, {"revoked": "red"})
     if found["groups"]:
         groups = [
             (name, str(one["epoch"]), one["leader"], printable(", ".join(one["roster"])))
@@ -41,6 +43,13 @@ def status(directory: Directory, as_json: Json = False) -> None:
         ]
         print_table(("Group", "Epoch", "Led by", "Members"), groups)
     print(f"Changes of which others have still to hear: {found['to_be_told']}")
+
+
+def _lease(until: int, now: float) -> str:
+    if until > now:
+        return f"Shared keys may be used until {shown_time(until)}"
+    since = f" since {shown_time(until)}" if until else ""
+    return f"Shared keys may not be used{since}: too few nodes are reached"
 
 
 def _ask(directory: Path, what: str) -> dict[str, Any]:

@@ -28,3 +28,19 @@ def wrong_with_gateway(settings: Settings) -> list[str]:
         )
         wrong.append(f"dscc.folder: {error.message}{hint}")
     return wrong
+
+
+def wrong_with_etsi014(settings: Settings) -> list[str]:
+    """The same of the delivery of keys by ETSI GS QKD 014."""
+    wanted, wrong = settings.etsi014, []
+    if not wanted.enabled:
+        return []
+    if not settings.server.https:
+        wrong.append("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
+    unknown = sorted(set(wanted.saes.values()) - set(settings.dscc.peers))
+    if unknown:
+        wrong.append(
+            f"etsi014.saes: an SAE is at another site, and dscc.peers does not have {', '.join(unknown)};"
+            " SAEs at this site itself are its clients, and are not listed"
+        )
+    return wrong

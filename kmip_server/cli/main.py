@@ -30,9 +30,10 @@ from kmip_server.cli.restore import restore
 from kmip_server.cli.serve import serve
 from kmip_server.cli.upgrade import upgrade
 from kmip_server.cli.usage import usage
+from kmip_server.cli.use import use
 from kmip_server.cli.user import user
 
-_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode"})
+_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode", "use", "gateway"})
 
 app = typer.Typer(
     name="kmip-server",
@@ -77,6 +78,7 @@ app.add_typer(automation, name="automation")
 app.add_typer(audit, name="audit")
 app.add_typer(usage, name="usage")
 app.add_typer(gateway, name="gateway")
+app.add_typer(use, name="use")
 app.command()(serve)
 app.command()(check)
 app.command()(backup)
@@ -89,6 +91,7 @@ app.command()(decode)
 _REFUSALS: Final = frozenset(
     {
         "console.output.CommandError",
+        "dscc.errors.DsccError",
         "kmip_server.config.ConfigurationError",
         "kmip_server.identity.pki.PkiError",
         "kmip_server.storage.accounts.AccountError",

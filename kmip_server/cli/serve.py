@@ -50,7 +50,7 @@ def serve(
     import structlog
 
     from console import logs
-    from kmip_server.cli.gateway_settings import wrong_with_gateway
+    from kmip_server.cli.gateway_settings import wrong_with_etsi014, wrong_with_gateway
     from kmip_server.cli.master_key import open_master_key
     from kmip_server.cli.workers import Supervisor, serve_alone
     from kmip_server.config import Settings
@@ -61,9 +61,7 @@ def serve(
 
     given = {"host": host, "kmip_port": kmip_port, "https_port": https_port, "workers": workers}
     settings = Settings.load(directory, {"server": {key: value for key, value in given.items() if value is not None}})
-    if settings.etsi014.enabled and not settings.server.https:
-        raise CommandError("etsi014.enabled: keys are delivered on the HTTPS port, so server.https has to be true, too")
-    wrong = wrong_with_gateway(settings)
+    wrong = wrong_with_etsi014(settings) + wrong_with_gateway(settings)
     if wrong:
         raise CommandError("\n".join(wrong))
     logs.configure(settings.log.format, settings.log.level)

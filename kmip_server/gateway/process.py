@@ -106,14 +106,8 @@ class GatewayProcess:
     # The desk. --------------------------------------------------------------------------------------------------------
 
     async def negotiate(self, wanted: Wanted) -> Negotiated:
-        """See Gateway: whoever asks does not wait for long; what was begun is finished, for who asks next."""
-        seconds = self._settings.dscc.answer_seconds
-        key = self._later(self._seeds.key(wanted))
-        done, _ = await asyncio.wait([key], timeout=seconds)
-        if not done:
-            whom = wanted.peer or wanted.group
-            raise DsccError(Reason.FAILED, f"{whom} and the nodes have not answered within {seconds:g} s")
-        return key.result()
+        """See Gateway."""
+        return await self._seeds.key(wanted, self._settings.dscc.answer_seconds)
 
     async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
         """See Gateway."""
@@ -135,15 +129,20 @@ class GatewayProcess:
             "device": device.name,
             "address": str(self.address),
             "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
+            "why_not_reached": {node: why for node in device.stages if (why := device.why_not_connected(node))},
             "stages": device.stages,
             "leased_until": int(device.leased_until),
             "peers": {name: str(place) for name, place in self._places.peers.items()},
+            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
                 for name, one in self._grouping.standings().items()
             },
             "to_be_told": waiting,
         }
+
+    def _trouble(self, peer: str) -> str:
+        return "revoked" if peer in self._device.state.revoked else self._telling.why_not_told(peer)
 
     # Peers. -----------------------------------------------------------------------------------------------------------
 
@@ -236,7 +235,7 @@ class GatewayProcess:
                 answer = await self._storing.write(partial(self._re_key, one, prepared))
             except NegotiationNeeded as needed:
                 try:
-                    prepared = Prepared(await self._seeds.key(needed.wanted))
+                    prepared = Prepared(await self.negotiate(needed.wanted))
                 except DsccError as error:
                     reason = failed(error).message
                     _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)

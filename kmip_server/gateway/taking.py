@@ -261,11 +261,13 @@ def _made(call: Call, told: Told, given: dict[str, str], drawn: Drawn, taking: T
         tag: attributes.first(tag)
         for tag in (Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.CRYPTOGRAPHIC_USAGE_MASK)
     }
-    own = {"Peer": taking.sender} if not given.get("Group") else {}
+    own = {"Gateway": taking.me, "ConfirmedAt": str(taking.now)}
+    if not given.get("Group"):
+        own["Peer"] = taking.sender
     made = new_object(
         call,
         ObjectType.SYMMETRIC_KEY,
-        with_dscc(template, given | own | {"ConfirmedAt": str(taking.now)}),
+        with_dscc(template, given | own),
         facts=facts | {Tag.KEY_FORMAT_TYPE: KeyFormatType.RAW},
         digest=digest_of(drawn.key, KeyFormatType.RAW),
         generated=True,

@@ -72,7 +72,12 @@ class Receiver(FileDescriptor):
         self._gone = bytearray()
         self._reporting = False
         control.setblocking(False)
-        control.send(bytes([Word.READY]))
+        try:
+            control.send(bytes([Word.READY]))
+        except OSError:
+            # The supervisor was told to stop before this worker was there.
+            stop()
+            return
         self.connected = 1
         self.startReading()
 

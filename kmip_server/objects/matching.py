@@ -22,12 +22,11 @@ from kmip_server.errors import KmipError
 from kmip_server.messages.fields import Payload, Slot, declare
 from kmip_server.messages.kinds import DATE_TIME, StructureKind, name_of
 from kmip_server.messages.structures import UsageLimits
-from kmip_server.objects.attribute_fields import read_attributes, read_named, read_template
+from kmip_server.objects.attribute_fields import AttributeListField, read_attributes, read_named, read_template
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.storage.port import Range
 from kmip_server.ttlv.enumerations import ResultReason
-from kmip_server.ttlv.item import Item
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import V2_0, ProtocolVersion
 
@@ -149,18 +148,24 @@ class PatternsField:
     In 1.x they are Attributes one by one, or all in one Template-Attribute, as some clients have them.
     """
 
+    _whole: Final = AttributeListField(required=False)
+
     def slots(self, name: str, version: ProtocolVersion) -> Sequence[Slot]:
-        """See Field. They are only ever read."""
+        """See Field. They are written as any list of attributes."""
+        (whole,) = self._whole.slots(name, version)
         if version >= V2_0:
-            return (_slot(name, Tag.ATTRIBUTES, False, lambda items: read_attributes(items[0], version, partial=True)),)
+            return (whole._replace(read=lambda items: read_attributes(items[0], version, partial=True)),)
         return (
-            _slot(name, Tag.ATTRIBUTE, True, lambda items: [read_named(item, version, True) for item in items]),
-            _slot(name, Tag.TEMPLATE_ATTRIBUTE, False, lambda items: read_template(items[0], version, partial=True)),
+            whole._replace(read=lambda items: tuple([read_named(item, version, True) for item in items])),
+            Slot(
+                name,
+                Tag.TEMPLATE_ATTRIBUTE,
+                False,
+                False,
+                lambda items: read_template(items[0], version, partial=True),
+                lambda values: b"",
+            ),
         )
-
-
-def _slot(name: str, tag: Tag, many: bool, read: Callable[[Sequence[Item]], Sequence[AttributeValue]]) -> Slot:
-    return Slot(name, tag, False, many, lambda items: tuple(read(items)), lambda values: b"")
 
 
 def patterns() -> Any:

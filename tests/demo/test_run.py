@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from demo.run import FILE, NODES, SITES, Network, Refusal, opened
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 PROGRAMS = 5
 pytestmark = pytest.mark.sqlite_file("nodes and sites of `make run` have files of their own")
 Run = Callable[..., "subprocess.Popen[str]"]
@@ -100,6 +102,15 @@ def walk(folder: Path) -> str:
     return done.stdout
 
 
+def without_identifiers(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+
+
+def test_the_readme_has_the_walk_as_it_is() -> None:
+    _, _, code = (ROOT / "demo" / "walk.py").read_text().partition('"""\n\n')
+    assert f"```python\n{code}```" in README
+
+
 @pytest.mark.slow
 def test_the_network_is_made_and_goes_on(run: Run, folder: Path) -> None:
     shift = free_shift()
@@ -108,7 +119,9 @@ def test_the_network_is_made_and_goes_on(run: Run, folder: Path) -> None:
     assert f"KMIP 127.0.0.1:{5696 + shift}" in said
     assert f"KMIP 127.0.0.1:{5697 + shift}" in said
     assert len(programs(folder)) == PROGRAMS
-    assert walk(folder).count("the same key: True") == 2
+    said = walk(folder)
+    assert said.count("the same key: True") == 2
+    assert without_identifiers(said) in without_identifiers(README)
 
     again = run()
     assert again.wait(30) == 1

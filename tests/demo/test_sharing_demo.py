@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STEPS = 36
+README = (ROOT / "README.md").read_text()
+
+
+def shown(text: str) -> list[str]:
+    """What it says that holds, without what is different each time."""
+    return [re.sub(r"[0-9a-f-]{36}|[0-9][0-9,]+", "…", line) for line in text.splitlines() if "✓" in line]
 
 
 @pytest.mark.sqlite_file("nodes and sites of the story have files of their own")
@@ -26,6 +32,5 @@ def test_the_story_of_shared_keys_holds() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "It does not hold" not in done.stdout
-    assert done.stdout.count("✓") == STEPS
-    assert "nor in the memory of n3" in done.stdout
+    assert shown(done.stdout) == shown(README[README.index("$ make demo\n") :])
     assert done.stdout.rstrip().endswith("All of it holds.")

@@ -217,6 +217,12 @@ def test_it_needs_the_https_port(make_server: MakeServer) -> None:
         server.start()
 
 
+def test_an_sae_is_at_a_site_that_is_known(make_server: MakeServer) -> None:
+    saes = {"KMIP_ETSI014__ENABLED": "true", "KMIP_ETSI014__SAES": '{"bob": "site-z"}'}
+    with pytest.raises(AssertionError, match=r"etsi014\.saes: .* site-z"):
+        make_server(environment=saes).start()
+
+
 def test_nothing_is_there_unless_it_is_switched_on(client: Any) -> None:
     connection = Sae(client.name, client.server.https[1], client.folder).connect()
     connection.request("GET", "/api/v1/keys/bob/status")

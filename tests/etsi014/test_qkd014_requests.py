@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.engine import EngineHarness, MakeEngine
 from support.negotiated import mark_negotiated
+from support.numbers import Reason
 from support.numbers import Tag as Number
 from support.requests import (
     DESTROYED,
@@ -28,6 +29,7 @@ from kmip_server.etsi014.requests import Pair
 from kmip_server.gateway.words import word_of
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.storage.lease import put_lease
+from kmip_server.ttlv import binary
 from kmip_server.ttlv.enumerations import State
 from kmip_server.ttlv.tags import Tag
 
@@ -136,7 +138,7 @@ def test_of_a_key_that_has_left_the_other_site_does_not_hear(engine: EngineHarne
     assert told(engine) == []
     row = engine.row(key_id)
     assert row is not None
-    said = word_of(ManagedObject.of(row)).told
+    said = word_of(ManagedObject.of(row), "").told
     assert said.first(Tag.STATE) is State.PRE_ACTIVE
     assert Tag.DESTROY_DATE not in said
     bob = engine.client(name="bob")
@@ -153,7 +155,7 @@ def test_of_any_other_end_it_does(engine: EngineHarness, change: dict[str, Any])
     assert told(engine) == [key_id]
     row = engine.row(key_id)
     assert row is not None
-    assert word_of(ManagedObject.of(row)).told.first(Tag.STATE) is State.DESTROYED
+    assert word_of(ManagedObject.of(row), "").told.first(Tag.STATE) is State.DESTROYED
 
 
 def test_of_a_key_that_was_active_it_hears(engine: EngineHarness) -> None:
@@ -162,4 +164,11 @@ def test_of_a_key_that_was_active_it_hears(engine: EngineHarness) -> None:
         bob.do(asked).expect_success()
     row = engine.row(key_id)
     assert row is not None
-    assert word_of(ManagedObject.of(row)).told.first(Tag.STATE) is State.DESTROYED
+    assert word_of(ManagedObject.of(row), "").told.first(Tag.STATE) is State.DESTROYED
+
+
+def test_clients_have_their_limits_and_what_the_server_asks_for_them_has_none(engine: EngineHarness) -> None:
+    asked = requests.fetch(PAIR, [arrived(engine)] * 34, engine.now)
+    (answer,) = engine.exchange(engine.client(name="bob").caller, asked).results
+    assert answer.reason == Reason.SERVER_LIMIT_EXCEEDED
+    assert len(engine.engine.read(binary.decode(asked), engine.now, limited=False).request.items) == 3 * 34

@@ -160,7 +160,8 @@ def test_the_key_of_a_pair_is_nobody_elses(sites: TwoSites, master: Sae, slave: 
 def test_no_client_passes_its_key_off_as_another_masters(sites: TwoSites, master: Sae, slave: Sae) -> None:
     with sites.network.session("site-a", "other-a") as here:
         how = (dscc("Purpose", "etsi014"), object_group(f"etsi014:{slave.name}"))
-        assert not create_with(here, "site-b", dscc("Requester", master.name), *how).ok
+        claimed = create_with(here, "site-b", dscc("Requester", master.name), *how)
+        assert claimed.reason == Reason.ATTRIBUTE_READ_ONLY
         key_id = created_with(here, "site-b", *how)
         assert attributes_of(here, key_id)["Requester"] == "other-a"
     assert refused(by_id(slave, master, key_id)) == NOT_FOUND

@@ -55,8 +55,8 @@ def network(
     *names: str,
     groups: Mapping[str, tuple[str, ...]] | None = None,
     environment: dict[str, str] | None = None,
-    lease_seconds: int = 30,
     prepare: Callable[[Sites], None] = _nothing,
+    lease_seconds: int = 30,
 ) -> Iterator[Sites]:
     """Three nodes and these sites, site-a and site-b unless others are named, all running.
 

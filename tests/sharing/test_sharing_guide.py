@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sharing_network import Sites, attributes_of, created_with, is_there, network, state_of, until
@@ -19,7 +21,7 @@ FOR_NODES, SERVER, FOR_SITES, _ = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOT
 
 @pytest.fixture(scope="module")
 def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
-    """Two sites, and nodes, by the guide's policies. Everything runs before and after a test."""
+    """Two sites, and nodes, by the guide's policies. Everything runs before and after a test, but for the last one."""
     with network(tmp_path_factory.mktemp("guided")) as made:
         _follow_the_guide(made)
         yield made
@@ -64,6 +66,36 @@ def test_a_gateway_that_is_lost_is_enrolled_anew(guided: Sites) -> None:
             new = vcenter.do(create_aes(vcenter.version)).unique_identifier
             assert vcenter.key_material(new) == there.key_material(new)
             assert attributes_of(there, new)["Peer"] == "site-a"
+
+
+def status(sites: Sites, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(does("gateway", "status", sites[name].folder, "--json"))
+    return found
+
+
+def test_the_status_says_what_is_not_reached_and_why(guided: Sites) -> None:
+    guided.nodes["n2"].kill()
+    until(lambda: status(guided, "site-a")["nodes"]["n2"] == "not reached")
+    until(lambda: "cannot be reached" in status(guided, "site-a")["why_not_reached"].get("n2", ""))
+    assert status(guided, "site-a")["nodes"]["n1"] == "open"
+    assert status(guided, "site-a")["troubles"] == {}
+    guided.nodes["n2"].start()
+    with guided.session("site-a") as demo:
+        key = created_with(demo, "site-b")
+        guided["site-b"].stop()
+        demo.do(activate(key)).expect_success()
+        until(lambda: "cannot be reached" in status(guided, "site-a")["troubles"].get("site-b", ""))
+        assert status(guided, "site-a")["to_be_told"] == 1
+        assert "cannot be reached" in does("gateway", "status", guided["site-a"].folder)
+        guided["site-b"].start()
+        until(lambda: status(guided, "site-a")["to_be_told"] == 0)
+    assert status(guided, "site-a")["troubles"] == {}
+
+
+def test_the_status_of_a_site_that_is_revoked(guided: Sites) -> None:
+    guided.nodes["n1"].does("device", "revoke", "site-b", "-m", "stolen")
+    until(lambda: status(guided, "site-a")["troubles"] == {"site-b": "revoked"})
+    until(lambda: "revoked" in status(guided, "site-b")["why_not_reached"].get("n1", ""))
 
 
 def test_the_settings_of_the_guide_are_settings(tmp_path: Path) -> None:

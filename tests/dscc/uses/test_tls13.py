@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
+from openssl_ends import needs_openssl, s_client, s_server
 from two_ends import OWN, PEER, dscc, key_file, key_number
 
 from dscc.errors import DsccError
@@ -26,8 +24,6 @@ from dscc.uses import openssl, tls13
 from dscc.uses.derivation import Role, SharedKey, shared_key
 from dscc.uses.tls13 import ExternalPsk, imported_identity, imported_key, imported_psk, openssl_psk
 
-TOOL = shutil.which("openssl")
-needs_openssl = pytest.mark.skipif(TOOL is None, reason="not installed: openssl (Debian: apt-get install openssl)")
 HERE, THERE = key_number(1), key_number(1, PEER, OWN)
 VECTOR = "8e8a2e344f34a49542361ee8a5ad1c5035bbe8f378e54b8f1c9adbc64b7141ca4f0305c5eb0548ebb9a9ce708def4cd3"
 
@@ -98,36 +94,6 @@ def printed(tmp_path: Path, shared: SharedKey, role: Role, name: str = "", **rep
     said = dscc("use", "tls13", *key_file(tmp_path, shared), "--role", role, "--out", out, "--replace")
     words = shlex.split(said.splitlines()[-1])
     return [replaced.get(word, word) for word in words]
-
-
-@contextmanager
-def s_server(command: list[str]) -> Iterator[int]:
-    """OpenSSL's server, which answers each line with its letters in reverse. Its port."""
-    with subprocess.Popen(
-        [*command, "-rev", "-no_ticket"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as server:
-        assert server.stdout is not None
-        try:
-            while (found := re.search(rb"ACCEPT 127\.0\.0\.1:(\d+)", line := server.stdout.readline())) is None:
-                assert line, "the server did not start"
-            yield int(found[1])
-        finally:
-            server.kill()
-
-
-def s_client(command: list[str], port: int) -> str:
-    """What OpenSSL's client hears to a line, and tells; empty if there was no handshake."""
-    words = [word.replace("HOST:PORT", f"127.0.0.1:{port}") for word in command]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
-    with subprocess.Popen([*words, "-brief"], **pipes) as client:  # type: ignore[call-overload]
-        # It may have been refused before it reads.
-        with suppress(BrokenPipeError):
-            client.stdin.write(b"negotiated\n")
-        heard: bytes = client.stdout.readline()
-        client.kill()
-        told: bytes = client.stderr.read()
-    assert heard or b"error" in told, told
-    return (heard + told).decode() if heard else ""
 
 
 @needs_openssl

@@ -13,7 +13,7 @@ import pytest
 from tunnels import HOST, all_of, digest, echo, tunnel
 from two_ends import DSCC, OWN, PEER, Source, asynchronous, key_file, key_number, process, through
 
-from dscc.errors import DsccError
+from dscc.errors import DsccError, Reason
 from dscc.uses.derivation import TUNNEL, Keys, Role, Use
 from dscc.uses.key_ring import KeyRing
 from dscc.uses.tunnel_records import HELLO_BYTES, Sending, connection, hello
@@ -149,6 +149,18 @@ async def test_nobody_says_any_more_that_keys_hold(monkeypatch: pytest.MonkeyPat
         between.sources[1].error = OSError("the agent is gone")
         with pytest.raises(ConnectionResetError):
             await all_of(reader)
+        writer.close()
+
+
+@asynchronous
+async def test_who_says_that_keys_are_not_for_this_end_is_believed_at_once() -> None:
+    async with tunnel(echo, every=0.05) as between:
+        reader, writer = await between.open()
+        writer.write(b"before")
+        assert await reader.readexactly(6) == b"before"
+        between.sources[1].error = DsccError(Reason.POLICY_DENIED, "not for you")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(all_of(reader), 10)
         writer.close()
 
 
