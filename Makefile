@@ -9,7 +9,8 @@
 # make lint   style, types, architecture
 # make demo-dscc  three DSCC nodes and four devices on this machine, step by step: from enrolment to revocation
 # make bench-dscc  what a negotiation, a group and a fleet cost, beside TLS (QUICK=1: half a minute)
-# make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure)
+# make bench-sharing  keys that two sites share, beside those of one: three nodes, two gateways, clients (QUICK=1: a minute)
+# make bench  our server and PyKMIP's own side by side (QUICK=1: a few seconds a figure), then bench-sharing
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,7 +26,7 @@ DATABASES ?= sqlite postgresql
 SECONDS ?= 60
 TARGET ?= frames message machine seed box codes
 
-.PHONY: run demo test coverage mutants fuzz lint bench bench-dscc demo-dscc
+.PHONY: run demo test coverage mutants fuzz lint bench bench-dscc bench-sharing demo-dscc
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -78,6 +79,10 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
+	@$(MAKE) --no-print-directory bench-sharing
+
+bench-sharing: $(VENV)/.installed-test
+	@PYTHONPATH=.:tests $(BIN)/python -m bench.sharing $(if $(QUICK),--quick)
 
 bench-dscc: $(VENV)/.installed-test
 	@PYTHONPATH=.:tests:tests/dscc/node $(BIN)/python -m bench.dscc $(if $(QUICK),--quick)

@@ -26,11 +26,15 @@ class RequestFailedError(Exception):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One run: operations done, in how many seconds, and each one's latency in seconds, sorted."""
+    """One run: operations done, in how many seconds, and each one's latency in seconds, sorted.
+
+    `begun` are all that were begun, also in the warm-up, and also those that were not answered at the end.
+    """
 
     operations: int
     seconds: float
     latencies: list[float]
+    begun: int
 
     @property
     def rate(self) -> float:
@@ -96,6 +100,7 @@ def measure(
 
 def _drive(clients: dict[int, _Client], poll: select.epoll, seconds: float, warm_up: float) -> Measurement:
     latencies: list[float] = []
+    begun = len(clients)
     began = perf_counter()
     counted_from = began + warm_up
     deadline = counted_from + seconds
@@ -122,6 +127,7 @@ def _drive(clients: dict[int, _Client], poll: select.epoll, seconds: float, warm
             client.turn += 1
             if client.turn == client.turns:
                 client.turn = 0
+                begun += 1
                 now = perf_counter()
                 if now >= counted_from:
                     latencies.append(now - client.sent_at)
@@ -129,7 +135,7 @@ def _drive(clients: dict[int, _Client], poll: select.epoll, seconds: float, warm
             client.send(data)
         now = perf_counter()
     latencies.sort()
-    return Measurement(len(latencies), now - counted_from, latencies)
+    return Measurement(len(latencies), now - counted_from, latencies, begun)
 
 
 def measure_handshakes(
@@ -137,6 +143,7 @@ def measure_handshakes(
 ) -> Measurement:
     """New connections: connect, full mutual TLS handshake, one request, its answer, close; `clients` at a time."""
     latencies: list[float] = []
+    begun = 0
     poll = select.epoll()
     under_way: dict[int, tuple[Generator[int, None, None], float]] = {}
     began = perf_counter()
@@ -144,6 +151,8 @@ def measure_handshakes(
     deadline = counted_from + seconds
 
     def start() -> None:
+        nonlocal begun
+        begun += 1
         plain = socket.socket()
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -173,7 +182,7 @@ def measure_handshakes(
             visit.close()
         poll.close()
     latencies.sort()
-    return Measurement(len(latencies), now - counted_from, latencies)
+    return Measurement(len(latencies), now - counted_from, latencies, begun)
 
 
 def _visit(plain: socket.socket, context: ssl.SSLContext, host: str, request: bytes) -> Generator[int, None, None]:

@@ -27,7 +27,7 @@ class Stock:
     active_key: str
 
 
-def _looped(messages: list[bytes]) -> Callable[[int], Script]:
+def looped(messages: list[bytes]) -> Callable[[int], Script]:
     """Scripts that repeat the messages, each connection from another place."""
 
     def script(number: int) -> Script:
@@ -39,7 +39,7 @@ def _looped(messages: list[bytes]) -> Callable[[int], Script]:
 
 
 def discover(_stock: Stock) -> Callable[[int], Script]:
-    return _looped([discover_message()])
+    return looped([discover_message()])
 
 
 def discover_message() -> bytes:
@@ -47,26 +47,24 @@ def discover_message() -> bytes:
 
 
 def create(_stock: Stock) -> Callable[[int], Script]:
-    return _looped([requests.one(VERSION, requests.create_aes(VERSION))])
+    return looped([requests.one(VERSION, requests.create_aes(VERSION))])
 
 
 def get(stock: Stock) -> Callable[[int], Script]:
-    return _looped([requests.one(VERSION, requests.get(uid)) for uid in _some(stock.identifiers)])
+    return looped([requests.one(VERSION, requests.get(uid)) for uid in _some(stock.identifiers)])
 
 
 def get_attributes(stock: Stock) -> Callable[[int], Script]:
-    return _looped([requests.one(VERSION, requests.get_attributes(VERSION, uid)) for uid in _some(stock.identifiers)])
+    return looped([requests.one(VERSION, requests.get_attributes(VERSION, uid)) for uid in _some(stock.identifiers)])
 
 
 def locate(stock: Stock) -> Callable[[int], Script]:
-    return _looped(
-        [requests.one(VERSION, requests.locate(VERSION, requests.name(name))) for name in _some(stock.names)]
-    )
+    return looped([requests.one(VERSION, requests.locate(VERSION, requests.name(name))) for name in _some(stock.names)])
 
 
 def encrypt(stock: Stock) -> Callable[[int], Script]:
     how = requests.parameters(requests.GCM, random_iv=True, tag_length=16)
-    return _looped([requests.one(VERSION, requests.encrypt(stock.active_key, bytes(64), how))])
+    return looped([requests.one(VERSION, requests.encrypt(stock.active_key, bytes(64), how))])
 
 
 LIFECYCLE_TURNS = 5
@@ -82,7 +80,7 @@ def lifecycle(_stock: Stock) -> Callable[[int], Script]:
         while True:
             answer = yield first
             assert answer is not None
-            identifier = _unique_identifier(answer)
+            identifier = unique_identifier(answer)
             blank = "~" * len(identifier)
             if len(blank) not in templates:
                 templates[len(blank)] = [requests.one(VERSION, step(blank)) for step in steps]
@@ -92,7 +90,7 @@ def lifecycle(_stock: Stock) -> Callable[[int], Script]:
     return lambda _number: lives().send
 
 
-def _unique_identifier(answer: bytes) -> bytes:
+def unique_identifier(answer: bytes) -> bytes:
     at = answer.index(_UID)
     size = int.from_bytes(answer[at + 4 : at + 8], "big")
     return answer[at + 8 : at + 8 + size]

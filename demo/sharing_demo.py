@@ -166,12 +166,16 @@ class Story:
         holds(f"{new} takes the place of the old one at both", self.both_have(new))
         dates = [client.has(new, "Activation Date") for client in (self.a, self.b)]
         holds(f"with one Activation Date, {OFFSET} seconds ahead", dates[0] == dates[1])
-        holds("and the Name", self.a.locate(named("vault")) == self.b.locate(named("vault")) == [new])
+        holds("and the Name", until(lambda: self._by_name("vault") == [[new], [new]]))
         ends = [self._end_of(client, old) for client in (self.a, self.b)]
         holds("from that date on the old one protects nothing, and 5 minutes later it ends", ends[0] == ends[1])
         holds("at the date both have the new one Active", until(lambda: self._both_active(new)))
         holds("what the old one has encrypted, site-b still decrypts", self.b.decrypt(old, sealed) == b"of yesterday")
         holds("and encrypts nothing with it any more", self.refused(lambda: self.b.encrypt(old, b"late")))
+
+    def _by_name(self, name: str) -> list[list[str]]:
+        """What a Name leads to at site-a, and at site-b."""
+        return [client.locate(named(name)) for client in (self.a, self.b)]
 
     @staticmethod
     def _end_of(client: Client, key: str) -> tuple[int, int]:

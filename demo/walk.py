@@ -29,10 +29,12 @@ with site_a, site_b:
     site_a.activate(key)
     new = site_a.rekey(key)
     print("site-a has replaced it by", new)
+    while site_b.locate(attributes=named) == [key]:
+        time.sleep(0.1)
     print("site-b locates           ", *site_b.locate(attributes=named))
     print("the same key:", site_a.get(new).value == site_b.get(new).value)
 
     site_b.revoke(RevocationReasonCode.KEY_COMPROMISE, new, "lost")
-    while state(site_a, new) is State.ACTIVE:
+    while state(site_a, new) is not State.COMPROMISED:
         time.sleep(0.1)
     print("site-b has revoked it; at site-a it is", state(site_a, new).name)

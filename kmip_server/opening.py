@@ -75,6 +75,7 @@ def run_gateway(settings: Settings, master_key: MasterKey) -> None:
     store = Store.open(settings.storage.url, master_key)
     try:
         engine, directories = open_engine(settings, store)
+        _settle_memory()
         run(settings, store, engine, directories)
     finally:
         store.close()

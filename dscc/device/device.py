@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dscc.agreement import KeyState, Wanted
+from dscc.agreement import Wanted
 from dscc.device import registering
 from dscc.device.advancing import Asked, advance
 from dscc.device.clock import Clock, SystemClock
@@ -141,6 +141,8 @@ class Device:
 
     It may be called with the same again: by each node, and after each new session.
     """
+    on_policy: Callable[[], None] = staticmethod(lambda: None)
+    """Called when a node says that its policy is another one: what was granted before may not be granted any more."""
     on_lease: Callable[[float], None] = staticmethod(lambda _until: None)
     """Called with `leased_until` whenever that is another one. That a lease has run out is for the clock to say."""
     on_notice: Callable[[str, bytes], Awaitable[bytes]] = staticmethod(take_no_notice)
@@ -330,12 +332,16 @@ class Device:
         """
         return await self._revoking.revoke_drawn(bytes.fromhex(seed_kid), number, peer, nodes, reason)
 
-    def erase(self, kid: str) -> None:
-        """Erase a key whose use is over, here alone: when all that is drawn from it is drawn. Raises DsccError."""
-        raw = bytes.fromhex(kid)
-        if raw not in self._state.held:
-            raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid}")
-        self._state.move([raw], KeyState.DESTROYED)
+    def erase(self, *kids: str) -> None:
+        """Erase keys whose use is over, here alone: when all that is drawn from them is drawn. Raises DsccError.
+
+        Nothing is left of them: many at once cost no more than one.
+        """
+        found = [bytes.fromhex(kid) for kid in kids]
+        for kid in found:
+            if kid not in self._state.held:
+                raise DsccError(Reason.OUT_OF_ORDER, f"there is no key {kid.hex()}")
+        self._state.erase_keys(found)
 
     async def notify(self, peer: str, address: str | Address, body: bytes, seconds: float = 5.0) -> bytes:
         """Tell a peer something, sealed, and wait so long for its answer; longer if the two have no key for it yet.
@@ -380,6 +386,8 @@ class Device:
     def _on_event(self, node: str, event: Event) -> None:
         if (event.kind, event.subject) == ("device-revoked", self.name):
             self._lease.refused(node, DsccError(Reason.REVOKED, "this device was revoked"))
+        if event.kind == "policy":
+            self.on_policy()
         self._revoking.on_event(event)
         self.on_change()
 

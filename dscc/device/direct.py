@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -16,6 +17,8 @@ from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, wr
 Handler = Callable[[Any, Reply], None]
 _CONNECT_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 120.0
+_MOST_IDLE: Final = 4
+"""To one address: for a negotiation, for a notice, and for a group at the same time."""
 _MOST_CONNECTIONS: Final = 1024
 
 
@@ -23,14 +26,15 @@ class Direct:
     """Asks peers, over one connection for each question at a time; a connection that has answered is used again."""
 
     def __init__(self) -> None:
-        self._idle: dict[Address, Framed] = {}
+        self._idle: defaultdict[Address, list[Framed]] = defaultdict(list)
 
     async def exchange(self, peer: str, address: Address, said: Message, seconds: float) -> Message:
         """Ask, and wait for the answer. Raises Unreachable or RefusedByPeer.
 
         What is asked here may be asked twice: a connection that its other side has just closed costs one more try.
         """
-        used = self._idle.pop(address, None)
+        idle = self._idle[address]
+        used = idle.pop() if idle else None
         if used is not None and not used.is_lost:
             try:
                 return await self._ask(used, address, said, seconds)
@@ -41,7 +45,7 @@ class Direct:
 
     def close(self) -> None:
         """Close what is open."""
-        for connection in self._idle.values():
+        for connection in [each for idle in self._idle.values() for each in idle]:
             connection.abort()
         self._idle.clear()
 
@@ -49,10 +53,10 @@ class Direct:
         try:
             return await connection.exchange(said, seconds)
         finally:
-            if connection.is_lost or address in self._idle:
+            if connection.is_lost or len(self._idle[address]) >= _MOST_IDLE:
                 connection.abort()
             else:
-                self._idle[address] = connection
+                self._idle[address].append(connection)
 
 
 class Listener:

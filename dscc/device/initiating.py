@@ -92,7 +92,7 @@ class Initiating:
                 except RefusedByPeer as error:
                     if error.reason is not Reason.GLARE:
                         raise
-                    held = await self._arrival(outgoing, peer, end)
+                    held = await self._arrival(outgoing, peer)
                     if held is not None and _is_wanted(held, wanted):
                         return held
                 except KemNeeded:
@@ -137,10 +137,10 @@ class Initiating:
         while self.responding.is_asked_by(peer) and loop.time() < until:
             await asyncio.sleep(0.02)
 
-    async def _arrival(self, outgoing: _Outgoing, peer: str, end: float) -> Held | None:
-        """The key that the peer is asking for; None if it is not asking any more, or takes too long."""
+    async def _arrival(self, outgoing: _Outgoing, peer: str) -> Held | None:
+        """The key that the peer is asking for; None if it is not asking any more, or takes longer than its turn."""
         loop = asyncio.get_running_loop()
-        quiet = loop.time() + _QUIET_SECONDS
+        end, quiet = loop.time() + _TURN_SECONDS, loop.time() + _QUIET_SECONDS
         while loop.time() < min(end, quiet) and not outgoing.arrived.done():
             if self.responding.is_asked_by(peer):
                 quiet = loop.time() + _QUIET_SECONDS

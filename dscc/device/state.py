@@ -163,6 +163,13 @@ class State:
             self.forget_replaced()
         return moved
 
+    def erase_keys(self, kids: Iterable[bytes]) -> None:
+        """Drop keys with their records, in every file: nobody asks for them any more."""
+        gone = list(kids)
+        self.forget_keys(gone)
+        if gone:
+            self.forget_replaced()
+
     def forget_keys(self, kids: Iterable[bytes]) -> None:
         """Drop the records of keys that were destroyed long ago."""
         gone = list(kids)

@@ -70,6 +70,8 @@ _KEPT_ITEMS: Final = 1000
 _MOST_PIECES: Final = 10_000
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
 _RECEIPT: Final = upsert(schema.receipts).on_conflict_do_nothing()
+_RECEIPT_PATIENCE: Final = 0.02
+"""Receipts are not answered: in so many seconds that of the other device comes, or a question to go with."""
 
 
 class DeviceSession:
@@ -213,7 +215,7 @@ class NodeService:
             values = {"sid": said.sid, "device": session.device, "kid": said.kid, "peer": peer, "at": self.now}
             connection.execute(_RECEIPT, values | {"agreed": said.agreed})
 
-        return self.writer.submit(work)
+        return self.writer.submit(work, _RECEIPT_PATIENCE)
 
     # Steps. -----------------------------------------------------------------------------------------------------------
 

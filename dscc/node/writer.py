@@ -1,6 +1,7 @@
 """Group commit on the reactor's thread: what comes in one turn of the loop is one transaction, and durable at once.
 
-Each piece of work is all or nothing for itself (a savepoint); its answer leaves after the commit.
+Each piece of work is all or nothing for itself (a savepoint); its answer leaves after the commit. What nobody waits for
+may be patient: it goes with what comes next, in its turn.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from dscc.errors import DsccError, Reason
 from dscc.node import audit
@@ -31,16 +32,20 @@ class Writer:
         self._reactor, self._first = reactor, first
         self._connection = database.open()
         self._waiting: list[tuple[Work[Any], Deferred[Any]]] = []
+        self._next: IDelayedCall | None = None
 
-    def submit(self, work: Work[_Answer]) -> Deferred[_Answer]:
-        """Do a piece of work in the next transaction. Fires with its answer after the commit.
+    def submit(self, work: Work[_Answer], patience: float = 0.0) -> Deferred[_Answer]:
+        """Do a piece of work in the next transaction, which begins in so many seconds at the latest.
 
-        Fails with what the work raised, or with DsccError (FAILED) if it could not be made durable.
+        Fires with its answer after the commit. Fails with what the work raised, or with DsccError (FAILED) if it could
+        not be made durable.
         """
         done: Deferred[_Answer] = Deferred()
         self._waiting.append((work, done))
-        if len(self._waiting) == 1:
-            self._reactor.callLater(0, self._carry_out)
+        if self._next is None:
+            self._next = self._reactor.callLater(patience, self._carry_out)
+        elif self._next.getTime() > self._reactor.seconds() + patience:
+            self._next.reset(patience)
         return done
 
     @contextmanager
@@ -57,6 +62,9 @@ class Writer:
 
     def _carry_out(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
         if not waiting:
             return
         outcomes: list[Any] = []

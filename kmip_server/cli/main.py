@@ -33,7 +33,7 @@ from kmip_server.cli.usage import usage
 from kmip_server.cli.use import use
 from kmip_server.cli.user import user
 
-_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode", "use"})
+_ASK_NOBODY: Final = frozenset({"init", "serve", "restore", "doctor", "decode", "use", "gateway"})
 
 app = typer.Typer(
     name="kmip-server",

@@ -73,6 +73,7 @@ class GatewayProcess:
         """Listen, connect, and begin. Raises DsccError, OSError."""
         device, wanted = self._device, self._settings.dscc
         device.on_notice, device.on_revoked, device.on_lease = self._on_notice, self._on_revoked, self._on_lease
+        device.on_policy = self._seeds.forget
         self._seeds.tidy(starting=True)
         await asyncio.to_thread(put_lease, self._store.database, 0)
         self.address = await device.listen(wanted.host, wanted.port)
@@ -105,14 +106,8 @@ class GatewayProcess:
     # The desk. --------------------------------------------------------------------------------------------------------
 
     async def negotiate(self, wanted: Wanted) -> Negotiated:
-        """See Gateway: whoever asks does not wait for long; what was begun is finished, for who asks next."""
-        seconds = self._settings.dscc.answer_seconds
-        key = self._later(self._seeds.key(wanted))
-        done, _ = await asyncio.wait([key], timeout=seconds)
-        if not done:
-            whom = wanted.peer or wanted.group
-            raise DsccError(Reason.FAILED, f"{whom} and the nodes have not answered within {seconds:g} s")
-        return key.result()
+        """See Gateway."""
+        return await self._seeds.key(wanted, self._settings.dscc.answer_seconds)
 
     async def settle(self, unique_identifiers: list[str]) -> dict[str, Settled]:
         """See Gateway."""
@@ -240,7 +235,7 @@ class GatewayProcess:
                 answer = await self._storing.write(partial(self._re_key, one, prepared))
             except NegotiationNeeded as needed:
                 try:
-                    prepared = Prepared(await self._seeds.key(needed.wanted))
+                    prepared = Prepared(await self.negotiate(needed.wanted))
                 except DsccError as error:
                     reason = failed(error).message
                     _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)

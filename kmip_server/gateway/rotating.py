@@ -21,7 +21,7 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, is_held
 from kmip_server.operations.services import Services
 from kmip_server.operations.sharing import sharing_of
-from kmip_server.storage.port import ObjectRow, Unit
+from kmip_server.storage.port import ObjectRow, Range, Unit
 from kmip_server.ttlv.enumerations import LinkType, ResultStatus, State
 from kmip_server.ttlv.tags import Tag
 from policy.model import Sharing
@@ -30,6 +30,7 @@ _LONGEST_LEAD: Final = 60
 _SHORTEST_LEAD: Final = 3
 _PART: Final = 10
 """A key is replaced a tenth of its time before the date: some seconds at least, a minute at most."""
+_LIVE: Final = {"state": Range(State.PRE_ACTIVE, State.ACTIVE)}
 
 
 class Standing(NamedTuple):
@@ -56,23 +57,31 @@ def due(
 ) -> list[Due]:
     """The keys that this gateway has to replace now."""
     found: list[Due] = []
-    if any(rule.rotate for rule in directory.ruling.policy.sharing):
+    ages = [_age(rule) for rule in directory.ruling.policy.sharing if rule.rotate]
+    if ages:
+        # Most keys are too young: they are not even read.
+        old = {"activation_date": Range(None, now - min(ages))}
         found += [
             one
-            for key in _in_use(unit, "Initiator", me, now)
+            for key in _in_use(unit, "Initiator", me, old, now)
             if (one := _by_age(unit, directory, services, key, now)) is not None
         ]
     for name, standing in groups.items():
         found += [
             Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}", is_groups=True)
-            for key in _in_use(unit, "Group", name, now)
+            for key in _in_use(unit, "Group", name, {}, now)
             if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
         ]
     return list({one.unique_identifier: one for one in found}.values())
 
 
-def _in_use(unit: Unit, attribute: str, value: str, now: int) -> list[ManagedObject]:
-    keys = [ManagedObject.of(row) for row in shared_by(unit, attribute, value)]
+def _age(rule: Sharing) -> int:
+    """At how many seconds after its activation a key is replaced."""
+    return rule.rotate - min(_LONGEST_LEAD, max(_SHORTEST_LEAD, rule.rotate // _PART))
+
+
+def _in_use(unit: Unit, attribute: str, value: str, columns: Mapping[str, Range], now: int) -> list[ManagedObject]:
+    keys = [ManagedObject.of(row) for row in shared_by(unit, attribute, value, {**_LIVE, **columns})]
     for key in keys:
         key.settle(now)
     return [
@@ -91,11 +100,10 @@ def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedOb
     rule = sharing_of(call_of(unit, directory, services, key.owner, now), key)
     if not isinstance(rule, Sharing) or not rule.rotate:
         return None
-    at = activation + rule.rotate
-    lead = min(_LONGEST_LEAD, max(_SHORTEST_LEAD, rule.rotate // _PART))
-    if at - lead > now:
+    if activation + _age(rule) > now:
         return None
-    return Due(key.unique_identifier, key.owner, max(0, at - now), f"sharing rule {rule.name}")
+    offset = max(0, activation + rule.rotate - now)
+    return Due(key.unique_identifier, key.owner, offset, f"sharing rule {rule.name}")
 
 
 def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:

@@ -1,8 +1,9 @@
 """Where shared keys come from: seeds that are negotiated with a peer, or a group's epoch, and the keys drawn from them.
 
 A negotiation gives one key, or as many as the policy has in its pool, each of which is used once. Numbers of a seed
-count up in memory: a gateway that starts again draws from new seeds only. Seeds are erased when they are used up, at
-the latest an hour after they were agreed on; who was asked for one keeps it an hour longer, for what is under way.
+count up in memory: a gateway that starts again draws from new seeds only. Seeds are erased within a second after they
+are used up, those of that second together, at the latest an hour after they were agreed on; who was asked for one keeps
+it an hour longer, for what is under way.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _SEED_BITS: Final = 256
 _SEED_SECONDS: Final = 3600
 _ATTEMPTS: Final = 5
 _KEPT_SECONDS: Final = 2 * _SEED_SECONDS
+_ERASED_AFTER_SECONDS: Final = 1.0
 
 
 class _Seed:
@@ -86,12 +88,31 @@ class Seeds:
         self._seeds: dict[_Kind, _Seed] = {}
         self._locks: defaultdict[_Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._refilling: dict[_Kind, asyncio.Task[_Seed]] = {}
+        self._used_up: set[bytes] = set()
+        self._erasing: asyncio.TimerHandle | None = None
+        self._making: set[asyncio.Task[Negotiated]] = set()
 
     # Drawing here. ----------------------------------------------------------------------------------------------------
 
-    async def key(self, wanted: Wanted) -> Negotiated:
-        """A key that nobody has had. Raises DsccError."""
-        return await (self._group_key(wanted) if wanted.group else self._pair_key(wanted))
+    async def key(self, wanted: Wanted, seconds: float) -> Negotiated:
+        """A key that nobody has had, for whoever waits so long for it. Raises DsccError.
+
+        A negotiation that takes longer is finished all the same: who asks next draws from what came of it.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        making = asyncio.create_task(self._group_key(wanted) if wanted.group else self._pair_key(wanted, until))
+        self._making.add(making)
+        making.add_done_callback(self._made)
+        await asyncio.wait([making], timeout=seconds)
+        if not making.done():
+            raise _late(wanted)
+        return making.result()
+
+    def _made(self, making: asyncio.Task[Negotiated]) -> None:
+        self._making.discard(making)
+        if not making.cancelled():
+            # Whoever has waited for it was told.
+            making.exception()
 
     def stored(self, wanted: Wanted) -> tuple[int, int]:
         """How many such keys can be drawn without a negotiation, now and at most.
@@ -105,11 +126,15 @@ class Seeds:
         # The only key of a seed is drawn as soon as it is there.
         return left, wanted.pool + wanted.pool // 2 if wanted.pool > 1 else 0
 
-    async def _pair_key(self, wanted: Wanted) -> Negotiated:
-        kind = _kind(wanted)
-        # Of those who wait, each draws from what the one before has left.
+    async def _pair_key(self, wanted: Wanted, until: float) -> Negotiated:
+        kind, loop = _kind(wanted), asyncio.get_running_loop()
+        # Of those who wait, each draws from what the one before has left; who does not wait any more leaves it there.
         async with self._locks[kind]:
-            seed = self._usable(kind) or await self._next_seed(kind, wanted)
+            seed = self._usable(kind)
+            if seed is None and loop.time() < until:
+                seed = await self._next_seed(kind, wanted)
+            if seed is None or loop.time() >= until:
+                raise _late(wanted)
             number = seed.next_number()
             agreement = seed.held.agreement
             drawn = draw(agreement.kid, agreement.key, number, wanted.bits)
@@ -133,8 +158,15 @@ class Seeds:
         return seed
 
     def _give_up(self, kind: _Kind) -> None:
-        seed = self._seeds.pop(kind)
-        self._device.erase(seed.held.agreement.kid.hex())
+        self._used_up.add(self._seeds.pop(kind).held.agreement.kid)
+        if self._erasing is None:
+            self._erasing = asyncio.get_running_loop().call_later(_ERASED_AFTER_SECONDS, self._erase_used_up)
+
+    def _erase_used_up(self) -> None:
+        """Erase what nothing is drawn from any more. It costs the device's file to be written anew."""
+        self._erasing = None
+        used_up, self._used_up = self._used_up, set()
+        self._device.erase(*[kid.hex() for kid in used_up if kid in self._device.state.held])
 
     async def _next_seed(self, kind: _Kind, wanted: Wanted) -> _Seed:
         waiting, seed = self._refilling.pop(kind, None), None
@@ -229,24 +261,42 @@ class Seeds:
 
     # Erasing. ---------------------------------------------------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Draw no more from what was granted so far: the nodes may not grant it any more."""
+        refilling = list(self._refilling.values())
+        self._refilling.clear()
+        for task in refilling:
+            task.cancel()
+        for kind in list(self._seeds):
+            self._give_up(kind)
+
     def tidy(self, *, starting: bool = False) -> None:
         """Erase what nothing is drawn from any more; who starts has lost count of its own seeds."""
         device, now = self._device, self._device.clock.now()
         in_use = {seed.held.agreement.kid for seed in self._seeds.values()}
+        gone = []
         for held in device.held():
             kid, age = held.agreement.kid, now - held.agreed_at
-            if not held.purpose.startswith(PURPOSE) or not held.agreement.key or kid in in_use:
+            if not held.purpose.startswith(PURPOSE) or kid in in_use:
                 continue
             mine = held.agreement.initiator == device.name
             if age > _KEPT_SECONDS or (mine and (starting or age > _SEED_SECONDS)):
-                device.erase(kid.hex())
+                gone.append(kid.hex())
+        device.erase(*gone)
 
     async def close(self) -> None:
-        """Negotiate no more."""
-        tasks: list[asyncio.Task[Any]] = list(self._refilling.values())
+        """Negotiate no more, and leave nothing behind that is used up."""
+        tasks: list[asyncio.Task[Any]] = [*self._refilling.values(), *self._making]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._erasing is not None:
+            self._erasing.cancel()
+            self._erase_used_up()
+
+
+def _late(wanted: Wanted) -> DsccError:
+    return DsccError(Reason.FAILED, f"{wanted.peer or wanted.group} and the nodes have not answered in time")
 
 
 def _provenance(agreement: Agreement, drawn: Drawn, number: int) -> dict[str, str]:

@@ -1,15 +1,20 @@
-"""The store as the gateway works on it: one transaction after another, in a thread, by the newest directory."""
+"""The store as the gateway works on it: one piece of work after another, by the newest directory, in a lane.
+
+What is asked for while a transaction is under way goes into the next one together, and is on record, all of it, before
+any of it is answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import structlog
 
-from kmip_server.identity.directory import Directory, DirectorySource
+from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
+from kmip_server.storage.group import Outcome
 from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
 
@@ -17,37 +22,55 @@ _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 8
 Work = Callable[[Unit, Directory], _T]
+"""It may be called more than once."""
 
 
 class Storing:
-    """Works on a store. `StorageUnavailable` is for its callers: what they do is done later."""
+    """Works on a store, in a running event loop. `StorageUnavailable` is for its callers: they do it later."""
 
     def __init__(self, store: Store, directories: DirectorySource) -> None:
-        self._store, self._directories = store, directories
-        self._thread = ThreadPoolExecutor(1, "gateway store")
+        loop = self._loop = asyncio.get_running_loop()
+        self._directories = directories
+        self._lane = store.lanes(on_group_done=loop.call_soon_threadsafe, call_soon=loop.call_soon, count=1)
 
     async def write(self, work: Work[_T]) -> _T:
         """The answer of a piece of work that writes, after its commit. Raises what it raises; StorageUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, True)
+        return await self._do(work, True)
 
     async def read(self, work: Work[_T]) -> _T:
         """The answer of a piece of work that reads."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, False)
+        return await self._do(work, False)
 
     def close(self) -> None:
         """Finish what is under way."""
-        self._thread.shutdown()
+        self._lane.close()
 
-    def _do(self, work: Work[_T], writes: bool) -> _T:
+    async def _do(self, work: Work[_T], writes: bool) -> _T:
         for attempt in range(_ATTEMPTS):
-            directory = self._directories.current
-            try:
-                with self._store.unit(writes=writes) as unit:
-                    if unit.epoch() == directory.epoch:
-                        answer = work(unit, directory)
-                        unit.accept()
-                        return answer
-            except StorageConflict:
-                _log.debug("another transaction was first", attempt=attempt)
-            self._directories.refresh()
+            value, error = await self._carried_out(work, writes)
+            if error is None:
+                answer: _T = value
+                return answer
+            if not isinstance(error, (StaleDirectory, StorageConflict)):
+                raise error
+            _log.debug("another transaction was first", attempt=attempt)
+            await asyncio.to_thread(self._directories.refresh)
         raise StorageUnavailable("others change the same again and again")
+
+    def _carried_out(self, work: Work[Any], writes: bool) -> asyncio.Future[Outcome]:
+        outcome: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def done(found: Outcome) -> None:
+            if not outcome.done():
+                outcome.set_result(found)
+
+        self._lane.submit(partial(_by, self._directories.current, work), done, writes=writes)
+        return outcome
+
+
+def _by(directory: Directory, work: Work[_T], unit: Unit) -> _T:
+    if unit.epoch() != directory.epoch:
+        raise StaleDirectory
+    answer = work(unit, directory)
+    unit.accept()
+    return answer

@@ -319,7 +319,7 @@ class Telling:
                     withdraw(unit, directory, services, identifier, now, answer.refusal or _NOT_IN_TIME)
                 elif each.offered and confirm(unit, directory, services, identifier, now):
                     confirmed.append(identifier)
-                unit.settle_shared(each.change)
+            _forget(unit, [each.change for each, _ in settled])
             return confirmed
 
         for identifier in await self._storing.write(work):
@@ -426,14 +426,15 @@ def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
             continue
         row = unit.get(change.unique_identifier)
         found = None if row is None else ManagedObject.of(row)
-        revoked = None if found is None else _revocation(change, found)
-        if found is not None and change.audience == PEERS:
+        if found is None:
+            pending.gone.append(change)
+        elif change.audience == PEERS:
             group, members = group_of(found.attributes), members_of(found.attributes)
             others = set(members - {me}) if group else {peer_of(found.attributes)}
             existing = replaced_by(unit, found)
             word = word_of(found, "" if existing is None else existing.unique_identifier)
             pending.opened.append(_Open(change, word, group, word.held and not found.destroyed, others))
-        elif revoked is not None:
+        elif (revoked := _revocation(change, found)) is not None:
             pending.revoked.append(revoked)
         else:
             pending.gone.append(change)

@@ -5,7 +5,9 @@ One node's word stops a key, and destroys none: who is there to lie may not do m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from dscc.drawing import unique_identifier
 from kmip_server.gateway.calls import call_of
@@ -17,21 +19,22 @@ from kmip_server.objects.dscc_attributes import VENDOR
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import is_held, is_shared
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import AuditEntry, ObjectRow, Search, Unit
+from kmip_server.storage.port import AuditEntry, ObjectRow, Range, Search, Unit
 from kmip_server.ttlv.enumerations import RevocationReasonCode, State
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 
+_ANY: Final[Mapping[str, Range]] = MappingProxyType({})
 _REASON = RevocationReason(
     revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION,
     revocation_message="revoked at the nodes of DSCC",
 )
 
 
-def shared_by(unit: Unit, name: str, value: str) -> Iterable[ObjectRow]:
-    """The objects with this value of a DSCC attribute."""
+def shared_by(unit: Unit, name: str, value: str, columns: Mapping[str, Range] = _ANY) -> Iterable[ObjectRow]:
+    """The objects with this value of a DSCC attribute, and with columns in these ranges."""
     entry = vendor_index(VENDOR, name, Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value))
-    return unit.search(Search(owner=None, index=((int(Tag.ATTRIBUTE), entry),), archived=True))
+    return unit.search(Search(owner=None, columns={**columns}, index=((int(Tag.ATTRIBUTE), entry),), archived=True))
 
 
 def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:

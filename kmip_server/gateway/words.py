@@ -13,8 +13,8 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from dscc.errors import DsccError, Reason
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import Link, RevocationReason
-from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.dscc_attributes import ROWS, VENDOR
+from kmip_server.objects.attribute_set import AttributeSet
+from kmip_server.objects.dscc_attributes import ROWS, VENDOR, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import is_delivered, is_held
 from kmip_server.ttlv.enumerations import LinkType, RevocationReasonCode, State
@@ -113,25 +113,22 @@ def word_of(found: ManagedObject, replaced: str) -> Word:
     attributes = found.attributes
     if is_delivered(attributes):
         attributes = attributes.with_value(Tag.STATE, State.PRE_ACTIVE).with_value(Tag.DESTROY_DATE, None)
-    values = [attribute for attribute in attributes if attribute.tag in _TOLD and _is_told(attribute, replaced)]
+    told = without_dscc(attributes.only(_TOLD), OWN)
+    for link in told.instances(Tag.LINK):
+        if not _is_told(link.value, replaced):
+            told = told.without(Tag.LINK, link)
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
         held=is_held(attributes),
         left=False,
-        attributes=AttributeSet.of(values).to_bytes(),
+        attributes=told.to_bytes(),
     )
 
 
-def _is_told(attribute: AttributeValue, replaced: str) -> bool:
-    if attribute.tag is Tag.ATTRIBUTE:
-        value = attribute.value
-        return value.vendor_identification != VENDOR or value.attribute_name not in OWN
-    if attribute.tag is Tag.LINK:
-        link = attribute.value
-        # What a client has linked itself replaces nothing.
-        return link.link_type is LinkType.REPLACED_OBJECT_LINK and str(link.linked_object_identifier) == replaced
-    return True
+def _is_told(link: Link, replaced: str) -> bool:
+    # What a client has linked itself replaces nothing.
+    return link.link_type is LinkType.REPLACED_OBJECT_LINK and str(link.linked_object_identifier) == replaced
 
 
 def read_words(body: bytes) -> Words:
@@ -167,13 +164,8 @@ def replaced_in(told: AttributeSet) -> str:
 
 def given(told: AttributeSet) -> AttributeSet:
     """What a client has given with a key, without the DSCC attributes."""
-    values = [
-        attribute
-        for attribute in told
-        if attribute.tag in GIVEN
-        or (attribute.tag is Tag.ATTRIBUTE and attribute.value.vendor_identification != VENDOR)
-    ]
-    return AttributeSet.of(values)
+    own = [each for each in told.instances(Tag.ATTRIBUTE) if each.value.vendor_identification != VENDOR]
+    return told.only(GIVEN).with_instances(Tag.ATTRIBUTE, own)
 
 
 def dscc(told: AttributeSet) -> dict[str, str]:

@@ -7,7 +7,7 @@ requests ask for few. Attribute indices are a matter of 1.x: an instance keeps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,8 @@ _SMALL: Final = 512
 _UNSHARED: Final = frozenset({Tag.UNIQUE_IDENTIFIER, Tag.SHORT_UNIQUE_IDENTIFIER, Tag.DIGEST})
 """What no two objects have in common."""
 _TAGS: Final = {int(tag): tag for tag in ATTRIBUTES}
+_WRAPPED_TAG: Final = slice(24, 27)
+"""Where the tag of an instance is that is wrapped with its index: behind two headers and the index."""
 
 
 class AttributeValue(NamedTuple):
@@ -120,22 +122,35 @@ class AttributeSet:
 
     def with_value(self, tag: Tag, value: Any) -> AttributeSet:
         """A set in which the attribute has this one value, or none at all if it is None."""
-        return self._with(tag, () if value is None else (Instance(0, value),))
+        return self.with_instances(tag, () if value is None else (Instance(0, value),))
 
-    def with_added(self, tag: Tag, value: Any) -> AttributeSet:
-        """A set with one more instance, at the next index."""
-        row, run = self.instances(tag), _run(tag, value)
-        last = max([index for index, other in row if _run(tag, other) == run], default=-1)
-        return self._with(tag, (*row, Instance(last + 1, value)))
+    def with_added(self, tag: Tag, *values: Any) -> AttributeSet:
+        """A set with more instances, each at the next index."""
+        last: dict[Any, int] = {}
+        for index, other in self.instances(tag):
+            run = _run(tag, other)
+            last[run] = max(last.get(run, -1), index)
+        row = list(self.parts.get(tag, ()))
+        for value in values:
+            run = _run(tag, value)
+            index = last[run] = last.get(run, -1) + 1
+            row.append(_stored(tag, value, None if index == len(row) else index))
+        return AttributeSet({**self.parts, tag: tuple(row)}) if row else self
 
     def with_replaced(self, tag: Tag, replaced: Instance, value: Any) -> AttributeSet:
         """A set in which one instance has another value."""
         new = Instance(replaced.attribute_index, value)
-        return self._with(tag, [new if old == replaced else old for old in self.instances(tag)])
+        return self.with_instances(tag, [new if old == replaced else old for old in self.instances(tag)])
 
     def without(self, tag: Tag, removed: Instance | None = None) -> AttributeSet:
         """A set without one instance, or without the attribute."""
-        return self._with(tag, () if removed is None else [old for old in self.instances(tag) if old != removed])
+        return self.with_instances(
+            tag, () if removed is None else [old for old in self.instances(tag) if old != removed]
+        )
+
+    def only(self, tags: Collection[int]) -> AttributeSet:
+        """A set of those attributes that are among these."""
+        return AttributeSet({tag: row for tag, row in self.parts.items() if tag in tags})
 
     def joined(self, *others: AttributeSet) -> AttributeSet:
         """A set with the attributes of all; where several have one, the last one's."""
@@ -144,7 +159,8 @@ class AttributeSet:
             parts.update(other.parts)
         return AttributeSet(parts)
 
-    def _with(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
+    def with_instances(self, tag: Tag, row: Iterable[Instance]) -> AttributeSet:
+        """A set in which the attribute has these instances, or none."""
         encoded = tuple(
             [_stored(tag, value, None if place == index else index) for place, (index, value) in enumerate(row)]
         )
@@ -165,7 +181,7 @@ class AttributeSet:
         parts: dict[int, tuple[bytes, ...]] = {}
         for tag, part in binary.split(data):
             if tag == Tag.CURRENT_ATTRIBUTE:
-                tag = _restored(part).tag
+                tag = int.from_bytes(part[_WRAPPED_TAG])
             parts[tag] = (*parts[tag], part) if tag in parts else (part,)
         return cls(parts)
 

@@ -20,6 +20,7 @@ from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
 from kmip_server.objects.attributes import SetBy
 from kmip_server.ttlv.enumerations import ObjectType, Operation, ResultReason
 from kmip_server.ttlv.item import Item, Type
+from kmip_server.ttlv.memory import remembered
 from kmip_server.ttlv.tags import Tag
 from policy.sharing import HYBRIDS, MOST_PATHS, PURPOSES, Asked, is_name, paths_of
 
@@ -30,6 +31,9 @@ SERVERS_VENDOR: Final = "y"
 """The vendor of 1.x whose attributes only the server makes and changes (s4.60)."""
 _PREFIX: Final = f"{VENDOR}-"
 _LONGEST: Final = 1024
+_MOST_REMEMBERED: Final = 1024
+_SMALL: Final = 4096
+"""What vendor attributes say is remembered for those that take up to so many bytes."""
 
 
 class DsccAttribute(NamedTuple):
@@ -209,13 +213,18 @@ def asked_in(template: AttributeSet) -> Asked | None:
     """What a client asks for in a template that is checked, or None if it has no DSCC attribute."""
     if Tag.ATTRIBUTE not in template:
         return None
-    given = _texts(template)
+    given = dscc_values(template)
     return Asked(**{name.lower(): value for name, value in given.items()}) if given else None
+
+
+def dscc_values(attributes: AttributeSet) -> Mapping[str, str]:
+    """The values of the DSCC attributes that an object has, by their names."""
+    return _texts_in(attributes.parts.get(Tag.ATTRIBUTE, ()))
 
 
 def dscc_value(attributes: AttributeSet, name: str) -> str | None:
     """The value of a DSCC attribute, or None if the object has none of this name."""
-    return _texts(attributes).get(name)
+    return dscc_values(attributes).get(name)
 
 
 def with_dscc(attributes: AttributeSet, values: Mapping[str, str]) -> AttributeSet:
@@ -223,30 +232,33 @@ def with_dscc(attributes: AttributeSet, values: Mapping[str, str]) -> AttributeS
 
     Raises ValueError for a name that is not in the table, and for a value that such an attribute does not have.
     """
-    for name, value in values.items():
-        if name not in ROWS or not ROWS[name].fits(value):
-            raise ValueError(f"there is no DSCC attribute {name} with such a value")
-    attributes = without_dscc(attributes, values)
-    for name, value in values.items():
-        text = Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value)
-        attributes = attributes.with_added(Tag.ATTRIBUTE, _vendor_attribute(VENDOR, name, text))
-    return attributes
+    made = [_of_value(name, value) for name, value in values.items()]
+    return without_dscc(attributes, values).with_added(Tag.ATTRIBUTE, *made)
+
+
+@remembered(_MOST_REMEMBERED, lambda arguments, _: len(arguments[1]) <= _LONGEST)
+def _of_value(name: str, value: str) -> VendorAttribute:
+    """The DSCC attribute of this value: most are the same for all keys that are drawn from one seed."""
+    if name not in ROWS or not ROWS[name].fits(value):
+        raise ValueError(f"there is no DSCC attribute {name} with such a value")
+    return _vendor_attribute(VENDOR, name, Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value))
 
 
 def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet:
     """The attributes without the DSCC attributes of these names."""
-    gone = frozenset(names)
-    for instance in attributes.instances(Tag.ATTRIBUTE):
+    gone = dscc_values(attributes).keys() & frozenset(names)
+    for instance in attributes.instances(Tag.ATTRIBUTE) if gone else ():
         if instance.value.vendor_identification == VENDOR and instance.value.attribute_name in gone:
             attributes = attributes.without(Tag.ATTRIBUTE, instance)
     return attributes
 
 
-def _texts(attributes: AttributeSet) -> dict[str, str]:
-    """The values of the DSCC attributes by their names."""
+@remembered(_MOST_REMEMBERED, lambda arguments, _: sum(map(len, arguments[0])) <= _SMALL)
+def _texts_in(parts: tuple[bytes, ...]) -> Mapping[str, str]:
+    """Of these vendor attributes as they are stored. They are asked about several times in a request."""
     return {
         value.attribute_name: str(value.attribute_value.value)
-        for value in _of_dscc(attributes)
+        for value in _of_dscc(AttributeSet({Tag.ATTRIBUTE: parts}))
         if value.attribute_value is not None
     }
 

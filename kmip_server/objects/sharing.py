@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmip_server.objects.attribute_set import AttributeSet
-from kmip_server.objects.dscc_attributes import dscc_value
+from kmip_server.objects.dscc_attributes import dscc_value, dscc_values
 from kmip_server.ttlv.enumerations import State
 from kmip_server.ttlv.tags import Tag
 
@@ -34,12 +34,15 @@ def members_of(attributes: AttributeSet) -> frozenset[str]:
 
 def is_shared(attributes: AttributeSet) -> bool:
     """Whether other sites have the key, too."""
-    return Tag.ATTRIBUTE in attributes and bool(peer_of(attributes) or group_of(attributes))
+    if Tag.ATTRIBUTE not in attributes:
+        return False
+    said = dscc_values(attributes)
+    return "Peer" in said or "Group" in said
 
 
 def is_held(attributes: AttributeSet) -> bool:
     """Whether the peers have not said yet that they have it."""
-    return is_shared(attributes) and dscc_value(attributes, "ConfirmedAt") is None
+    return is_shared(attributes) and "ConfirmedAt" not in dscc_values(attributes)
 
 
 def is_delivered(attributes: AttributeSet) -> bool:

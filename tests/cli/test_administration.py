@@ -32,7 +32,18 @@ from policy.documents import read_document
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 PASSWORD = "password of this one"
-FREE = {"init", "serve", "restore", "doctor", "decode", "policy check", "policy templates", "audit check-proof"}
+FREE = {
+    "init",
+    "serve",
+    "restore",
+    "doctor",
+    "decode",
+    "policy check",
+    "policy templates",
+    "audit check-proof",
+    "gateway",
+    "use",
+}
 """Commands that ask nobody: there is no policy yet, or none that is theirs."""
 
 ARGUMENTS: dict[str, str] = {

@@ -138,7 +138,7 @@ def test_of_a_key_that_has_left_the_other_site_does_not_hear(engine: EngineHarne
     assert told(engine) == []
     row = engine.row(key_id)
     assert row is not None
-    said = word_of(ManagedObject.of(row)).told
+    said = word_of(ManagedObject.of(row), "").told
     assert said.first(Tag.STATE) is State.PRE_ACTIVE
     assert Tag.DESTROY_DATE not in said
     bob = engine.client(name="bob")
@@ -155,7 +155,7 @@ def test_of_any_other_end_it_does(engine: EngineHarness, change: dict[str, Any])
     assert told(engine) == [key_id]
     row = engine.row(key_id)
     assert row is not None
-    assert word_of(ManagedObject.of(row)).told.first(Tag.STATE) is State.DESTROYED
+    assert word_of(ManagedObject.of(row), "").told.first(Tag.STATE) is State.DESTROYED
 
 
 def test_of_a_key_that_was_active_it_hears(engine: EngineHarness) -> None:
@@ -164,7 +164,7 @@ def test_of_a_key_that_was_active_it_hears(engine: EngineHarness) -> None:
         bob.do(asked).expect_success()
     row = engine.row(key_id)
     assert row is not None
-    assert word_of(ManagedObject.of(row)).told.first(Tag.STATE) is State.DESTROYED
+    assert word_of(ManagedObject.of(row), "").told.first(Tag.STATE) is State.DESTROYED
 
 
 def test_clients_have_their_limits_and_what_the_server_asks_for_them_has_none(engine: EngineHarness) -> None:

@@ -44,9 +44,9 @@ def read(found: list[Any]) -> dict[str, str]:
 def test_a_key_is_asked_for(pykmip_client: OpenClient, version: Version) -> None:
     wanted = TemplateAttribute(attributes=[dscc("Peer", "site-b")])
     result = pykmip_client(version).proxy.create(enums.ObjectType.SYMMETRIC_KEY, wanted)
-    # This server has no network of nodes; but it knows what is wanted.
-    assert result.result_reason.value is enums.ResultReason.FEATURE_NOT_SUPPORTED
-    assert "negotiates no keys" in result.result_message.value
+    # This server has no rule that offers such keys; but it knows what is wanted.
+    assert result.result_reason.value is enums.ResultReason.PERMISSION_DENIED
+    assert "[[sharing]]" in result.result_message.value
 
 
 @IN_1_X

@@ -102,6 +102,9 @@ def test_two_keys_that_are_asked_for_at_once_are_two_keys(meddled_sites: Meddled
     made = meddled_sites
     made.heal()
     for _ in range(RACES // 2):
+        for meddler in made.before.values():
+            # Both have begun before either hears of the other.
+            meddler.at("D1", hold_up(0.1))
         here, there = at_once(
             made, create_aes((2, 1), dscc("Peer", "site-b")), create_aes((2, 1), dscc("Peer", "site-a")), (0, 0)
         )

@@ -144,7 +144,7 @@ def refusals_on_record(made: Meddled) -> int:
 LIES: dict[str, tuple[Callable[[Word], Word], str]] = {
     "another who has asked": (lambda word: word.said(Initiator="site-a"), "who asked for it"),
     "for somebody else": (lambda word: word.said(Peer="site-a"), "shared with others"),
-    "in a group": (lambda word: word.said(Group="archive"), "no such group"),
+    "in a group": (lambda word: word.said(Group="archive"), "shared with others"),
     "another key": (lambda word: word.said(KeyId=secrets.token_hex(16)), "another Unique Identifier"),
     "another seed": (lambda word: word.said(SessionId=f"{secrets.token_hex(16)}/1"), "no such seed"),
     "no seed": (lambda word: word.said(SessionId="1/2/3"), "no seed and no number"),

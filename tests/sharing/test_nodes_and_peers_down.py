@@ -36,7 +36,7 @@ def made(meddled_sites: Meddled) -> Iterator[Meddled]:
     meddled_sites.heal()
     yield meddled_sites
     for node in meddled_sites.network.nodes.values():
-        if not node.runs:
+        if node.process is None:
             node.start()
     meddled_sites.heal()
 

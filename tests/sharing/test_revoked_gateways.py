@@ -22,14 +22,21 @@ from sharing_network import (
 )
 from support import requests as ask
 from support.numbers import Operation, Reason, Tag
-from support.requests import ACTIVE, COMPROMISED, DEACTIVATED, PRE_ACTIVE, Request, Session
+from support.requests import ACTIVE, DEACTIVATED, PRE_ACTIVE, Request, Session
 from support.wire import PeerClosedError, batch_item, boolean, message, parse, structure, text
 
-from demo.sites import does, nodes_policy
+from demo.sites import does, nodes_policy, site_policy
 
 A, B, C = NAMES = ("site-a", "site-b", "site-c")
 LEASE_S = 3
 SOON = {"KMIP_DSCC__ANSWER_SECONDS": "3"}
+POOL = """
+[[sharing]]
+name = "pooled"
+subjects = ["anyone"]
+peer = "site-b"
+pool = 16
+"""
 NODES_KNOW, NODES_NEEDED = 0x540001, 0x540002
 
 
@@ -85,7 +92,11 @@ def test_a_client_that_is_revoked_loses_its_connection_and_its_keys_stay(three: 
 def test_what_the_nodes_do_not_allow_any_more_is_neither_made_nor_replaced(three: Sites) -> None:
     with three.session(A) as here, three.session(B) as there:
         old = active_with(here, there, B)
+        # Also what was granted beforehand is not used any more.
+        three[A].put_policy(POOL + site_policy((B, C), "demo", groups=("trio",)))
+        created_with(here, B)
         _put_nodes_policy(three, nodes_policy((A, C)))
+        until(lambda: not create_with(here, B).ok)
         try:
             answers = [create_with(here, B), here.do(ask.rekey(old)), there.do(ask.rekey(old))]
             assert [answer.reason for answer in answers] == [Reason.PERMISSION_DENIED] * 3
@@ -95,6 +106,7 @@ def test_what_the_nodes_do_not_allow_any_more_is_neither_made_nor_replaced(three
             here.do(ask.get(old)).expect_success()
         finally:
             _put_nodes_policy(three, nodes_policy(NAMES))
+            three[A].put_policy(site_policy((B, C), "demo", groups=("trio",)))
         until(lambda: create_with(here, B).ok)
         here.do(ask.rekey(old)).expect_success()
 
@@ -139,7 +151,7 @@ def test_a_gateway_that_is_revoked_is_out_at_once(three: Sites) -> None:
         assert "3 of 3 nodes know of it" in said or "2 of 3 nodes know of it" in said
 
         # Where its keys are: they are used no more.
-        until(lambda: (state_of(here, used), state_of(here, waiting)) == (DEACTIVATED, COMPROMISED))
+        until(lambda: (state_of(here, used), state_of(here, waiting)) == (DEACTIVATED, DEACTIVATED))
         assert not here.do(ask.encrypt(used, bytes(16), ask.parameters(1), bytes(16))).ok
         assert state_of(here, with_c) == ACTIVE
         # It has no session, no lease, and uses no shared key.
