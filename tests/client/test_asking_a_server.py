@@ -207,6 +207,16 @@ def test_an_answer_that_would_be_too_large_is_not_waited_for(folder: Path, serve
         refused_with(asking, "larger than the 1048576 allowed")
 
 
+def test_a_server_that_says_nothing_is_not_waited_for_long(folder: Path, server: RunningServer) -> None:
+    def silent(connection: ssl.SSLSocket) -> None:
+        connection.settimeout(10)
+        # It ends when the client has gone, and fails if that waits for longer.
+        assert connection.recv(1) == b""
+
+    with answering(server, silent) as port, Client(point(folder, port), timeout=0.5) as asking:
+        refused_with(asking, "it takes too long")
+
+
 def test_an_answer_that_comes_byte_by_byte_has_an_end(folder: Path, server: RunningServer) -> None:
     def slowly(connection: ssl.SSLSocket) -> None:
         connection.sendall(bytes.fromhex("42007b0100010000"))
