@@ -86,7 +86,7 @@ def test_of_two_re_keys_at_once_exactly_one_holds(meddled_sites: Meddled) -> Non
         for meddler in made.before.values():
             if number < CROSSED:
                 # Each has made its own before it hears of the other's.
-                meddler.at("Notice", hold_up(0.3))
+                meddler.at("Notice", hold_up(1))
             elif chance.random() < 0.5:
                 meddler.at(chance.choice(("D1", "D3", "Notice", "Noticed")), hold_up(chance.uniform(0, 0.1)))
         answers = at_once(made, rekey(old), rekey(old), delays)
