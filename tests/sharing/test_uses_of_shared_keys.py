@@ -25,6 +25,7 @@ from support.wire import Version
 from two_ends import Running, process, through
 
 from demo.sites import does, site_policy
+from dscc.errors import DsccError, Reason
 from dscc.uses.derivation import TLS13, TUNNEL
 from kmip_server.client.keys import ServerKeys
 from kmip_server.ttlv.versions import ProtocolVersion
@@ -177,6 +178,31 @@ def test_a_client_that_may_not_get_the_key_is_refused_in_words(sites: Sites, loo
         words = ("tls13", *which, "--role", "client", "--out", "none")
         # A new client is known within a second.
         until(lambda words=words: refusal in used(sites, A, *words, expect=1, client=looker))
+
+
+NO_MORE = """
+[[rules]]
+name = "no more"
+effect = "deny"
+subjects = ["client:demo"]
+actions = ["GET"]
+resource = { object_types = ["SYMMETRIC_KEY"] }
+"""
+
+
+def test_a_program_that_has_a_key_hears_that_it_may_not_get_it_any_more(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kmip_server.client.keys._KEPT_SECONDS", 0)
+    source = ServerKeys(folder_of(sites, A), key=shared_for(sites, "tls13"))
+    assert source.keys(TLS13).protect is not None
+    sites[A].put_policy(site_policy((B,), "demo", NO_MORE))
+    try:
+        with pytest.raises(DsccError) as refused:
+            source.keys(TLS13)
+    finally:
+        sites[A].put_policy(site_policy((B,), "demo"))
+    assert refused.value.reason is Reason.POLICY_DENIED
 
 
 @pytest.mark.parametrize("words", [(), ("--peer", B, "--key", "x")])
