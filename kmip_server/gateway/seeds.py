@@ -35,6 +35,7 @@ PURPOSE: Final = "kmip:"
 _SEED_BITS: Final = 256
 _SEED_SECONDS: Final = 3600
 _ATTEMPTS: Final = 5
+_LONGEST_SECONDS: Final = 60.0
 _KEPT_SECONDS: Final = 2 * _SEED_SECONDS
 _ERASED_AFTER_SECONDS: Final = 1.0
 
@@ -94,7 +95,7 @@ class Seeds:
 
     # Drawing here. ----------------------------------------------------------------------------------------------------
 
-    async def key(self, wanted: Wanted, seconds: float) -> Negotiated:
+    async def key(self, wanted: Wanted, seconds: float = _LONGEST_SECONDS) -> Negotiated:
         """A key that nobody has had, for whoever waits so long for it. Raises DsccError.
 
         A negotiation that takes longer is finished all the same: who asks next draws from what came of it.
