@@ -97,9 +97,16 @@ def _linked(link: s.Link) -> str | None:
     return linked if isinstance(linked, str) else None
 
 
+_DSCC: Final = "DSCC"
+_SEARCHED: Final = frozenset({"Peer", "Group", "KeyId", "Initiator"})
+"""Of the attributes of a shared key, those that it is found by; by the others it is found among those."""
+
+
 def _vendor(value: s.VendorAttribute) -> str | None:
-    item = value.attribute_value
-    return None if item is None else vendor_index(value.vendor_identification, value.attribute_name, item)
+    vendor, name, item = value.vendor_identification, value.attribute_name, value.attribute_value
+    if item is None or (vendor == _DSCC and name not in _SEARCHED):
+        return None
+    return vendor_index(vendor, name, item)
 
 
 def vendor_index(vendor: str, name: str, value: Item) -> str:

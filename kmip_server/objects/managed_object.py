@@ -130,16 +130,23 @@ class ManagedObject:
     def _indexed(self) -> tuple[tuple[int, str], ...] | None:
         """What Locate finds the object by, beside the columns; None if it is as it was in the row."""
         attributes = self.attributes
-        if self.row is not None:
-            before = _parsed(self.row.attributes).parts
-            if all(before.get(tag) is attributes.parts.get(tag) for tag in _INDEXED):
-                return None
-        return tuple(
-            [
-                (tag, text)
-                for tag in attributes.parts
-                if tag in _INDEXED
-                for value in attributes.all(tag)
-                if (text := _INDEXED[tag](value)) is not None
-            ]
-        )
+        if self.row is None:
+            return _entries(attributes)
+        before = _parsed(self.row.attributes)
+        changed = any(before.parts.get(tag) is not attributes.parts.get(tag) for tag in _INDEXED)
+        entries = _entries(attributes) if changed else ()
+        # Not all that may change is what it is found by.
+        return None if not changed or entries == _entries(before) else entries
+
+
+def _entries(attributes: AttributeSet) -> tuple[tuple[int, str], ...]:
+    """What Locate finds an object by, beside the columns."""
+    return tuple(
+        [
+            (tag, text)
+            for tag in attributes.parts
+            if tag in _INDEXED
+            for value in attributes.all(tag)
+            if (text := _INDEXED[tag](value)) is not None
+        ]
+    )
