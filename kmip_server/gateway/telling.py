@@ -17,23 +17,19 @@ import structlog
 from dscc.device.device import Device
 from dscc.errors import DsccError, Reason
 from kmip_server.gateway.confirming import confirm, withdraw
+from kmip_server.gateway.pending import MOST, NOT_IN_TIME, Open, Revoked, forget, pending_in, refused, settled_in
 from kmip_server.gateway.places import Places
 from kmip_server.gateway.storing import Storing
-from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Word, Words, read_answers, word_of
+from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Words, read_answers
 from kmip_server.identity.directory import Directory
-from kmip_server.objects.dscc_attributes import dscc_value, with_dscc
+from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, members_of, peer_of
-from kmip_server.operations.negotiation import NegotiationFailed, Settled
-from kmip_server.operations.replacement import replaced_by
+from kmip_server.operations.negotiation import Settled
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import AWAITED, PEERS, WITHDRAWN, SharedChange, StorageUnavailable, Unit
-from kmip_server.ttlv.enumerations import ResultReason
+from kmip_server.storage.port import WITHDRAWN, SharedChange, StorageUnavailable, Unit
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 LOOK_SECONDS: Final = 1.0
-_MOST: Final = 1024
-_NOT_IN_TIME: Final = "the other site has not answered in time"
 _ANSWER_SECONDS: Final = 5.0
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 5.0
@@ -41,39 +37,11 @@ _WAITER_SECONDS: Final = 5
 """How long a new key waits for whoever waits for it: then that one, or its server, or this gateway, was ended."""
 
 
-class _Open(NamedTuple):
-    """A change that is being told, and who has still to hear of it. `offered`: a key that is there if all take it.
-
-    `group` is the key's, "" for a pair's.
-    """
-
-    change: SharedChange
-    word: Word
-    group: str
-    offered: bool
-    missing: set[str]
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether there is to be this key only if a client is told so."""
-        return self.offered and self.change.reason == AWAITED
-
-
 class _Waiter(NamedTuple):
     """Somebody who waits for what others answer, until then by the event loop's clock."""
 
     until: float
     settled: asyncio.Future[Settled]
-
-
-class _Revoked(NamedTuple):
-    """A revocation for the nodes: of the key of this number, drawn from this seed."""
-
-    change: SharedChange
-    seed: bytes
-    number: int
-    peer: str
-    nodes: tuple[str, ...]
 
 
 class Telling:
@@ -90,10 +58,12 @@ class Telling:
     ) -> None:
         self._storing, self._services, self._device, self._places = storing, services, device, places
         self._now, self._answer_seconds = now, answer_seconds
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Open] = {}
         self._lines: dict[str, asyncio.Event] = {}
         self._revoking: set[str] = set()
         self._waiting: dict[str, list[_Waiter]] = {}
+        self._acknowledged: dict[str, Settled] = {}
+        """What nodes answered to revocations that nobody has waited for yet: a look may find them first."""
         self._unreached: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -123,6 +93,8 @@ class Telling:
         waiters = {identifier: _Waiter(until, loop.create_future()) for identifier in unique_identifiers}
         for identifier, waiter in waiters.items():
             self._waiting.setdefault(identifier, []).append(waiter)
+            if identifier in self._acknowledged:
+                waiter.settled.set_result(self._acknowledged.pop(identifier))
         self.look()
         try:
             await asyncio.wait([waiter.settled for waiter in waiters.values()], timeout=self._answer_seconds)
@@ -145,7 +117,7 @@ class Telling:
         reasons = {each: self._why(each) for each in late if each in self._open and self._open[each].is_awaited}
         await self._withdraw(reasons)
 
-        for identifier, settled in (await self._storing.read(lambda unit, _: _settled_in(unit, late))).items():
+        for identifier, settled in (await self._storing.read(lambda unit, _: settled_in(unit, late))).items():
             if identifier not in self._revoking:
                 self._answer(identifier, settled)
 
@@ -159,13 +131,13 @@ class Telling:
 
         if reasons:
             for identifier in await self._storing.write(work):
-                self._answer(identifier, _refused(reasons[identifier]))
+                self._answer(identifier, refused(reasons[identifier]))
             self.look()
 
     def _why(self, identifier: str) -> str:
         missing = self._open[identifier].missing if identifier in self._open else set[str]()
         words = [self._unreached[peer] for peer in sorted(missing) if peer in self._unreached]
-        return "; ".join(words) or _NOT_IN_TIME
+        return "; ".join(words) or NOT_IN_TIME
 
     # What there is to tell. -------------------------------------------------------------------------------------------
 
@@ -187,10 +159,10 @@ class Telling:
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
         abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
-        found = await self._storing.read(lambda unit, _: _pending(unit, known, self._device.name))
+        found = await self._storing.read(lambda unit, _: pending_in(unit, known, self._device.name))
         opened, revoked, gone = found
         if gone:
-            await self._storing.write(lambda unit, _: _forget(unit, gone))
+            await self._storing.write(lambda unit, _: forget(unit, gone))
         for each in opened:
             identifier = each.change.unique_identifier
             if each.is_awaited and not self._is_waited_for(identifier):
@@ -199,7 +171,7 @@ class Telling:
                     abandoned.add(identifier)
                 continue
             if each.word.held and not each.offered:
-                self._answer(identifier, _refused(each.change.reason))
+                self._answer(identifier, refused(each.change.reason))
             self._open[identifier] = each
             for peer in each.missing:
                 self._line(peer).set()
@@ -253,8 +225,8 @@ class Telling:
                     self._unreached.pop(peer, None)
                     wait = _FIRST_WAIT
 
-    def _batch(self, peer: str) -> list[_Open]:
-        found: list[_Open] = []
+    def _batch(self, peer: str) -> list[Open]:
+        found: list[Open] = []
         size = 0
         for each in self._open.values():
             if peer not in each.missing:
@@ -265,7 +237,7 @@ class Telling:
             found.append(each)
         return found
 
-    async def _ask(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
+    async def _ask(self, peer: str, batch: list[Open]) -> tuple[Answer, ...]:
         address = self._places.peers.get(peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {peer} listens")
@@ -273,10 +245,10 @@ class Telling:
         body = Words.model_construct(words=tuple(said)).model_dump_json().encode()
         return read_answers(await self._device.notify(peer, address, body, _ANSWER_SECONDS), len(said))
 
-    def _has_left(self, peer: str, each: _Open) -> bool:
+    def _has_left(self, peer: str, each: Open) -> bool:
         return bool(each.group) and peer not in self._places.members(each.group)
 
-    def _given_up(self, peer: str, batch: list[_Open]) -> tuple[Answer, ...]:
+    def _given_up(self, peer: str, batch: list[Open]) -> tuple[Answer, ...]:
         """What stands for the answers of a peer that hears no more of some of these; () if it is told of all."""
         if peer in self._device.state.revoked:
             return (Answer(refusal=f"{peer} was revoked"),) * len(batch)
@@ -287,7 +259,7 @@ class Telling:
         gone = f"{peer} is not in the group any more"
         return tuple([Answer(refusal=gone, final=is_lost) for is_lost in lost])
 
-    def _heard(self, peer: str, batch: list[_Open], answers: tuple[Answer, ...]) -> list[tuple[_Open, Answer]]:
+    def _heard(self, peer: str, batch: list[Open], answers: tuple[Answer, ...]) -> list[tuple[Open, Answer]]:
         """What is settled by a peer's answers: taken by all, or a new key refused by one.
 
         Of a key that is in use every one hears whatever another one says.
@@ -302,7 +274,7 @@ class Telling:
                     settled.append((each, answer))
         return settled
 
-    async def _finish(self, settled: list[tuple[_Open, Answer]]) -> None:
+    async def _finish(self, settled: list[tuple[Open, Answer]]) -> None:
         """Put on record what became of keys, and tell those who wait."""
         if not settled:
             return
@@ -316,10 +288,10 @@ class Telling:
             for each, answer in settled:
                 identifier = each.change.unique_identifier
                 if each.offered and (answer.refusal or identifier in late):
-                    withdraw(unit, directory, services, identifier, now, answer.refusal or _NOT_IN_TIME)
+                    withdraw(unit, directory, services, identifier, now, answer.refusal or NOT_IN_TIME)
                 elif each.offered and confirm(unit, directory, services, identifier, now):
                     confirmed.append(identifier)
-            _forget(unit, [each.change for each, _ in settled])
+            forget(unit, [each.change for each, _ in settled])
             return confirmed
 
         for identifier in await self._storing.write(work):
@@ -334,7 +306,7 @@ class Telling:
 
     # Nodes. -----------------------------------------------------------------------------------------------------------
 
-    async def _revoke(self, one: _Revoked) -> None:
+    async def _revoke(self, one: Revoked) -> None:
         """Have the nodes know of a revocation, again and again until a quorum does."""
         identifier, wait = one.change.unique_identifier, _FIRST_WAIT
         while True:
@@ -348,7 +320,7 @@ class Telling:
                 _log.warning("a revocation is told again", key=identifier, reason=_words(error), again_in=wait)
             else:
                 if one.change.reason != WITHDRAWN:
-                    self._answer(identifier, Settled(nodes=known.nodes, needed=known.needed))
+                    self._acknowledge(identifier, Settled(nodes=known.nodes, needed=known.needed))
                 if held:
                     self._revoking.discard(identifier)
                     return
@@ -369,6 +341,13 @@ class Telling:
                 unit.settle_shared(change)
 
         await self._storing.write(work)
+
+    def _acknowledge(self, identifier: str, settled: Settled) -> None:
+        if identifier not in self._waiting:
+            while len(self._acknowledged) >= MOST:
+                del self._acknowledged[next(iter(self._acknowledged))]
+            self._acknowledged[identifier] = settled
+        self._answer(identifier, settled)
 
     def _answer(self, identifier: str, settled: Settled) -> None:
         for waiter in self._waiting.get(identifier, ()):
@@ -393,65 +372,3 @@ def _words(error: Exception) -> str:
     if not isinstance(error, StorageUnavailable):
         _log.error("a fault of ours", exc_info=error)
     return str(error)
-
-
-def _settled_in(unit: Unit, identifiers: Iterable[str]) -> dict[str, Settled]:
-    """What has become of new keys for good: they were confirmed, or withdrawn."""
-    rows = [row for row in map(unit.get, identifiers) if row is not None]
-    return {
-        row.unique_identifier: _refused(_NOT_IN_TIME) if is_held(found.attributes) else Settled()
-        for row in rows
-        if (found := ManagedObject.of(row)).destroyed or not is_held(found.attributes)
-    }
-
-
-def _refused(reason: str) -> Settled:
-    return Settled(NegotiationFailed(ResultReason.GENERAL_FAILURE, f"the other site does not take the key: {reason}"))
-
-
-class _Pending(NamedTuple):
-    """What there is to tell; of what is `gone` nobody hears any more."""
-
-    opened: list[_Open]
-    revoked: list[_Revoked]
-    gone: list[SharedChange]
-
-
-def _pending(unit: Unit, known: dict[str, int], me: str) -> _Pending:
-    """The changes of which others have to hear, those left out that are known in this version."""
-    pending = _Pending([], [], [])
-    # What is known already leaves room for what is not: others may be told of that.
-    for change in unit.shared_changes(_MOST + len(known)):
-        if change.audience == PEERS and known.get(change.unique_identifier) == change.version:
-            continue
-        row = unit.get(change.unique_identifier)
-        found = None if row is None else ManagedObject.of(row)
-        if found is None:
-            pending.gone.append(change)
-        elif change.audience == PEERS:
-            group, members = group_of(found.attributes), members_of(found.attributes)
-            others = set(members - {me}) if group else {peer_of(found.attributes)}
-            existing = replaced_by(unit, found)
-            word = word_of(found, "" if existing is None else existing.unique_identifier)
-            pending.opened.append(_Open(change, word, group, word.held and not found.destroyed, others))
-        elif (revoked := _revocation(change, found)) is not None:
-            pending.revoked.append(revoked)
-        else:
-            pending.gone.append(change)
-    return pending
-
-
-def _forget(unit: Unit, gone: list[SharedChange]) -> None:
-    for change in gone:
-        unit.settle_shared(change)
-
-
-def _revocation(change: SharedChange, found: ManagedObject) -> _Revoked | None:
-    """What to tell the nodes of; None for a key that they know nothing of."""
-    attributes = found.attributes
-    session, peer = dscc_value(attributes, "SessionId") or "", peer_of(attributes)
-    if not peer or "/" not in session:
-        return None
-    seed, number = session.split("/")
-    nodes = tuple((dscc_value(attributes, "PathsUsed") or "").split(", "))
-    return _Revoked(change, bytes.fromhex(seed), int(number), peer, nodes)
