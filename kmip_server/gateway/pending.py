@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from kmip_server.gateway.words import Word, word_of
@@ -55,12 +55,12 @@ class Pending(NamedTuple):
     gone: list[SharedChange]
 
 
-def pending_in(unit: Unit, known: dict[str, int], me: str) -> Pending:
-    """The changes of which others have to hear, those left out that are known in this version."""
+def pending_in(unit: Unit, known: dict[str, int], too_early: Callable[[SharedChange], bool], me: str) -> Pending:
+    """The changes of which others have to hear; not those that are known in this version, or come too early."""
     pending = Pending([], [], [])
     # What is known already leaves room for what is not: others may be told of that.
     for change in unit.shared_changes(MOST + len(known)):
-        if change.audience == PEERS and known.get(change.unique_identifier) == change.version:
+        if change.audience == PEERS and (known.get(change.unique_identifier) == change.version or too_early(change)):
             continue
         row = unit.get(change.unique_identifier)
         found = None if row is None else ManagedObject.of(row)

@@ -26,7 +26,7 @@ from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.negotiation import Settled
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import WITHDRAWN, SharedChange, StorageUnavailable, Unit
+from kmip_server.storage.port import AWAITED, WITHDRAWN, SharedChange, StorageUnavailable, Unit
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 LOOK_SECONDS: Final = 1.0
@@ -159,16 +159,21 @@ class Telling:
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
         abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
-        found = await self._storing.read(lambda unit, _: pending_in(unit, known, self._device.name))
+        me, waited = self._device.name, frozenset(filter(self._is_waited_for, self._waiting))
+        since = self._now() - _WAITER_SECONDS
+
+        def too_early(change: SharedChange) -> bool:
+            """Nobody hears of a key before it is sure that whoever has asked for it hears what becomes of it."""
+            return change.reason == AWAITED and change.at > since and change.unique_identifier not in waited
+
+        found = await self._storing.read(lambda unit, _: pending_in(unit, known, too_early, me))
         opened, revoked, gone = found
         if gone:
             await self._storing.write(lambda unit, _: forget(unit, gone))
         for each in opened:
             identifier = each.change.unique_identifier
             if each.is_awaited and not self._is_waited_for(identifier):
-                # Nobody hears of it before it is sure that whoever has asked for it hears what becomes of it.
-                if self._now() - each.change.at >= _WAITER_SECONDS:
-                    abandoned.add(identifier)
+                abandoned.add(identifier)
                 continue
             if each.word.held and not each.offered:
                 self._answer(identifier, refused(each.change.reason))
