@@ -15,6 +15,7 @@ from policy.model import Arrival, Effect, Match, Member, Policy, PolicyError, Ru
 from policy.notifications import Event, Message, by_event, messages
 from policy.operation_policies import BUILT_IN, rules_of
 from policy.sharing import Asked, Refused, choose, compile_arrivals, compile_sharing, owner_of
+from policy.workflows import REVOKED
 
 _NOBODY: Final = Member()
 _DEFAULT: Final = frozenset({_NOBODY.tenant})
@@ -77,6 +78,14 @@ class Ruling:
         member = self._members[kind].get(name, _NOBODY)
         stage = self._stages.get(name) if kind is Who.DEVICE else None
         return Subject(name, groups | member.groups, member.roles, member.tenant, kind, stage)
+
+    def revoked(self) -> frozenset[str]:
+        """The devices that are revoked in the policy store."""
+        return frozenset([name for name, stage in self._stages.items() if stage == REVOKED])
+
+    def is_revoked(self, device: str) -> bool:
+        """Whether a device is revoked in the policy store; one that is not enrolled there is not."""
+        return self._stages.get(device) == REVOKED
 
     @staticmethod
     def context(subject: Subject, now: int, address: IPv4Address | IPv6Address | None = None) -> Context:

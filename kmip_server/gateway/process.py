@@ -222,11 +222,22 @@ class GatewayProcess:
     async def _rotate(self) -> None:
         while True:
             try:
+                await self._stop_revoked()
                 for one in await self._storing.read(self._due):
                     await self._replace(one)
             except StorageUnavailable as error:
                 _log.warning("shared keys are not replaced", reason=str(error))
             await asyncio.sleep(_ROTATION_SECONDS)
+
+    async def _stop_revoked(self) -> None:
+        """Stop what is shared with sites that are revoked in this site's policy store."""
+        peers = self._places.peers
+        for peer in await self._storing.read(lambda unit, directory: watching.revoked_here(unit, directory, peers)):
+            await self._storing.write(partial(self._stop_peer, peer))
+            self._telling.look()
+
+    def _stop_peer(self, peer: str, unit: Unit, directory: Directory) -> None:
+        watching.stop_peer_here(unit, directory, self._engine.services, peer, _now())
 
     def _due(self, unit: Unit, directory: Directory) -> list[Due]:
         services, me = self._engine.services, self._device.name

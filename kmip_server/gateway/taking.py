@@ -164,6 +164,8 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
 def _checked(taking: Taking, told: Told, given: dict[str, str]) -> Named:
     """The key of a word, if it is what it says that it is."""
     named, group = told.named, given.get("Group")
+    if taking.directory.ruling.is_revoked(taking.sender):
+        raise Refusal(f"the device {taking.sender} is revoked here")
     if not (_is_for_group(taking, group, told.attributes) if group else given.get("Peer") == taking.me):
         raise Refusal("this key is shared with others")
     if given.get("Initiator") != taking.sender:

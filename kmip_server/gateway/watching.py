@@ -25,6 +25,7 @@ from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 
 _ANY: Final[Mapping[str, Range]] = MappingProxyType({})
+_IN_USE: Final[Mapping[str, Range]] = MappingProxyType({"state": Range(State.PRE_ACTIVE, State.ACTIVE)})
 _REASON = RevocationReason(
     revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION,
     revocation_message="revoked at the nodes of DSCC",
@@ -51,6 +52,27 @@ def stop_peer(unit: Unit, directory: Directory, services: Services, peer: str, n
     """A gateway was revoked: all keys that this site shares with it are."""
     for row in list(shared_by(unit, "Peer", peer)):
         stop(unit, directory, services, ManagedObject.of(row), now, f"{peer} was revoked")
+
+
+def revoked_here(unit: Unit, directory: Directory, peers: Iterable[str]) -> list[str]:
+    """Other sites that are revoked in this site's policy store, and with which it has keys to stop."""
+    return [
+        peer
+        for peer in sorted(directory.ruling.revoked() & frozenset(peers))
+        if any(True for _ in shared_by(unit, "Peer", peer, _IN_USE))
+    ]
+
+
+def stop_peer_here(unit: Unit, directory: Directory, services: Services, peer: str, now: int) -> None:
+    """A site was revoked in this site's policy store: what it shares with it is, and both it and the nodes are told."""
+    for row in list(shared_by(unit, "Peer", peer, _IN_USE)):
+        found = ManagedObject.of(row)
+        held = is_held(found.attributes)
+        stop(unit, directory, services, found, now, f"{peer} is revoked here", "policy store")
+        if not held:
+            call = call_of(unit, directory, services, found.owner, now)
+            call.tells = True
+            call.share(found, revoked="cessation of operation")
 
 
 def stop(

@@ -117,8 +117,15 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
     return _negotiated(call, _wanted(rule, template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), bits))
 
 
+def _check_peer(ruling: Ruling, peer: str) -> None:
+    """A site that is revoked here shares nothing any more. Raises Permission Denied."""
+    if ruling.is_revoked(peer):
+        raise KmipError(ResultReason.PERMISSION_DENIED, f"the device {peer} is revoked: no key is shared with it")
+
+
 def _negotiated(call: Call, wanted: Wanted) -> Negotiated:
     """What was negotiated for this batch item. Raises NegotiationNeeded if nothing was, or for something else."""
+    _check_peer(call.ruling, wanted.peer)
     found = call.prepared
     if isinstance(found, Negotiated) and found.wanted == wanted and not call.unit.is_withdrawn(found.unique_identifier):
         return found
