@@ -27,6 +27,7 @@ PASSED_ON: Final = "{error.message}"
 
 UNREAD: Final = {
     "cryptography/failures.py: DECRYPTION_FAILED": "one answer for every failed decryption: it names no field",
+    "operations/sharing.py: chosen.reason": "what the policy says of it, which knows no tags",
     "operations/check.py: message": "the messages of its denials, which are read, one after the other",
 }
 """Messages that are no text where the KmipError is made, and why."""

@@ -98,7 +98,7 @@ def _linked(link: s.Link) -> str | None:
 
 
 _DSCC: Final = "DSCC"
-_SEARCHED: Final = frozenset({"Peer", "Group", "KeyId", "Initiator"})
+_SEARCHED: Final = frozenset({"Peer", "Group", "Purpose", "KeyId", "Initiator"})
 """Of the attributes of a shared key, those that it is found by; by the others it is found among those."""
 
 

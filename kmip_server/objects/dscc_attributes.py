@@ -180,20 +180,23 @@ def check_asked(attributes: AttributeSet, object_type: ObjectType, operation: Op
         row = check_known(value.attribute_name)
         if row.set_by is SetBy.SERVER:
             raise KmipError(
-                ResultReason.ATTRIBUTE_READ_ONLY, f"DSCC-{row.name} (420008) is set by the server alone (KMIP 2.1 s4)"
+                ResultReason.ATTRIBUTE_READ_ONLY,
+                f"the Attribute (420008) DSCC-{row.name} is set by the server alone (KMIP 2.1 s4)",
             )
         if operation is not Operation.CREATE or object_type is not ObjectType.SYMMETRIC_KEY:
             raise KmipError(
                 ResultReason.INVALID_ATTRIBUTE,
-                f"DSCC-{row.name} (420008) is for a Symmetric Key that Create makes: only such a key is negotiated",
+                f"the Attribute (420008) DSCC-{row.name} is for a Symmetric Key that Create makes",
             )
         if row.name in given:
-            raise KmipError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"DSCC-{row.name} (420008) has one value only")
+            raise KmipError(
+                ResultReason.ATTRIBUTE_SINGLE_VALUED, f"the Attribute (420008) DSCC-{row.name} has one value only"
+            )
         given[row.name] = _checked(row, value.attribute_value)
     if "Peer" in given and "Group" in given:
         raise KmipError(
             ResultReason.INVALID_ATTRIBUTE_VALUE,
-            "a key is negotiated with a DSCC-Peer or with a DSCC-Group (420008); name one of them",
+            "a key is negotiated with a DSCC-Peer or with a DSCC-Group; name one Attribute (420008) of them",
         )
 
 

@@ -284,13 +284,15 @@ class Call:
         """
         if is_held(target.attributes):
             raise KmipError(
-                ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
+                ResultReason.KEY_VALUE_NOT_PRESENT,
+                "the other site has not taken this key yet: ask for its Key Value (420045) later",
             )
         left = self.unit.lease() - self.now
         if left <= 0:
             raise KmipError(
                 ResultReason.PERMISSION_DENIED,
-                "this site has not heard from enough nodes to know that the shared key is not revoked: ask again later",
+                "this site has not heard from enough nodes: the key with this Unique Identifier (420094) may be"
+                " revoked; ask again later",
             )
         return left
 

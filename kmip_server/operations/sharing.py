@@ -109,18 +109,24 @@ def replacing_key(call: Call, existing: ManagedObject, template: AttributeSet, b
         return None
     if is_held(existing.attributes):
         raise KmipError(
-            ResultReason.KEY_VALUE_NOT_PRESENT, "the other site has not taken this key yet: ask again later"
+            ResultReason.KEY_VALUE_NOT_PRESENT,
+            "the other site has not taken this key yet: replace its Key Value (420045) later",
         )
     rule = sharing_of(call, existing)
     if not isinstance(rule, Sharing):
-        raise KmipError(ResultReason.PERMISSION_DENIED, "the policy shares no such key any more")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED, "the policy shares no such key any more: look at its Attributes (420125)"
+        )
     return _negotiated(call, _wanted(rule, template.first(Tag.CRYPTOGRAPHIC_ALGORITHM), bits))
 
 
 def _check_peer(ruling: Ruling, peer: str) -> None:
     """A site that is revoked here shares nothing any more. Raises Permission Denied."""
     if ruling.is_revoked(peer):
-        raise KmipError(ResultReason.PERMISSION_DENIED, f"the device {peer} is revoked: no key is shared with it")
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            f"{peer}, the DSCC-Peer among its Attributes (420125), is revoked: no key is shared with it",
+        )
 
 
 def _negotiated(call: Call, wanted: Wanted) -> Negotiated:

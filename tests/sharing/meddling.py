@@ -239,8 +239,13 @@ class Meddled(NamedTuple):
     def _goes(self, name: str) -> bool:
         """Whether a site's gateway listens, and has heard enough nodes."""
         site = self.network[name]
+        if site.process is None:
+            # It was ended while the others were looked at.
+            site.start()
         lease = rows(site, "SELECT value FROM server_state WHERE key = 'dscc_lease'")
-        return "gateway" in children_of(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
+        with suppress(OSError, AssertionError):
+            return "gateway" in children_of(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
+        return False
 
     def untold(self, name: str) -> list[str]:
         """What a site has still to tell other sites."""

@@ -21,7 +21,7 @@ def test_a_site_that_is_revoked_here_is_out(make_sites: object) -> None:
         does("devices", "revoke", folder, "site-b", "--comment", "stolen")
         # For the very next request; and in a moment for all that there is.
         refused = create_with(here, "site-b")
-        assert refused.reason == Reason.PERMISSION_DENIED and "site-b is revoked" in (refused.message or "")
+        assert refused.reason == Reason.PERMISSION_DENIED and "is revoked: no key is shared" in (refused.message or "")
         until(lambda: state_of(here, key) == state_of(here, unused) == DEACTIVATED)
         until(lambda: state_of(there, key) == state_of(there, unused) == DEACTIVATED)
         until(lambda: "of 3 nodes" in attributes_of(here, key).get("Revocation", ""))
