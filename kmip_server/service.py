@@ -7,12 +7,11 @@ policies) by which it decides is still the newest.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 from twisted.internet.base import ReactorBase
@@ -25,16 +24,27 @@ from twisted.python.threadpool import ThreadPool
 from kmip_server.asynchrony import Asynchrony, in_storage
 from kmip_server.automating.automation import Automation
 from kmip_server.automating.scheduler import Scheduler
-from kmip_server.engine import Answer, Engine, Plan
+from kmip_server.engine import Answer, Engine
 from kmip_server.errors import KmipError
-from kmip_server.execution import Prepared
+from kmip_server.exchanges import (
+    DECODE,
+    ENCODE,
+    SAYABLE,
+    UNAVAILABLE,
+    Attempt,
+    Exchange,
+    Said,
+    alike,
+    correlated,
+    is_by,
+    unreadable,
+)
 from kmip_server.identity.caller import Caller
 from kmip_server.identity.certificate import IdentityError, caller_from
 from kmip_server.identity.credentials import CredentialVerifier, WrongPassword
 from kmip_server.identity.directory import Directory, DirectorySource, StaleDirectory
 from kmip_server.listeners.handler import Answered, Encoding, Reply, Resource
-from kmip_server.messages.citations import ENCODING
-from kmip_server.messages.headers import BatchItemError, RequestBatchItem, RequestMessage, ResponseMessage
+from kmip_server.messages.headers import ResponseMessage
 from kmip_server.operations.negotiation import NegotiationNeeded, Negotiator, Settled
 from kmip_server.remembered import Remembered
 from kmip_server.repeated import RepeatedRequests
@@ -45,14 +55,13 @@ from kmip_server.storage.lane import Lanes
 from kmip_server.storage.port import (
     AuditEntry,
     OutcomeUnknown,
-    QueueFull,
     StorageConflict,
     StorageUnavailable,
     Unit,
     WritesNeeded,
 )
-from kmip_server.ttlv import binary, json, tree, xml
-from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv import binary, tree
+from kmip_server.ttlv.enumerations import ResultReason
 from kmip_server.ttlv.item import CodecError, Item, Limits
 from notifying.deliverer import Deliverer, DeliverySettings
 from notifying.sending import Senders
@@ -60,80 +69,7 @@ from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
 
-_DECODE: Final[dict[Encoding, Callable[[bytes, Limits], Item]]] = {
-    Encoding.TTLV: binary.decode,
-    Encoding.XML: xml.decode,
-    Encoding.JSON: json.decode,
-}
-_ENCODE: Final[dict[Encoding, Callable[[Item], bytes]]] = {
-    Encoding.TTLV: binary.encode,
-    Encoding.XML: lambda message: xml.encode(binary.expand(message)),
-    Encoding.JSON: lambda message: json.encode(binary.expand(message)),
-}
-_UNAVAILABLE: Final = (
-    (QueueFull, (ResultReason.SERVER_LIMIT_EXCEEDED, "the server is busy; try again")),
-    (
-        StaleDirectory,
-        (ResultReason.GENERAL_FAILURE, "the server cannot read its accounts and policy; nothing was done"),
-    ),
-    (OutcomeUnknown, (ResultReason.GENERAL_FAILURE, "the database was lost; whether this was done is not known")),
-    (Exception, (ResultReason.GENERAL_FAILURE, "the server's storage is unavailable; nothing was done")),
-)
-_RELOADS: Final = 3
 _REFRESH_SECONDS: Final = 0.4
-_SHOWN_CHARACTERS: Final = 128
-
-
-def _sayable_in_xml(payload: Item) -> None:
-    try:
-        xml.encode(binary.expand(payload))
-    except CodecError:
-        raise KmipError(
-            ResultReason.GENERAL_FAILURE, "the answer has characters that XML does not have; ask in TTLV or in JSON"
-        ) from None
-
-
-_SAYABLE: Final[dict[Encoding, Callable[[Item], None]]] = {Encoding.XML: _sayable_in_xml}
-"""What an encoding cannot express is found before an operation's effect is accepted."""
-
-
-def _unreadable(message: str) -> KmipError:
-    return KmipError(ResultReason.CODEC_ERROR, f"{message} [{ENCODING}]")
-
-
-class _Exchange(NamedTuple):
-    """A request on its way, and who is told its reply.
-
-    It holds no function that holds it: nearly everything a request makes is gone with its answer, and nothing of it is
-    left for the garbage collector, whose searches cost more than many a request.
-    """
-
-    caller: Caller
-    data: bytes
-    plan: Plan
-    encoding: Encoding
-    now: int
-    answer: Answered
-    reloads: int = _RELOADS
-
-
-class _Said(NamedTuple):
-    """An answer that was given before in this second, to the same question of the same caller, by this directory."""
-
-    caller: Caller
-    data: bytes
-    reply: Reply
-    directory: Directory
-    answer: Answered
-
-
-class _Attempt(NamedTuple):
-    """An exchange that is carried out by one directory: the caller as that knows it, and what was prepared."""
-
-    exchange: _Exchange
-    caller: Caller
-    directory: Directory
-    prepared: Mapping[int, Prepared] | None
 
 
 class Service:
@@ -209,14 +145,14 @@ class Service:
 
     def framing_error(self, message: str) -> Reply:
         """The answer to bytes that are no message; the connection is closed after it (KMIP 2.1 s11.46)."""
-        return self._refuse(_unreadable(message), None, Encoding.TTLV, close=True)
+        return self._refuse(unreadable(message), None, Encoding.TTLV, close=True)
 
     def handle(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         """Answer one request message, now or later, once. Never fails."""
         directory = self._directories.current
         known = self._remembered.answer(self._now(), directory, caller, data)
         if known is not None and encoding is Encoding.TTLV:
-            self._say_again(_Said(caller, data, known, directory, answer))
+            self._say_again(Said(caller, data, known, directory, answer))
         else:
             self._hear(caller, data, encoding, answer)
 
@@ -227,17 +163,17 @@ class Service:
         """
         now = self._now()
         plan = self._engine.read(binary.decode(data), now, limited=False)
-        self._begin(_Exchange(caller, data, plan, Encoding.TTLV, now, answer))
+        self._begin(Exchange(caller, data, plan, Encoding.TTLV, now, answer))
 
     def _hear(self, caller: Caller, data: bytes, encoding: Encoding, answer: Answered) -> None:
         now, message = self._now(), None
         plan = self._repeated.plan(data)
         if plan is None:
             try:
-                message = _DECODE[encoding](data, self._limits)
+                message = DECODE[encoding](data, self._limits)
                 plan = self._engine.read(message, now)
             except CodecError as error:
-                answer(self._refuse(_unreadable(str(error)), message, encoding, close=encoding is Encoding.TTLV))
+                answer(self._refuse(unreadable(str(error)), message, encoding, close=encoding is Encoding.TTLV))
                 return
             except KmipError as error:
                 answer(self._refuse(error, message, encoding))
@@ -247,8 +183,8 @@ class Service:
             elif encoding is Encoding.TTLV:
                 self._repeated.keep(data, plan)
         if plan.request.header.client_correlation_value is not None:
-            plan = _correlated(caller, plan)
-        self._begin(_Exchange(caller, data, plan, encoding, now, answer))
+            plan = correlated(caller, plan)
+        self._begin(Exchange(caller, data, plan, encoding, now, answer))
 
     def _refresh(self) -> Deferred[None]:
         """Notice revocations and changed policies even when no request comes; connections are closed by them."""
@@ -288,7 +224,7 @@ class Service:
 
     # How a request is carried out. ------------------------------------------------------------------------------------
 
-    def _begin(self, exchange: _Exchange) -> None:
+    def _begin(self, exchange: Exchange) -> None:
         directory, plan = self._directories.current, exchange.plan
         try:
             caller = directory.again(exchange.caller)
@@ -302,11 +238,11 @@ class Service:
         if given or plan.slow or (caller.name in directory.users and not plan.stateless):
             self._begin_slowly(exchange, caller, directory).addErrback(self._failed, exchange)
         else:
-            self._submit(_Attempt(exchange, caller, directory, None), plan.writes)
+            self._submit(Attempt(exchange, caller, directory, None), plan.writes)
 
     @inlineCallbacks
     def _begin_slowly(
-        self, exchange: _Exchange, caller: Caller, directory: Directory
+        self, exchange: Exchange, caller: Caller, directory: Directory
     ) -> Generator[Deferred[Any], Any, None]:
         """Verify credentials and prepare in a thread, then go on as usual."""
         plan, request, prepared = exchange.plan, exchange.plan.request, None
@@ -327,7 +263,7 @@ class Service:
                 _log.info("authentication refused", caller=caller.name, detail=error.message)
             self._refuse_all(exchange, error)
             return
-        self._submit(_Attempt(exchange, verified, directory, prepared), plan.writes)
+        self._submit(Attempt(exchange, verified, directory, prepared), plan.writes)
 
     def _record_guess(self, caller: Caller, error: WrongPassword) -> Deferred[None]:
         """Put a wrong password on record before it is answered. Who has to wait adds to the log, and no commit."""
@@ -336,7 +272,7 @@ class Service:
         entry = AuditEntry(self._now(), caller.name, "Authentication", None, "failed", detail)
         return in_storage(self._lanes, lambda unit: unit.audit(entry), writes=True)
 
-    def _may_remember(self, exchange: _Exchange) -> bool:
+    def _may_remember(self, exchange: Exchange) -> bool:
         request = exchange.plan.request
         return (
             exchange.plan.stateless
@@ -346,26 +282,26 @@ class Service:
             and not self._trace
         )
 
-    def _say_again(self, said: _Said) -> None:
+    def _say_again(self, said: Said) -> None:
         """Give an answer of this second again, if the directory that decided it is the newest; ask anew otherwise."""
         try:
-            self._lanes.submit(partial(_is_by, said.directory), partial(self._said_again, said), writes=False)
+            self._lanes.submit(partial(is_by, said.directory), partial(self._said_again, said), writes=False)
         except StorageUnavailable:
             self._hear(said.caller, said.data, Encoding.TTLV, said.answer)
 
-    def _said_again(self, said: _Said, outcome: Outcome) -> None:
+    def _said_again(self, said: Said, outcome: Outcome) -> None:
         if outcome.error is None and outcome.value:
             said.answer(said.reply)
         else:
             self._hear(said.caller, said.data, Encoding.TTLV, said.answer)
 
-    def _submit(self, attempt: _Attempt, writes: bool) -> None:
+    def _submit(self, attempt: Attempt, writes: bool) -> None:
         try:
             self._lanes.submit(partial(self._work, attempt), partial(self._done, attempt), writes=writes)
         except StorageUnavailable as error:
             self._unavailable(attempt.exchange, error)
 
-    def _work(self, attempt: _Attempt, unit: Unit) -> tuple[Reply, Answer]:
+    def _work(self, attempt: Attempt, unit: Unit) -> tuple[Reply, Answer]:
         exchange, caller, directory, prepared = attempt
         if unit.epoch() != directory.epoch:
             raise StaleDirectory
@@ -376,11 +312,11 @@ class Service:
             self._now(),
             prepared,
             directory.ruling,
-            _SAYABLE.get(exchange.encoding),
+            SAYABLE.get(exchange.encoding),
         )
         return self._encoded(answer.message, exchange.encoding), answer
 
-    def _done(self, attempt: _Attempt, outcome: Outcome) -> None:
+    def _done(self, attempt: Attempt, outcome: Outcome) -> None:
         exchange, error = attempt.exchange, outcome.error
         if error is None:
             reply, answer = outcome.value
@@ -404,19 +340,19 @@ class Service:
             self._fail(exchange, error)
 
     @inlineCallbacks
-    def _negotiate(self, attempt: _Attempt, needed: NegotiationNeeded) -> Generator[Deferred[Any], Any, None]:
+    def _negotiate(self, attempt: Attempt, needed: NegotiationNeeded) -> Generator[Deferred[Any], Any, None]:
         """Have the key that a batch item needs, or why there is none, and carry the request out again with it.
 
         Later items that ask in the same words need such a key, too: it is there when they are carried out.
         """
         prepared = dict(attempt.prepared or {})
-        for place in _alike(attempt.exchange.plan.request, needed.place):
+        for place in alike(attempt.exchange.plan.request, needed.place):
             prepared[place] = negotiated = yield self._asynchrony.negotiated(needed.wanted)
             if negotiated.error is not None:
                 break
         self._submit(attempt._replace(prepared=prepared), attempt.exchange.plan.writes)
 
-    def _settle(self, exchange: _Exchange, reply: Reply, answer: Answer) -> None:
+    def _settle(self, exchange: Exchange, reply: Reply, answer: Answer) -> None:
         """Answer when those have answered who are waited for."""
         waited = awaited(answer)
         if not waited:
@@ -430,17 +366,17 @@ class Service:
         self._negotiator.settle(waited).addCallback(settled).addErrback(self._failed, exchange)
 
     @inlineCallbacks
-    def _begin_again(self, exchange: _Exchange) -> Generator[Deferred[Any], Any, None]:
+    def _begin_again(self, exchange: Exchange) -> Generator[Deferred[Any], Any, None]:
         """Read the directory anew, and begin again with the caller as it knows it now."""
         yield self._read_directory()
         self._begin(exchange)
 
     # Answers. ---------------------------------------------------------------------------------------------------------
 
-    def _failed(self, failure: Failure, exchange: _Exchange) -> None:
+    def _failed(self, failure: Failure, exchange: Exchange) -> None:
         self._fail(exchange, failure.value)
 
-    def _fail(self, exchange: _Exchange, error: BaseException | None) -> None:
+    def _fail(self, exchange: Exchange, error: BaseException | None) -> None:
         """Answer a request that was not carried out, through no fault of its own."""
         if isinstance(error, (StorageUnavailable, StorageConflict, StaleDirectory)):
             self._unavailable(exchange, error)
@@ -448,13 +384,13 @@ class Service:
             _log.error("a fault of ours", exc_info=error)
             self._refuse_all(exchange, KmipError(ResultReason.GENERAL_FAILURE, "the server failed; its log has more"))
 
-    def _unavailable(self, exchange: _Exchange, error: Exception) -> None:
+    def _unavailable(self, exchange: Exchange, error: Exception) -> None:
         _log.error("the storage did not carry out a request", reason=str(error))
-        reason, message = next(shown for kind, shown in _UNAVAILABLE if isinstance(error, kind))
+        reason, message = next(shown for kind, shown in UNAVAILABLE if isinstance(error, kind))
         # A failure that may be a success is no answer: the client shall look before it tries again.
         self._refuse_all(exchange, KmipError(reason, message), close=isinstance(error, OutcomeUnknown))
 
-    def _refuse_all(self, exchange: _Exchange, error: KmipError, *, close: bool = False) -> None:
+    def _refuse_all(self, exchange: Exchange, error: KmipError, *, close: bool = False) -> None:
         refused = all_failed(exchange.plan.request, error, self._now())
         exchange.answer(self._reply(exchange, refused, close=close))
 
@@ -463,48 +399,22 @@ class Service:
         _log.info("message refused", reason=error.reason.title, detail=refused.items[0].result_message)
         return self._encoded(refused, encoding, close=close)
 
-    def _reply(self, exchange: _Exchange, message: ResponseMessage, *, close: bool = False) -> Reply:
+    def _reply(self, exchange: Exchange, message: ResponseMessage, *, close: bool = False) -> Reply:
         if self._trace:
             self._trace_response(exchange, message)
         return self._encoded(message, exchange.encoding, close=close)
 
     @staticmethod
-    def _trace_response(exchange: _Exchange, message: ResponseMessage) -> None:
+    def _trace_response(exchange: Exchange, message: ResponseMessage) -> None:
         shown = tree.render(binary.expand(message.encode()))
         _log.info("response", caller=exchange.caller.name, message=shown)
 
     @staticmethod
     def _encoded(message: ResponseMessage, encoding: Encoding, *, close: bool = False) -> Reply:
-        return Reply(_ENCODE[encoding](message.encode()), close)
+        return Reply(ENCODE[encoding](message.encode()), close)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._threads, function, *arguments)
 
     def _now(self) -> int:
         return int(self._clock())
-
-
-def _is_by(directory: Directory, unit: Unit) -> bool:
-    return unit.epoch() == directory.epoch
-
-
-def _alike(request: RequestMessage, place: int) -> list[int]:
-    """The places of a batch item, and of those behind it that ask for the same."""
-    asked = _asked(request.items[place])
-    return [place, *(later for later in range(place + 1, len(request.items)) if _asked(request.items[later]) == asked)]
-
-
-def _asked(item: RequestBatchItem | BatchItemError) -> tuple[Operation, Item] | None:
-    return (item.operation, item.request_payload) if isinstance(item, RequestBatchItem) else None
-
-
-def _correlated(caller: Caller, plan: Plan) -> Plan:
-    """A plan whose answer has a Server Correlation Value, which stands in the log beside the client's (s9.9, s9.10)."""
-    request, correlation = plan.request, secrets.token_hex(16)
-    _log.info(
-        "correlation",
-        caller=caller.name,
-        client_correlation_value=ascii((request.header.client_correlation_value or "")[:_SHOWN_CHARACTERS]),
-        server_correlation_value=correlation,
-    )
-    return plan._replace(request=request._replace(correlation=correlation))
