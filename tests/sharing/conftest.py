@@ -23,7 +23,8 @@ MakeSites = Callable[..., Sites]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gateways and nodes have files of their own; what they do to a KMIP store is tested on both databases below."""
     for item in items:
-        if Path(__file__).parent in item.path.parents and "databases" not in getattr(item, "fixturenames", ()):
+        asks = {"databases", "postgres"} & set(getattr(item, "fixturenames", ()))
+        if Path(__file__).parent in item.path.parents and not asks:
             item.add_marker(pytest.mark.sqlite_file("gateways and nodes of DSCC have files of their own"))
 
 
