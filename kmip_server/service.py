@@ -47,7 +47,7 @@ from kmip_server.listeners.handler import Answered, Encoding, Reply, Resource
 from kmip_server.messages.headers import ResponseMessage
 from kmip_server.operations.negotiation import NegotiationNeeded, Negotiator, Settled
 from kmip_server.remembered import Remembered
-from kmip_server.repeated import RepeatedRequests
+from kmip_server.repeated import ForeseenKeys, RepeatedRequests
 from kmip_server.responses import all_failed, refusal
 from kmip_server.settled import awaited, with_settled
 from kmip_server.storage.group import Outcome
@@ -105,6 +105,7 @@ class Service:
         self._verifier = CredentialVerifier()
         self._remembered = Remembered()
         self._repeated = RepeatedRequests()
+        self._foreseen = ForeseenKeys()
         self._threads = ThreadPool(1, 2, "kmip slow")
         self._threads.start()
         self._refreshing = LoopingCall(self._refresh)
@@ -237,8 +238,13 @@ class Service:
         # Query and Discover Versions should not need authentication (KMIP 2.1 s9.4).
         if given or plan.slow or (caller.name in directory.users and not plan.stateless):
             self._begin_slowly(exchange, caller, directory).addErrback(self._failed, exchange)
+            return
+        attempt = Attempt(exchange, caller, directory, None)
+        needed = self._foreseen.needed(directory, caller.name, exchange.data)
+        if needed is None:
+            self._submit(attempt, plan.writes)
         else:
-            self._submit(Attempt(exchange, caller, directory, None), plan.writes)
+            self._negotiate(attempt, needed).addErrback(self._failed, exchange)
 
     @inlineCallbacks
     def _begin_slowly(
@@ -323,6 +329,8 @@ class Service:
             if answer.unsettled:
                 self._settle(exchange, reply, answer)
                 return
+            if attempt.prepared:
+                self._foreseen.forget(attempt.caller.name, exchange.data)
             if self._trace:
                 self._trace_response(exchange, answer.message)
             if self._may_remember(exchange):
@@ -333,6 +341,7 @@ class Service:
         elif isinstance(error, WritesNeeded):
             self._submit(attempt, True)
         elif isinstance(error, NegotiationNeeded):
+            self._foreseen.keep(attempt.directory, attempt.caller.name, exchange.data, exchange.plan, error)
             self._negotiate(attempt, error).addErrback(self._failed, exchange)
         elif isinstance(error, StaleDirectory) and exchange.reloads:
             self._begin_again(exchange._replace(reloads=exchange.reloads - 1)).addErrback(self._failed, exchange)

@@ -19,7 +19,7 @@ from bench.workloads import VERSION
 from demo.network import Node, nodes
 from demo.sites import Site, make_sites, nodes_policy, site_policy
 
-POOL = 256
+POOL = 1024
 POOLED, SINGLE = "at-rest", "tunnel"
 """The purposes by which a client asks for a key from the pool, and for one with a negotiation of its own."""
 _RULES = f"""
