@@ -246,7 +246,9 @@ class Telling:
         address = self._places.peers.get(peer)
         if address is None:
             raise DsccError(Reason.UNSUPPORTED, f"it is not known where the gateway {peer} listens")
-        said = [each.word.model_copy(update={"left": self._has_left(peer, each)}) for each in batch]
+        said = [
+            each.word.model_copy(update={"left": True}) if self._has_left(peer, each) else each.word for each in batch
+        ]
         body = Words.model_construct(words=tuple(said)).model_dump_json().encode()
         return read_answers(await self._device.notify(peer, address, body, _ANSWER_SECONDS), len(said))
 
