@@ -189,6 +189,12 @@ def children_of(site: Site) -> dict[str, int]:
     return found
 
 
+def _runs_gateway(site: Site) -> bool:
+    with suppress(OSError, AssertionError):
+        return "gateway" in children_of(site)
+    return False
+
+
 def _listening(port: int) -> str:
     """The socket that listens at a port, as /proc names it."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -231,10 +237,10 @@ class Meddled(NamedTuple):
 
     @staticmethod
     def _has_gateway(site: Site) -> bool:
-        """Whether a site's gateway listens, or does soon."""
+        """Whether a site's gateway listens, or does soon; a site that is just being ended has none."""
         with suppress(AssertionError):
-            return bool(until(lambda: "gateway" in children_of(site), 3))
-        return False
+            until(lambda: site.process is None or _runs_gateway(site), 3)
+        return site.process is not None and _runs_gateway(site)
 
     def _goes(self, name: str) -> bool:
         """Whether a site's gateway listens, and has heard enough nodes."""
@@ -243,9 +249,7 @@ class Meddled(NamedTuple):
             # It was ended while the others were looked at.
             site.start()
         lease = rows(site, "SELECT value FROM server_state WHERE key = 'dscc_lease'")
-        with suppress(OSError, AssertionError):
-            return "gateway" in children_of(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
-        return False
+        return _runs_gateway(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
 
     def untold(self, name: str) -> list[str]:
         """What a site has still to tell other sites."""
