@@ -7,6 +7,7 @@ and what the client was told is so. SHARING_FAULTS=1 tries every fault at every 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -57,15 +58,20 @@ def made(meddled_sites: Meddled) -> Iterator[Meddled]:
     meddled_sites.heal()
 
 
+_ending = threading.Lock()
+"""Held while a process is ended: what was handed on before may be answered sooner."""
+
+
 def the_end_of(made: Meddled, site: str, which: str, *, after: bool) -> Act:
     """End a process when a message comes, or has come."""
 
     def act(moment: Moment) -> None:
-        if after:
-            moment.hand_on()
-            time.sleep(0.02)
-        end(made.network[site], which)
-        moment.cut()
+        with _ending:
+            if after:
+                moment.hand_on()
+                time.sleep(0.02)
+            end(made.network[site], which)
+            moment.cut()
 
     return act
 
@@ -78,7 +84,8 @@ def check_create(made: Meddled, step: str, act: Act) -> None:
         made.network, "site-a", create_aes((2, 1), dscc("Peer", "site-b"), named(called), activation_date(1))
     )
     assert step in made.before["site-b"].said
-    made.heal()
+    with _ending:
+        made.heal()
     here, _ = check(made, before)
     check_told(answer, [key for key, found in here.items() if called in found.names])
     # All goes on as it was, and what has failed may be asked for again.
@@ -98,7 +105,8 @@ def check_re_key(made: Meddled, step: str, act: Act) -> None:
     made.before["site-b"].at(step, act)
     answer = attempt(made.network, "site-a", rekey(old))
     assert step in made.before["site-b"].said
-    made.heal()
+    with _ending:
+        made.heal()
     here, there = check(made, before, old=old)
     check_told(answer, [key for key in here if key != old])
     for keys in (here, there):

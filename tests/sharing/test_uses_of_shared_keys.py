@@ -47,12 +47,19 @@ def used(sites: Sites, site: str, use: str, *words: object, expect: int = 0, cli
     return ran.err if expect else ran.out
 
 
+_activated = [0]
+"""When keys were activated."""
+
+
 def shared_for(sites: Sites, purpose: str, site: str = A) -> str:
     """A new key for a purpose, Active at both sites."""
     with sites.session(A) as here, sites.session(B) as there:
         asking = here if site == A else there
         key = created_with(asking, PEERS[site], dscc("Purpose", purpose))
+        # Of two that are activated in one second the one with the larger identifier is used.
+        until(lambda: int(time.time()) > _activated[-1])
         asking.do(activate(key)).expect_success()
+        _activated.append(int(time.time()))
         until(lambda: state_of(here, key) == state_of(there, key) == ACTIVE)
     return key
 
