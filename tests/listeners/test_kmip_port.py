@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from edge_support import (
@@ -178,8 +179,8 @@ def test_a_connection_without_a_handshake_is_closed_in_time(world: World) -> Non
 
 
 def test_a_finished_handshake_lifts_its_deadline(world: World) -> None:
-    with world.edge(handshake_seconds=0.3) as edge, edge.connect() as connection:
-        assert not is_closed(connection, 0.6)
+    with world.edge(handshake_seconds=1.0) as edge, edge.connect() as connection:
+        assert not is_closed(connection, 1.5)
 
 
 @pytest.mark.parametrize("part", [1, 8, 20], ids=["header begun", "header whole", "body begun"])
@@ -201,17 +202,17 @@ def test_a_message_that_trickles_gets_no_more_time_for_it(world: World) -> None:
 
 
 def test_an_idle_connection_is_closed_in_time_and_each_request_begins_it_anew(world: World) -> None:
-    with world.edge(idle_seconds=0.6) as edge, edge.connect() as connection:
+    with world.edge(idle_seconds=2.0) as edge, edge.connect() as connection:
         for _ in range(5):
-            time.sleep(0.2)
+            time.sleep(0.5)
             exchange(connection)
         assert is_closed(connection)
 
 
 def test_the_server_may_take_longer_than_any_deadline_of_the_peers(world: World) -> None:
     toy = ToyServer()
-    toy.answer = lambda data: deferLater(world.reactor, 0.8, lambda: Reply(b"at last."))
-    with world.edge(toy, idle_seconds=0.3, message_seconds=0.3) as edge, edge.connect() as connection:
+    toy.answer = lambda data: deferLater(world.reactor, 1.5, lambda: Reply(b"at last."))
+    with world.edge(toy, idle_seconds=1.0, message_seconds=1.0) as edge, edge.connect() as connection:
         connection.sendall(message(b"question"))
         assert connection.recv(8) == b"at last."
 
@@ -277,7 +278,8 @@ def test_half_messages_of_many_connections_are_bounded_together(world: World) ->
     with world.edge(buffered_bytes=100_000) as edge, edge.connect() as good:
         hoarders = [edge.connect() for _ in range(4)]
         for hoarder in hoarders:
-            hoarder.sendall(message(bytes(80_000))[:40_000])
+            with suppress(OSError):  # the server may close while a hoarder is still sending
+                hoarder.sendall(message(bytes(80_000))[:40_000])
         assert eventually(lambda: len(edge.edge._sessions) == 3), "two hoarders fit, and the good client"
         exchange(good)
         for hoarder in hoarders:

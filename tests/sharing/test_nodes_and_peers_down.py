@@ -72,7 +72,7 @@ def test_with_two_nodes_down_shared_keys_end_with_the_lease_and_come_again(made:
         assert "no key was negotiated" in (refused.message or "")
         until(lambda: not encrypted(here, key).ok and not encrypted(there, key).ok)
         # A lease counts from when the nodes were asked last.
-        assert time.monotonic() - began < LEASE_SECONDS + ANSWER_SECONDS + 5
+        assert time.monotonic() - began < LEASE_SECONDS + ANSWER_SECONDS + 15
         for session in (here, there):
             for answer in (encrypted(session, key), session.do(get(key))):
                 assert answer.reason == Reason.PERMISSION_DENIED
@@ -103,7 +103,7 @@ def test_a_create_fails_in_time_and_says_why(made: Meddled, how: str) -> None:
     began = time.monotonic()
     with made.network.session("site-a") as here:
         answer = create_with(here, "site-b", name("nobody there"))
-    assert time.monotonic() - began < ANSWER_SECONDS + 3
+    assert time.monotonic() - began < ANSWER_SECONDS + 15
     assert answer.reason == Reason.GENERAL_FAILURE
     assert "site-b" in (answer.message or "")
     assert "Asynchronous Indicator" in (answer.message or "")

@@ -395,6 +395,7 @@ async def test_who_asks_before_the_answer_has_come_is_let_go(fleet: Fleet) -> No
     other = await Device.enrol(fleet.folder / name, fleet.code(name, through={"n1": await proxy.start()}))
     address = await other.listen()
     await other.connect()
+    await until(lambda: other.is_connected("n1") and other.is_connected("n2"))
     # One share does not come: D3 is not answered yet when the next question is there.
     proxy.judge = lambda passing: "pass" if passing.outward else "lose"
     begun = Initiator("d999", name, TUNNEL, ("n1", "n2"), bytes(32), limits=Limits(), chains={})

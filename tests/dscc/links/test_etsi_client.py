@@ -249,7 +249,7 @@ def drip(part: bytes, handler: BaseHTTPRequestHandler) -> None:
     """A byte now and then: each is in time, all together are not."""
     try:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + part)
-        for _ in range(200):
+        for _ in range(1000):
             handler.wfile.write(b"x")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -272,7 +272,7 @@ def test_a_kme_that_does_not_finish_is_given_up_in_time(slow: str, kme: Kme, aut
     begun = time.monotonic()
     with pytest.raises(SourceUnreachableError):
         source.get_key("n2", 32)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
 
 
 def test_a_kme_that_is_silent_in_the_handshake_is_given_up_in_time(authority: Authority) -> None:
@@ -281,7 +281,7 @@ def test_a_kme_that_is_silent_in_the_handshake_is_given_up_in_time(authority: Au
         begun = time.monotonic()
         with pytest.raises(SourceUnreachableError):
             source.status("n2")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 20
     with pytest.raises(SourceUnreachableError, match="ConnectionRefusedError"):
         source.status("n2")
 
