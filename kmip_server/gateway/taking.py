@@ -21,12 +21,12 @@ from kmip_server.gateway.watching import stop
 from kmip_server.gateway.words import Answer, Standing, Word
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue
-from kmip_server.objects.dscc_attributes import with_dscc
+from kmip_server.objects.dscc_attributes import ASKED, ROWS, with_dscc
 from kmip_server.objects.key_block import raw_symmetric_material
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import group_of, is_held, is_shared, members_of, peer_of
 from kmip_server.operations.call import Call
-from kmip_server.operations.creation import check_template, digest_of, new_object
+from kmip_server.operations.creation import check_bounds, check_template, digest_of, new_object
 from kmip_server.operations.replacement import (
     hand_over,
     has_taken_over,
@@ -47,6 +47,8 @@ _TAKEN: Final = Answer()
 _NO_SUCH_KEY: Final = "the two sites share no such key"
 """In all words about a key that is not the peer's, too: whether there is one is not for it to learn."""
 _NOT_YET: Final = "not everybody has this key yet"
+_PEERS_TO_SAY: Final = ASKED - {"Peer"} | {"Requester"}
+"""The DSCC attributes that a key has because the peer says so; where it comes from this site knows by itself."""
 _MOST_AHEAD_SECONDS: Final = 60
 _LIFETIME_SLACK_SECONDS: Final = 60
 _ENDED: Final = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
@@ -100,7 +102,7 @@ class Taking(NamedTuple):
 def take(taking: Taking, told: Told) -> Answer:
     """Take a word in, or refuse it. What was done for a word that is refused is to be discarded."""
     try:
-        _check_time(taking, told.word)
+        _check_time(taking, told)
         row = taking.unit.get(told.word.unique_identifier)
         found = None if row is None else ManagedObject.of(row)
         if found is not None and _is_with(taking, found):
@@ -114,11 +116,15 @@ def take(taking: Taking, told: Told) -> Answer:
     return _TAKEN
 
 
-def _check_time(taking: Taking, word: Word) -> None:
-    """What was changed last holds, so nothing was changed in time to come."""
-    if word.at > taking.now + _MOST_AHEAD_SECONDS:
+def _check_time(taking: Taking, told: Told) -> None:
+    """What was changed last holds, so nothing was changed in time to come; and all dates are those of a calendar."""
+    if told.word.at > taking.now + _MOST_AHEAD_SECONDS:
         ahead = f"by the clock of {taking.me} this has not happened yet: do the sites' clocks agree?"
         raise Refusal(ahead, final=False)
+    for tag in words.CHANGING:
+        value = told.attributes.first(tag)
+        if value is not None:
+            check_bounds(tag, value)
 
 
 # A key arrives. -------------------------------------------------------------------------------------------------------
@@ -138,7 +144,7 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
     if unit.is_withdrawn(word.unique_identifier):
         raise Refusal("this key was withdrawn")
     _check_life(told, named)
-    given = {name: value for name, value in given.items() if name not in words.OWN} | dict(named.provenance)
+    given = {name: value for name, value in given.items() if name in _PEERS_TO_SAY} | dict(named.provenance)
     replaced = words.replaced_in(told.attributes)
     existing = _replaced(taking, replaced, is_group="Group" in given) if replaced else None
     if existing is None:
@@ -164,6 +170,9 @@ def _arrive(taking: Taking, told: Told, *, is_taken: bool) -> None:
 def _checked(taking: Taking, told: Told, given: dict[str, str]) -> Named:
     """The key of a word, if it is what it says that it is."""
     named, group = told.named, given.get("Group")
+    for name, value in given.items():
+        if not ROWS[name].fits(value):
+            raise Refusal(f"DSCC-{name} is a text that {ROWS[name].values}")
     if taking.directory.ruling.is_revoked(taking.sender):
         raise Refusal(f"the device {taking.sender} is revoked here")
     if not (_is_for_group(taking, group, told.attributes) if group else given.get("Peer") == taking.me):

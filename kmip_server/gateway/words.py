@@ -28,7 +28,7 @@ MOST_BYTES: Final = 48_000
 
 DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 _FACTS: Final = (Tag.COMPROMISE_DATE, Tag.COMPROMISE_OCCURRENCE_DATE, Tag.DESTROY_DATE)
-_CHANGING: Final = frozenset({*DATES, *_FACTS, Tag.REVOCATION_REASON})
+CHANGING: Final = frozenset({*DATES, *_FACTS, Tag.REVOCATION_REASON})
 """What both sites have alike for as long as there is the key, beside its State."""
 
 GIVEN: Final = frozenset(
@@ -47,10 +47,12 @@ GIVEN: Final = frozenset(
         Tag.DESCRIPTION,
     }
 )
-"""What a key comes with as its client has given it; from then on it is each site's own, but for what is `_CHANGING`."""
+"""What a key comes with as its client has given it; from then on it is each site's own, but for what is `CHANGING`."""
 
-_DESCRIBED: Final = frozenset({Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.STATE})
-_TOLD: Final = GIVEN | _CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
+_DESCRIBED: Final = frozenset(
+    {Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.CRYPTOGRAPHIC_USAGE_MASK, Tag.STATE}
+)
+_TOLD: Final = GIVEN | CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
 OWN: Final = frozenset({"ConfirmedAt", "Gateway", "Revocation"})
 """DSCC attributes that each site sets for itself."""
 

@@ -95,7 +95,8 @@ ROWS: Final = {
 
 PROVENANCE: Final = tuple([row.name for row in ROWS.values() if row.set_by is SetBy.SERVER])
 """The names of what the server says about a key's origin."""
-_CLIENTS: Final = frozenset(row.name for row in ROWS.values() if row.set_by is SetBy.CLIENT)
+ASKED: Final = frozenset(row.name for row in ROWS.values() if row.set_by is SetBy.CLIENT)
+"""The names of what a client asks for."""
 
 
 # Names. ---------------------------------------------------------------------------------------------------------------
@@ -109,13 +110,13 @@ def canonical(vendor: str, name: str) -> tuple[str, str]:
     own = name.removeprefix(_PREFIX)
     if own == name or vendor not in (CLIENTS_VENDOR, SERVERS_VENDOR):
         return vendor, name
-    return (vendor, name) if vendor == SERVERS_VENDOR and own in _CLIENTS else (VENDOR, own)
+    return (vendor, name) if vendor == SERVERS_VENDOR and own in ASKED else (VENDOR, own)
 
 
 def canonical_reference(vendor: str, name: str) -> tuple[str, str]:
     """As `canonical`, but for "x-DSCC-KeyId": who asks for it by this name is answered by it (`as_clients_read`)."""
     found = canonical(vendor, name)
-    alias = vendor == CLIENTS_VENDOR and found[0] == VENDOR and found[1] not in _CLIENTS
+    alias = vendor == CLIENTS_VENDOR and found[0] == VENDOR and found[1] not in ASKED
     return (vendor, name) if alias else found
 
 
