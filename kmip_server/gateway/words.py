@@ -13,17 +13,16 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from dscc.errors import DsccError, Reason
 from kmip_server.errors import KmipError
 from kmip_server.messages.structures import Link, RevocationReason
-from kmip_server.objects.attribute_set import AttributeSet
+from kmip_server.objects.attribute_set import AttributeSet, Instance
 from kmip_server.objects.dscc_attributes import ROWS, VENDOR, without_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_delivered, is_held
+from kmip_server.objects.sharing import MOST_TOLD_BYTES, is_delivered, is_held
 from kmip_server.ttlv.enumerations import LinkType, RevocationReasonCode, State
 from kmip_server.ttlv.item import CodecError
 from kmip_server.ttlv.tags import Tag
 
 MOST_WORDS: Final = 32
 """In one notice."""
-MOST_ATTRIBUTES_BYTES: Final = 8_192
 MOST_BYTES: Final = 48_000
 
 DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
@@ -52,7 +51,8 @@ GIVEN: Final = frozenset(
 _DESCRIBED: Final = frozenset(
     {Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.CRYPTOGRAPHIC_USAGE_MASK, Tag.STATE}
 )
-_TOLD: Final = GIVEN | CHANGING | _DESCRIBED | {Tag.ATTRIBUTE, Tag.LINK}
+_TOLD_STILL: Final = CHANGING | _DESCRIBED | {Tag.LINK, Tag.SENSITIVE, Tag.EXTRACTABLE}
+_TOLD: Final = GIVEN | _TOLD_STILL | {Tag.ATTRIBUTE}
 OWN: Final = frozenset({"ConfirmedAt", "Gateway", "Revocation"})
 """DSCC attributes that each site sets for itself."""
 
@@ -73,7 +73,7 @@ class Word(_Said):
     at: Annotated[int, Field(ge=0, lt=1 << 40)]
     held: bool
     left: bool = False
-    attributes: Annotated[Base64Bytes, Field(max_length=MOST_ATTRIBUTES_BYTES)]
+    attributes: Annotated[Base64Bytes, Field(max_length=MOST_TOLD_BYTES)]
 
     @property
     def told(self) -> AttributeSet:
@@ -119,13 +119,21 @@ def word_of(found: ManagedObject, replaced: str) -> Word:
     for link in told.instances(Tag.LINK):
         if not _is_told(link.value, replaced):
             told = told.without(Tag.LINK, link)
+    described = told.to_bytes()
+    if len(described) > MOST_TOLD_BYTES:
+        # Its owner has added to them since it was made: that is each site's own.
+        described = told.only(_TOLD_STILL).with_instances(Tag.ATTRIBUTE, _of_dscc(told)).to_bytes()
     return Word.model_construct(
         unique_identifier=found.unique_identifier,
         at=found.first(Tag.LAST_CHANGE_DATE),
         held=is_held(attributes),
         left=False,
-        attributes=told.to_bytes(),
+        attributes=described,
     )
+
+
+def _of_dscc(told: AttributeSet) -> list[Instance]:
+    return [each for each in told.instances(Tag.ATTRIBUTE) if each.value.vendor_identification == VENDOR]
 
 
 def _is_told(link: Link, replaced: str) -> bool:

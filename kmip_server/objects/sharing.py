@@ -16,6 +16,9 @@ from kmip_server.ttlv.tags import Tag
 ETSI014: Final = "etsi014"
 """The purpose of keys that each site delivers once, and erases then (ETSI GS QKD 014)."""
 
+MOST_TOLD_BYTES: Final = 8_192
+"""How many bytes of attributes other sites are told of a key, at most."""
+
 
 def peer_of(attributes: AttributeSet) -> str:
     """The gateway of the other site, "" for a key of this site alone, or of a group."""

@@ -16,7 +16,7 @@ from kmip_server.messages.headers import RequestBatchItem
 from kmip_server.messages.structures import Identifier
 from kmip_server.objects.key_block import ObjectStructure, from_material, to_material
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import is_delivered, is_held, is_shared, peer_of
+from kmip_server.objects.sharing import MOST_TOLD_BYTES, is_delivered, is_held, is_shared, peer_of
 from kmip_server.operations.approval import require_approval
 from kmip_server.operations.batch import Batch
 from kmip_server.operations.in_effect import parameters_in_effect
@@ -209,18 +209,30 @@ class Call:
         self.share(changed)
 
     def share(self, one: ManagedObject, revoked: str = "") -> None:
-        """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason."""
+        """Have the other sites that have a key hear of it; and the nodes, if it is `revoked`, for this reason.
+
+        Raises Server Limit Exceeded for a key that they have still to take, if it has more attributes than may be told.
+        """
         if not self.tells or not is_shared(one.attributes) or is_delivered(one.attributes) or one.row is None:
             return
         identifier, version = one.unique_identifier, one.row.version
         held = is_held(one.attributes) and not one.destroyed
+        if held and len(one.row.attributes) > MOST_TOLD_BYTES:
+            raise KmipError(
+                ResultReason.SERVER_LIMIT_EXCEEDED,
+                f"the Attributes (420125) of a key that another site has to take have {MOST_TOLD_BYTES} bytes at most",
+            )
         # Of a group's keys the nodes know nothing.
         to_nodes = bool(revoked and not held and peer_of(one.attributes))
-        awaited = AWAITED if held and self.waits and identifier in self.made else ""
+        if held and identifier in self.made:
+            self.batch.held.add(identifier)
+        is_new = held and identifier in self.batch.held
+        awaited = AWAITED if is_new and self.waits else ""
         self.unit.note_shared(SharedChange(identifier, PEERS, version, awaited, self.now))
         if to_nodes:
             self.unit.note_shared(SharedChange(identifier, NODES, version, revoked, self.now))
-        self.unsettled += (Unsettled(identifier, to_nodes, held),)
+        # What else is done to a key that others have still to take is done, whatever becomes of the key.
+        self.unsettled += (Unsettled(identifier, to_nodes, is_new),)
 
     def notify(self, event: str, resource: str, detail: str = "") -> None:
         """Tell of something to whom the policy wants it told; nothing is told if the batch item fails."""

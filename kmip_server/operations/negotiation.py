@@ -70,7 +70,7 @@ class NegotiationFailed(KmipError):  # noqa: N818
 class Unsettled(NamedTuple):
     """What a batch item did that others hear of; it is answered when they have answered, if that is waited for.
 
-    A key that is `held` has to be taken by the peers, one that is `revoked` is acknowledged by nodes.
+    A new key that is `held` has to be taken by the peers, one that is `revoked` is acknowledged by nodes.
     """
 
     unique_identifier: str

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
-from support.requests import Attribute, Request, activate, create_aes, get, one, rekey, text
+from support.requests import Attribute, Request, activate, add_attribute, batch, create_aes, get, one, rekey, text
 from support.wire import Result, read_response, structure
 
+from dscc.drawing import unique_identifier
+from kmip_server.engine import Answer
 from kmip_server.execution import Prepared
+from kmip_server.gateway.words import Word, word_of
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, NegotiationNeeded, Wanted
+from kmip_server.settled import awaited
 from kmip_server.storage.lease import put_lease
 from kmip_server.storage.port import PEERS
 from kmip_server.ttlv import binary
@@ -44,14 +47,20 @@ def under(engine: EngineHarness, policy: str) -> None:
     engine.engine.services = replace(engine.engine.services, ruling=Ruling(read_document(policy, "test")))
 
 
-def with_site_b() -> Request:
+def vendor(vendor: str, name: str, value: str) -> Attribute:
+    """A vendor attribute."""
+    parts = (text(Tag.VENDOR_IDENTIFICATION, vendor), text(Tag.ATTRIBUTE_NAME, name), text(Tag.ATTRIBUTE_VALUE, value))
+    return Attribute(f"{vendor}-{name}", structure(Tag.ATTRIBUTE, *parts))
+
+
+def with_site_b(*more: Attribute) -> Request:
     """Create an AES key with site-b."""
-    parts = (
-        text(Tag.VENDOR_IDENTIFICATION, "DSCC"),
-        text(Tag.ATTRIBUTE_NAME, "Peer"),
-        text(Tag.ATTRIBUTE_VALUE, "site-b"),
-    )
-    return create_aes((2, 1), Attribute("x-DSCC-Peer", structure(Tag.ATTRIBUTE, *parts)))
+    return create_aes((2, 1), vendor("DSCC", "Peer", "site-b"), *more)
+
+
+def large(*numbers: int) -> list[Attribute]:
+    """Attributes of 3,000 bytes each."""
+    return [vendor("ACME", f"note {number}", "x" * 3000) for number in numbers]
 
 
 def wanted(client: EngineClient, asked: Request) -> Wanted:
@@ -64,19 +73,26 @@ def wanted(client: EngineClient, asked: Request) -> Wanted:
 
 def with_key(client: EngineClient, asked: Request, prepared: Prepared) -> Result:
     """Carry a request out again with what was negotiated."""
+    return read_response(
+        binary.encode(carried_out(client, one(client.version, asked), prepared).message.encode())
+    ).result
+
+
+def carried_out(client: EngineClient, message: bytes, prepared: Prepared | None = None) -> Answer:
+    """The engine's answer to a message, the first item of which needs what was negotiated."""
     harness = client.harness
-    plan = harness.engine.read(binary.decode(one(client.version, asked), Limits()), harness.now)
+    plan = harness.engine.read(binary.decode(message, Limits()), harness.now)
     with harness.store.unit(writes=True) as unit:
-        answer = harness.engine.process(unit, client.caller, plan.request, harness.now, {0: prepared})
-    return read_response(binary.encode(answer.message.encode())).result
+        return harness.engine.process(
+            unit, client.caller, plan.request, harness.now, {} if prepared is None else {0: prepared}
+        )
 
 
 def negotiated(want: Wanted) -> Negotiated:
     """A key as a gateway answers it."""
     kid = secrets.token_bytes(16)
-    fresh = str(UUID(bytes=kid, version=4))
     said = {"KeyId": kid.hex(), "SessionId": f"{kid.hex()}/1", "Initiator": "site-a", "Trust": "3 paths, pure"}
-    return Negotiated(want, fresh, secrets.token_bytes(want.bits // 8), said, 0, 0)
+    return Negotiated(want, unique_identifier(kid), secrets.token_bytes(want.bits // 8), said, 0, 0)
 
 
 def made(client: EngineClient) -> str:
@@ -162,3 +178,55 @@ def test_a_re_key_wants_the_same_and_is_refused_when_the_rule_is_gone(
 def test_identifiers_are_the_gateways(client: EngineClient) -> None:
     key = negotiated(wanted(client, with_site_b()))
     assert with_key(client, with_site_b(), Prepared(key)).unique_identifier == key.unique_identifier
+
+
+# How much other sites are told. ---------------------------------------------------------------------------------------
+
+
+def test_a_key_with_more_attributes_than_others_are_told_is_not_made(
+    engine: EngineHarness, client: EngineClient
+) -> None:
+    """Its peer would refuse the notice as a whole, and all other keys that it tells of with it."""
+    asked = with_site_b(*large(1, 2, 3))
+    refused = with_key(client, asked, Prepared(negotiated(wanted(client, asked))))
+    assert refused.reason == Reason.SERVER_LIMIT_EXCEEDED and "8192 bytes" in (refused.message or "")
+    with engine.store.unit(writes=False) as unit:
+        assert unit.shared_changes(10) == []
+    client.do(create_aes((2, 1), *large(1, 2, 3))).expect_success()
+
+
+def test_a_key_that_others_have_still_to_take_does_not_grow_beyond_it(client: EngineClient) -> None:
+    key = made(client)
+    answers = [client.do(add_attribute((2, 1), key, one_more)) for one_more in large(1, 2, 3)]
+    assert [answer.reason for answer in answers] == [None, None, Reason.SERVER_LIMIT_EXCEEDED]
+
+
+def test_of_a_key_that_has_grown_later_others_are_told_what_both_have_alike(
+    engine: EngineHarness, client: EngineClient
+) -> None:
+    key = confirmed(client)
+    for one_more in large(1, 2, 3):
+        client.do(add_attribute((2, 1), key, one_more)).expect_success()
+    row = engine.row(key)
+    assert row is not None
+    told = Word.model_validate_json(word_of(ManagedObject.of(row), "").model_dump_json()).told
+    assert (told.first(Tag.STATE), told.first(Tag.CRYPTOGRAPHIC_LENGTH)) == (State.PRE_ACTIVE, 256)
+    assert {value.vendor_identification for value in told.all(Tag.ATTRIBUTE)} == {"DSCC"}
+
+
+# Who waits for others. ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_to_a_key_that_others_have_still_to_take_is_answered_at_once(client: EngineClient) -> None:
+    """It is done, whatever becomes of the key: it has not failed if the others do not answer in time."""
+    key = made(client)
+    for asked in (activate(key), add_attribute((2, 1), key, vendor("ACME", "note", "x"))):
+        answer = carried_out(client, one(client.version, asked))
+        assert [each.unique_identifier for each in answer.unsettled[0]] == [key]
+        assert awaited(answer) == []
+
+
+def test_what_is_done_to_a_key_in_the_batch_that_makes_it_waits_with_it(client: EngineClient) -> None:
+    key = Prepared(negotiated(wanted(client, with_site_b())))
+    answer = carried_out(client, batch(client.version, with_site_b(), activate()), key)
+    assert len(awaited(answer)) == 2
