@@ -6,12 +6,13 @@ Every unit of the storage checks that the directory by which it decides is still
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, Final
 
 import structlog
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.python.failure import Failure
 
 from kmip_server.asynchrony import Asynchrony, InThread, in_storage
 from kmip_server.engine import Answer, Engine
@@ -26,10 +27,10 @@ from kmip_server.newest import Newest
 from kmip_server.operations.negotiation import NegotiationNeeded, Negotiator, Settled
 from kmip_server.repeated import ForeseenKeys
 from kmip_server.replies import Replies, encoded
-from kmip_server.settled import awaited, with_settled
+from kmip_server.settled import awaited, settled_in, unanswered, with_settled
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.lane import Lanes
-from kmip_server.storage.port import AuditEntry, StorageUnavailable, Unit, WritesNeeded
+from kmip_server.storage.port import AuditEntry, OutcomeUnknown, StorageUnavailable, Unit, WritesNeeded
 from kmip_server.ttlv.enumerations import ResultReason
 
 _log: Final = structlog.stdlib.get_logger("kmip.service")
@@ -145,15 +146,18 @@ class Carrying:
         exchange, error = attempt.exchange, outcome.error
         if error is None:
             reply, answer = outcome.value
-            if answer.unsettled:
-                self._settle(exchange, reply, answer)
-                return
-            if attempt.prepared:
-                self._foreseen.forget(attempt.caller.name, exchange.data)
-            if self._replies.traces:
-                self._replies.trace(exchange, answer.message)
-            self._answered(attempt, reply)
-            exchange.answer(reply)
+            waited = awaited(answer) if answer.unsettled else ()
+            if waited:
+                self._settle(exchange, answer, waited).addErrback(self._unsettled, exchange)
+            else:
+                if answer.unsettled:
+                    self._negotiator.look()
+                if attempt.prepared:
+                    self._foreseen.forget(attempt.caller.name, exchange.data)
+                if self._replies.traces:
+                    self._replies.trace(exchange, answer.message)
+                self._answered(attempt, reply)
+                exchange.answer(reply)
             if answer.jobs:
                 self._asynchrony.begin(answer.jobs)
         elif isinstance(error, WritesNeeded):
@@ -188,15 +192,19 @@ class Carrying:
                 break
         self._submit(attempt._replace(prepared=prepared), attempt.exchange.plan.writes)
 
-    def _settle(self, exchange: Exchange, reply: Reply, answer: Answer) -> None:
+    @inlineCallbacks
+    def _settle(self, exchange: Exchange, answer: Answer, waited: Sequence[str]) -> Generator[Deferred[Any], Any, None]:
         """Answer when those have answered who are waited for."""
-        waited = awaited(answer)
-        if not waited:
-            self._negotiator.look()
-            exchange.answer(reply)
-            return
+        settled: dict[str, Settled] = yield self._negotiator.settle(waited)
+        unknown = unanswered(answer, settled)
+        if unknown:
+            # The gateway has gone, perhaps after the peers had taken them.
+            settled |= yield in_storage(self._lanes, lambda unit: settled_in(unit, unknown), writes=False)
+        exchange.answer(self._replies.reply(exchange, with_settled(exchange.plan.request, answer, settled)))
 
-        def settled(answers: Mapping[str, Settled]) -> None:
-            exchange.answer(self._replies.reply(exchange, with_settled(exchange.plan.request, answer, answers)))
-
-        self._negotiator.settle(waited).addCallback(settled).addErrback(self._replies.failed, exchange)
+    def _unsettled(self, failure: Failure, exchange: Exchange) -> None:
+        """It was carried out, and nobody can say whether the others have taken it."""
+        if isinstance(failure.value, StorageUnavailable):
+            self._replies.fail(exchange, OutcomeUnknown("the storage does not say what has become of a shared key"))
+        else:
+            self._replies.failed(failure, exchange)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from kmip_server.gateway.words import Word, word_of
 from kmip_server.objects.dscc_attributes import dscc_value
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.objects.sharing import group_of, is_held, members_of, peer_of
-from kmip_server.operations.negotiation import NegotiationFailed, Settled
+from kmip_server.objects.sharing import group_of, members_of, peer_of
 from kmip_server.operations.replacement import replaced_by
 from kmip_server.storage.port import AWAITED, PEERS, SharedChange, Unit
-from kmip_server.ttlv.enumerations import ResultReason
 
 MOST: Final = 1024
 """How many changes are told at once."""
-NOT_IN_TIME: Final = "the other site has not answered in time"
 
 
 class Open(NamedTuple):
@@ -94,18 +91,3 @@ def _revocation(change: SharedChange, found: ManagedObject) -> Revoked | None:
     seed, number = session.split("/")
     nodes = tuple((dscc_value(attributes, "PathsUsed") or "").split(", "))
     return Revoked(change, bytes.fromhex(seed), int(number), peer, nodes)
-
-
-def settled_in(unit: Unit, identifiers: Iterable[str]) -> dict[str, Settled]:
-    """What has become of new keys for good: they were confirmed, or withdrawn."""
-    rows = [row for row in map(unit.get, identifiers) if row is not None]
-    return {
-        row.unique_identifier: refused(NOT_IN_TIME) if is_held(found.attributes) else Settled()
-        for row in rows
-        if (found := ManagedObject.of(row)).destroyed or not is_held(found.attributes)
-    }
-
-
-def refused(reason: str) -> Settled:
-    """What whoever waits for a key is answered if its peers do not take it."""
-    return Settled(NegotiationFailed(ResultReason.GENERAL_FAILURE, f"the other site does not take the key: {reason}"))

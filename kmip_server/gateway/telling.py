@@ -17,7 +17,7 @@ import structlog
 from dscc.device.device import Device
 from dscc.errors import DsccError, Reason
 from kmip_server.gateway.confirming import confirm, withdraw
-from kmip_server.gateway.pending import MOST, NOT_IN_TIME, Open, Revoked, forget, pending_in, refused, settled_in
+from kmip_server.gateway.pending import MOST, Open, Revoked, forget, pending_in
 from kmip_server.gateway.places import Places
 from kmip_server.gateway.storing import Storing
 from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Words, read_answers
@@ -26,6 +26,7 @@ from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.operations.negotiation import Settled
 from kmip_server.operations.services import Services
+from kmip_server.settled import NOT_IN_TIME, refused, settled_in
 from kmip_server.storage.port import AWAITED, WITHDRAWN, SharedChange, StorageUnavailable, Unit
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
