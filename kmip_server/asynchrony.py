@@ -84,6 +84,8 @@ class Asynchrony:
         self._now = now
         self._under_way: set[bytes] = set()
         self._asked_meanwhile: set[bytes] = set()
+        self._waiting: set[bytes] = set()
+        """Of those that wait for a peer, and are begun again in a moment."""
         self._forgotten_at = 0
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
@@ -157,12 +159,25 @@ class Asynchrony:
             except NegotiationNeeded as needed:
                 negotiated = yield self.negotiated(needed.wanted)
                 if _may_come(negotiated) and self._now() - jobs[0].submitted_at < KEPT_SECONDS:
-                    self._reactor.callLater(_AGAIN_SECONDS, self.begin, jobs)
+                    self._wait(jobs)
                     return
                 prepared = {**prepared, needed.place: negotiated}
             else:
                 self._negotiator.look()
                 return
+
+    def _wait(self, jobs: Sequence[Job]) -> None:
+        """Begin them again in a moment, once: a look may have begun them, too, and finds the peer no sooner."""
+        values = {job.correlation_value for job in jobs}
+        if values & self._waiting:
+            return
+        self._waiting |= values
+
+        def again() -> None:
+            self._waiting -= values
+            self.begin(jobs)
+
+        self._reactor.callLater(_AGAIN_SECONDS, again)
 
     def negotiated(self, wanted: Wanted) -> Deferred[Prepared]:
         """A key that was negotiated, or why there is none."""

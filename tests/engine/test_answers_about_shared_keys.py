@@ -17,9 +17,11 @@ from support.numbers import Tag as Number
 from support.requests import Attribute, Request, activate, batch, create_aes
 from support.wire import OPERATION_FAILED, OPERATION_PENDING, SUCCESS, Response, enumeration, read_response, structure
 from support.wire import text as text_item
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 
 from dscc.drawing import unique_identifier
+from kmip_server.asynchrony import Asynchrony
 from kmip_server.carrying import Carrying
 from kmip_server.exchanges import Exchange
 from kmip_server.execution import Prepared
@@ -29,11 +31,11 @@ from kmip_server.identity.directory import Directory
 from kmip_server.listeners.handler import Encoding, Reply
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
-from kmip_server.operations.negotiation import Negotiated, Settled, Wanted
+from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Wanted
 from kmip_server.replies import Replies
 from kmip_server.storage.port import Job, Unit
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.enumerations import AsynchronousIndicator
+from kmip_server.ttlv.enumerations import AsynchronousIndicator, ResultReason
 from kmip_server.ttlv.item import Limits
 from policy.compiling import Ruling
 from policy.documents import read_document
@@ -52,18 +54,19 @@ class Worker:
     """One that carries out requests, and all that it asks for: the gateway, and what it hands on to be done later."""
 
     def __init__(self, harness: EngineHarness) -> None:
-        self._harness, self._calls = harness, SimpleQueue[Callable[[], None]]()
+        self._harness, self.engine, self._calls = harness, harness.engine, SimpleQueue[Callable[[], None]]()
         self.directory = Directory(self.epoch(), Ruling(read_document(OFFERED, "test")))
+        self.directories = cast(Any, SimpleNamespace(current=self.directory))
         self.lanes = harness.store.lanes(on_group_done=self._calls.put, call_soon=self._calls.put)
         self.before_it_goes: Callable[[str], None] = lambda _: None
         """What the gateway does for a key before it goes away, and answers nothing."""
         self.begun: list[Job] = []
-        self.looked = 0
+        self.looked = self.asked = 0
         here = cast(Any, self)
         self._carrying = Carrying(
-            harness.engine,
+            self.engine,
             self.lanes,
-            cast(Any, SimpleNamespace(current=self.directory)),
+            self.directories,
             cast(Any, None),
             cast(Any, None),
             here,
@@ -85,11 +88,15 @@ class Worker:
         """The response to a request, and whether its connection is closed."""
         message = batch(VERSION, *asked, fields=fields)
         replies: list[Reply] = []
-        plan = self._harness.engine.read(binary.decode(message, Limits()), self.now())
+        plan = self.engine.read(binary.decode(message, Limits()), self.now())
         self._carrying.begin(Exchange(Caller("alice"), message, plan, Encoding.TTLV, self.now(), replies.append))
-        while not replies:
-            self._calls.get(timeout=WITHIN_S)()
+        self.until(lambda: bool(replies))
         return read_response(replies[0].data), replies[0].close
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Do what there is to do in the event loop until something is so."""
+        while not is_so():
+            self._calls.get(timeout=WITHIN_S)()
 
     def in_store(self, work: Callable[[Unit], Any]) -> None:
         with self._harness.store.unit(writes=True) as unit:
@@ -102,6 +109,10 @@ class Worker:
         said = {"KeyId": kid.hex(), "SessionId": f"{kid.hex()}/1", "Initiator": "site-a", "Trust": "3 paths, pure"}
         key = Negotiated(wanted, unique_identifier(kid), secrets.token_bytes(wanted.bits // 8), said, 0, 0)
         return succeed(Prepared(key))
+
+    def negotiate(self, _: Wanted) -> Deferred[Negotiated]:
+        self.asked += 1
+        return fail(NegotiationFailed(ResultReason.GENERAL_FAILURE, "site-b is not reached", may_come=True))
 
     def settle(self, unique_identifiers: Iterable[str]) -> Deferred[dict[str, Settled]]:
         for identifier in unique_identifiers:
@@ -132,7 +143,7 @@ def with_site_b() -> Request:
 
 
 def test_a_key_that_the_gateway_has_confirmed_before_it_goes_is_there(worker: Worker) -> None:
-    services = worker._harness.engine.services
+    services = worker.engine.services
 
     def confirmed(key: str) -> None:
         worker.in_store(lambda unit: confirm(unit, worker.directory, services, key, worker.now()))
@@ -143,7 +154,7 @@ def test_a_key_that_the_gateway_has_confirmed_before_it_goes_is_there(worker: Wo
 
 
 def test_a_key_that_it_has_withdrawn_is_refused_as_that(worker: Worker) -> None:
-    services = worker._harness.engine.services
+    services = worker.engine.services
 
     def withdrawn(key: str) -> None:
         worker.in_store(lambda unit: withdraw(unit, worker.directory, services, key, worker.now(), "site-b is gone"))
@@ -175,6 +186,32 @@ def test_what_is_done_later_is_begun_also_beside_a_change_of_a_shared_key(worker
     assert [result.status for result in response.results] == [SUCCESS, OPERATION_PENDING]
     assert [job.correlation_value for job in worker.begun] == [response.results[1].correlation]
     assert worker.looked == 1
+
+
+def test_what_waits_for_a_peer_is_begun_again_once_however_often_it_is_looked_for(worker: Worker) -> None:
+    """Else each look adds another one that asks every few seconds for as long as the peer is away."""
+    clock = Clock()
+    asynchrony = Asynchrony(
+        cast(Any, clock),
+        worker.engine,
+        worker.lanes,
+        worker.directories,
+        lambda: succeed(None),
+        lambda function, *arguments: succeed(function(*arguments)),
+        worker.now,
+        cast(Any, worker),
+    )
+    mandatory = (enumeration(Number.ASYNCHRONOUS_INDICATOR, int(AsynchronousIndicator.MANDATORY)),)
+    worker.ask(with_site_b(), fields=mandatory)
+    asynchrony.begin(worker.begun)
+    worker.until(lambda: worker.asked == 1)
+    for times in (2, 3, 4):
+        asynchrony.look_again()
+        worker.until(lambda times=times: worker.asked == times)
+    assert len(clock.getDelayedCalls()) == 1
+    clock.advance(60)
+    worker.until(lambda: worker.asked == 5)
+    assert len(clock.getDelayedCalls()) == 1
 
 
 def shared(worker: Worker) -> str:
