@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from kmip_server.gateway.words import Word, word_of
@@ -52,11 +52,20 @@ class Pending(NamedTuple):
     gone: list[SharedChange]
 
 
-def pending_in(unit: Unit, known: dict[str, int], too_early: Callable[[SharedChange], bool], me: str) -> Pending:
-    """The changes of which others have to hear; not those that are known in this version, or come too early."""
+def pending_in(
+    unit: Unit,
+    known: Mapping[str, int],
+    revoking: Collection[str],
+    too_early: Callable[[SharedChange], bool],
+    me: str,
+) -> Pending:
+    """The changes of which others have to hear; not those that are known in this version, or come too early.
+
+    Of keys that are `revoking` the nodes are being told already.
+    """
     pending = Pending([], [], [])
     # What is known already leaves room for what is not: others may be told of that.
-    for change in unit.shared_changes(MOST + len(known)):
+    for change in unit.shared_changes(MOST + len(known) + len(revoking)):
         if change.audience == PEERS and (known.get(change.unique_identifier) == change.version or too_early(change)):
             continue
         row = unit.get(change.unique_identifier)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from dscc.device.device import Device
+from dscc.device.framed import RefusedByPeer
 from dscc.errors import DsccError, Reason
 from kmip_server.gateway.confirming import confirm, withdraw
 from kmip_server.gateway.pending import MOST, Open, Revoked, forget, pending_in
@@ -161,13 +162,15 @@ class Telling:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
         abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
         me, waited = self._device.name, frozenset(filter(self._is_waited_for, self._waiting))
-        since = self._now() - _WAITER_SECONDS
+        revoking, now = frozenset(self._revoking), self._now()
 
         def too_early(change: SharedChange) -> bool:
             """Nobody hears of a key before it is sure that whoever has asked for it hears what becomes of it."""
-            return change.reason == AWAITED and change.at > since and change.unique_identifier not in waited
+            # However the clock was set meanwhile.
+            is_young = abs(now - change.at) < _WAITER_SECONDS
+            return change.reason == AWAITED and is_young and change.unique_identifier not in waited
 
-        found = await self._storing.read(lambda unit, _: pending_in(unit, known, too_early, me))
+        found = await self._storing.read(lambda unit, _: pending_in(unit, known, revoking, too_early, me))
         opened, revoked, gone = found
         if gone:
             await self._storing.write(lambda unit, _: forget(unit, gone))
@@ -183,7 +186,7 @@ class Telling:
                 self._line(peer).set()
             if not each.missing:
                 # Nobody else is in the group.
-                self._later(self._finish([(each, Answer())]))
+                self._later(self._finish_alone(each))
         for one in revoked:
             if one.change.unique_identifier not in self._revoking:
                 self._revoking.add(one.change.unique_identifier)
@@ -201,9 +204,10 @@ class Telling:
 
     async def _tell(self, peer: str, line: asyncio.Event) -> None:
         """One notice after another to a peer, as long as there is something to tell."""
-        wait = _FIRST_WAIT
+        wait, alone = _FIRST_WAIT, set[str]()
         while True:
-            batch = self._batch(peer)
+            batch = self._batch(peer, alone)
+            names = {each.change.unique_identifier for each in batch}
             if not batch:
                 line.clear()
                 await line.wait()
@@ -216,6 +220,10 @@ class Telling:
                 why = _words(error)
                 for each in batch:
                     each.missing.add(peer)
+                self._put_behind(batch)
+                if _is_about_words(error):
+                    # One of them is in the way of the others.
+                    alone = alone & self._open.keys() | names
                 self._unreached[peer] = f"{peer}: {why}"
                 _log.warning(
                     "a peer was not told of shared keys", peer=peer, keys=len(batch), reason=why, again_in=wait
@@ -223,25 +231,37 @@ class Telling:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
-                not_yet = [answer.refusal for answer in answers if not answer.final]
+                alone -= names
+                not_yet = [(each, answer) for each, answer in zip(batch, answers, strict=True) if not answer.final]
                 if not_yet:
-                    self._unreached[peer] = f"{peer}: {not_yet[0]}"
+                    self._put_behind([each for each, _ in not_yet])
+                    self._unreached[peer] = f"{peer}: {not_yet[0][1].refusal}"
                     await asyncio.sleep(wait)
                 else:
                     self._unreached.pop(peer, None)
                     wait = _FIRST_WAIT
 
-    def _batch(self, peer: str) -> list[Open]:
+    def _batch(self, peer: str, alone: set[str]) -> list[Open]:
+        """What a peer is told next: the words that wait for it, or one of those that are told `alone`."""
         found: list[Open] = []
         size = 0
-        for each in self._open.values():
-            if peer not in each.missing:
+        for name, each in self._open.items():
+            if peer not in each.missing or (found and name in alone):
                 continue
+            if name in alone:
+                return [each]
             size += 2 * len(each.word.attributes) + 256
             if found and (size > MOST_BYTES or len(found) == MOST_WORDS):
                 break
             found.append(each)
         return found
+
+    def _put_behind(self, batch: Iterable[Open]) -> None:
+        """Have all others told before these."""
+        for each in batch:
+            name = each.change.unique_identifier
+            if self._open.get(name) is each:
+                self._open[name] = self._open.pop(name)
 
     async def _ask(self, peer: str, batch: list[Open]) -> tuple[Answer, ...]:
         address = self._places.peers.get(peer)
@@ -312,6 +332,15 @@ class Telling:
                 _log.warning("a shared key was refused", key=identifier, reason=answer.refusal)
         self.look()
 
+    async def _finish_alone(self, one: Open) -> None:
+        """The same for a key that nobody else has; the next look finds it again if it fails."""
+        try:
+            await self._finish([(one, Answer())])
+        except Exception as error:
+            _log.warning("a shared key waits", key=one.change.unique_identifier, reason=_words(error))
+            if self._open.get(one.change.unique_identifier) is one:
+                del self._open[one.change.unique_identifier]
+
     # Nodes. -----------------------------------------------------------------------------------------------------------
 
     async def _revoke(self, one: Revoked) -> None:
@@ -371,6 +400,14 @@ class Telling:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a fault of ours", exc_info=error)
+
+
+def _is_about_words(error: Exception) -> bool:
+    """Whether a notice failed for what it says, and not since somebody is not reached."""
+    if isinstance(error, DsccError):
+        at_peer = isinstance(error, RefusedByPeer) and error.reason is Reason.FAILED
+        return at_peer or error.reason is Reason.MALFORMED
+    return not isinstance(error, StorageUnavailable)
 
 
 def _words(error: Exception) -> str:
