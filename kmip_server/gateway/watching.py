@@ -5,9 +5,12 @@ One node's word stops a key, and destroys none: who is there to lie may not do m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
+
+import structlog
 
 from dscc.drawing import unique_identifier
 from kmip_server.gateway.calls import call_of
@@ -19,11 +22,12 @@ from kmip_server.objects.dscc_attributes import VENDOR
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import is_held, is_shared
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import AuditEntry, ObjectRow, Range, Search, Unit
+from kmip_server.storage.port import AuditEntry, ObjectRow, Range, SealBroken, Search, Unit
 from kmip_server.ttlv.enumerations import RevocationReasonCode, State
 from kmip_server.ttlv.item import Item, Type
 from kmip_server.ttlv.tags import Tag
 
+_log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _ANY: Final[Mapping[str, Range]] = MappingProxyType({})
 _IN_USE: Final[Mapping[str, Range]] = MappingProxyType({"state": Range(State.PRE_ACTIVE, State.ACTIVE)})
 _REASON = RevocationReason(
@@ -36,6 +40,15 @@ def shared_by(unit: Unit, name: str, value: str, columns: Mapping[str, Range] = 
     """The objects with this value of a DSCC attribute, and with columns in these ranges."""
     entry = vendor_index(VENDOR, name, Item(Tag.ATTRIBUTE_VALUE, Type.TEXT_STRING, value))
     return unit.search(Search(owner=None, columns={**columns}, index=((int(Tag.ATTRIBUTE), entry),), archived=True))
+
+
+@contextmanager
+def _unless_broken(row: ObjectRow) -> Iterator[None]:
+    """Change a key, or leave it as it is if its seal is broken: nobody gets it, and it is in the way of no other."""
+    try:
+        yield
+    except SealBroken as error:
+        _log.error("a shared key cannot be changed", key=row.unique_identifier, reason=str(error))
 
 
 def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now: int) -> None:
@@ -51,7 +64,8 @@ def stop_key(unit: Unit, directory: Directory, services: Services, kid: str, now
 def stop_peer(unit: Unit, directory: Directory, services: Services, peer: str, now: int) -> None:
     """A gateway was revoked: all keys that this site shares with it are."""
     for row in list(shared_by(unit, "Peer", peer)):
-        stop(unit, directory, services, ManagedObject.of(row), now, f"{peer} was revoked")
+        with _unless_broken(row):
+            stop(unit, directory, services, ManagedObject.of(row), now, f"{peer} was revoked")
 
 
 def revoked_here(unit: Unit, directory: Directory, peers: Iterable[str]) -> list[str]:
@@ -68,11 +82,12 @@ def stop_peer_here(unit: Unit, directory: Directory, services: Services, peer: s
     for row in list(shared_by(unit, "Peer", peer, _IN_USE)):
         found = ManagedObject.of(row)
         held = is_held(found.attributes)
-        stop(unit, directory, services, found, now, f"{peer} is revoked here", "policy store")
-        if not held:
-            call = call_of(unit, directory, services, found.owner, now)
-            call.tells = True
-            call.share(found, revoked="cessation of operation")
+        with _unless_broken(row):
+            stop(unit, directory, services, found, now, f"{peer} is revoked here", "policy store")
+            if not held:
+                call = call_of(unit, directory, services, found.owner, now)
+                call.tells = True
+                call.share(found, revoked="cessation of operation")
 
 
 def stop(
