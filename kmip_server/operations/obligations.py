@@ -33,13 +33,14 @@ def bring_within(made: ManagedObject, obligations: Obligations, now: int) -> Non
             if (given is None and tag is Tag.DEACTIVATION_DATE) or (given is not None and given > end):
                 made.set(tag, end)
     if obligations.usage_limit is not None and Tag.USAGE_LIMITS in kinds:
-        given = made.first(Tag.USAGE_LIMITS)
-        if not _is_limited(given, obligations.usage_limit):
-            most = obligations.usage_limit
-            made.set(
-                Tag.USAGE_LIMITS,
-                UsageLimits(usage_limits_total=most, usage_limits_count=most, usage_limits_unit=UsageLimitsUnit.OBJECT),
-            )
+        made.set(Tag.USAGE_LIMITS, limited(made.first(Tag.USAGE_LIMITS), obligations.usage_limit))
+
+
+def limited(given: UsageLimits | None, most: int) -> UsageLimits:
+    """Usage Limits of so many objects, or those given, if they are no looser."""
+    if given is not None and _is_limited(given, most):
+        return given
+    return UsageLimits(usage_limits_total=most, usage_limits_count=most, usage_limits_unit=UsageLimitsUnit.OBJECT)
 
 
 def check_within(attributes: AttributeSet, obligations: Obligations, now: int) -> None:

@@ -16,6 +16,7 @@ from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import ETSI014, is_held, is_shared, peer_of
 from kmip_server.operations.call import Call
 from kmip_server.operations.negotiation import Negotiated, NegotiationNeeded, Wanted
+from kmip_server.operations.obligations import limited
 from kmip_server.operations.replacement import replaced_by, unlink_replacement
 from kmip_server.operations.resource import bits_of
 from kmip_server.storage.port import NODES, PEERS, WITHDRAWN, SharedChange
@@ -182,4 +183,6 @@ def _limited(attributes: AttributeSet, made: Negotiated, now: int) -> AttributeS
         stop = attributes.first(Tag.PROTECT_STOP_DATE)
         if stop is not None and stop > attributes.first(Tag.DEACTIVATION_DATE):
             attributes = attributes.with_value(Tag.PROTECT_STOP_DATE, attributes.first(Tag.DEACTIVATION_DATE))
+    if made.uses:
+        attributes = attributes.with_value(Tag.USAGE_LIMITS, limited(attributes.first(Tag.USAGE_LIMITS), made.uses))
     return attributes

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 
 import pytest
+from support.attributes import usage_limits
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
 from support.requests import Attribute, Request, activate, add_attribute, batch, create_aes, get, one, rekey, text
@@ -27,6 +28,7 @@ from kmip_server.ttlv.item import Limits
 from policy.compiling import Ruling
 from policy.documents import read_document
 
+OBJECT = 2
 OFFERED = """
 [[sharing]]
 name = "with site b"
@@ -178,6 +180,18 @@ def test_a_re_key_wants_the_same_and_is_refused_when_the_rule_is_gone(
 def test_identifiers_are_the_gateways(client: EngineClient) -> None:
     key = negotiated(wanted(client, with_site_b()))
     assert with_key(client, with_site_b(), Prepared(key)).unique_identifier == key.unique_identifier
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 5), (3, 3), (100, 5)])
+def test_a_key_is_used_no_more_often_than_the_nodes_have_granted(
+    engine: EngineHarness, client: EngineClient, asked: int | None, expected: int
+) -> None:
+    request = with_site_b(*([] if asked is None else [usage_limits(asked, OBJECT)]))
+    granted = negotiated(wanted(client, request))._replace(uses=5)
+    row = engine.row(with_key(client, request, Prepared(granted)).expect_success().unique_identifier)
+    assert row is not None
+    limits = ManagedObject.of(row).first(Tag.USAGE_LIMITS)
+    assert (limits.usage_limits_total, limits.usage_limits_count) == (expected, expected)
 
 
 # How much other sites are told. ---------------------------------------------------------------------------------------
