@@ -223,8 +223,9 @@ class GatewayProcess:
         while True:
             try:
                 await self._stop_revoked()
+                in_vain: set[Wanted] = set()
                 for one in await self._storing.read(self._due):
-                    await self._replace(one)
+                    await self._replace(one, in_vain)
             except StorageUnavailable as error:
                 _log.warning("shared keys are not replaced", reason=str(error))
             await asyncio.sleep(_ROTATION_SECONDS)
@@ -243,15 +244,19 @@ class GatewayProcess:
         services, me = self._engine.services, self._device.name
         return rotating.due(unit, directory, services, me, self._grouping.standings(), _now())
 
-    async def _replace(self, one: Due) -> None:
+    async def _replace(self, one: Due, in_vain: set[Wanted]) -> None:
+        """Replace a key, unless one like it was asked for `in_vain` in this round: nobody waits for that once more."""
         prepared: Prepared | None = None
         while True:
             try:
                 answer = await self._storing.write(partial(self._re_key, one, prepared))
             except NegotiationNeeded as needed:
+                if needed.wanted in in_vain:
+                    return
                 try:
                     prepared = Prepared(await self.negotiate(needed.wanted))
                 except DsccError as error:
+                    in_vain.add(needed.wanted)
                     reason = failed(error).message
                     _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)
                     return
