@@ -43,7 +43,9 @@ def open_service(
     store = Store.open(settings.storage.url, master_key)
     engine, directories = open_engine(settings, store)
     limits = settings.limits
-    negotiator = GatewayClient(reactor, settings.directory) if settings.dscc.enabled else NoGateway()
+    negotiator: Negotiator = NoGateway()
+    if settings.dscc.enabled:
+        negotiator = GatewayClient(reactor, settings.directory, settings.dscc.answer_seconds)
     service = Service(
         reactor,
         engine,

@@ -23,8 +23,8 @@ from kmip_server.gateway.desk import LINE_BYTES, SOCKET
 from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, Settled, Stored, Wanted
 from kmip_server.ttlv.enumerations import ResultReason
 
-_ANSWER_SECONDS: Final = 60.0
-"""The gateway answers sooner; this is for one that hangs."""
+_LATER_SECONDS: Final = 50.0
+"""How much longer than it waits itself the gateway is waited for. It answers sooner; this is for one that hangs."""
 
 
 def _unreached(message: str) -> NegotiationFailed:
@@ -56,10 +56,13 @@ class NoGateway:
 
 
 class GatewayClient:
-    """Asks the gateway of this server, over one connection, which is made when it is needed."""
+    """Asks the gateway of this server, over one connection, which is made when it is needed.
 
-    def __init__(self, reactor: ReactorBase, directory: Path) -> None:
-        self._reactor = reactor
+    `answer_seconds` is how long the gateway waits for others: what it has said by then is so, and is waited for.
+    """
+
+    def __init__(self, reactor: ReactorBase, directory: Path, answer_seconds: float) -> None:
+        self._reactor, self._seconds = reactor, answer_seconds + _LATER_SECONDS
         self._endpoint = UNIXClientEndpoint(reactor, str(directory / SOCKET), timeout=2)
         self._connection: _Connection | None = None
         self._connecting: list[Deferred[_Connection]] = []
@@ -102,9 +105,12 @@ class GatewayClient:
         waiting: Deferred[_Connection] = Deferred()
         self._connecting.append(waiting)
         if len(self._connecting) == 1:
-            made = self._endpoint.connect(Factory.forProtocol(lambda: _Connection(self._reactor, self._lost)))
+            made = self._endpoint.connect(Factory.forProtocol(self._begun))
             made.addCallbacks(self._made, self._refused)
         return waiting
+
+    def _begun(self) -> _Connection:
+        return _Connection(self._reactor, self._seconds, self._lost)
 
     def _made(self, connection: _Connection) -> None:
         self._connection = connection
@@ -122,13 +128,13 @@ class GatewayClient:
 
 
 class _Connection(LineReceiver):
-    """A connection to the desk. Answers come by the numbers of what was asked."""
+    """A connection to the desk. Answers come by the numbers of what was asked, within so many seconds."""
 
     delimiter = b"\n"
     MAX_LENGTH = LINE_BYTES
 
-    def __init__(self, reactor: ReactorBase, lost: Callable[[], None]) -> None:
-        self._reactor, self._on_lost = reactor, lost
+    def __init__(self, reactor: ReactorBase, seconds: float, lost: Callable[[], None]) -> None:
+        self._reactor, self._seconds, self._on_lost = reactor, seconds, lost
         self._pending: dict[int, Deferred[dict[str, Any]]] = {}
         self._number = 0
 
@@ -138,7 +144,7 @@ class _Connection(LineReceiver):
         number = self._number
         answer: Deferred[dict[str, Any]] = Deferred()
         self._pending[number] = answer
-        timer = self._reactor.callLater(_ANSWER_SECONDS, self._late, number)
+        timer = self._reactor.callLater(self._seconds, self._late, number)
 
         def answered(result: Any) -> Any:
             with suppress(AlreadyCalled, AlreadyCancelled):
