@@ -59,7 +59,7 @@ class Batch:
 
     id_placeholder: str | None = None
     produced: list[Produced] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    held: frozenset[str] = frozenset()
     """Unique Identifiers of shared keys that its items have made, and that other sites have still to take."""
     pbkdf2_iterations: int = 0
     """How many its items have taken; failed ones, too."""

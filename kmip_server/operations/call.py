@@ -28,7 +28,7 @@ from kmip_server.operations.services import Services
 from kmip_server.storage.identifiers import new_identifier
 from kmip_server.storage.port import AWAITED, NODES, PEERS, ObjectRow, SealBroken, SharedChange, Unit
 from kmip_server.ttlv import binary
-from kmip_server.ttlv.enumerations import Operation, ResultReason
+from kmip_server.ttlv.enumerations import Operation, ResultReason, State
 from kmip_server.ttlv.tags import Tag
 from kmip_server.ttlv.versions import ProtocolVersion
 from policy.actions import OBJECT_OPERATIONS
@@ -217,7 +217,8 @@ class Call:
             return
         identifier, version = one.unique_identifier, one.row.version
         held = is_held(one.attributes) and not one.destroyed
-        if held and len(one.row.attributes) > MOST_TOLD_BYTES:
+        # What is revoked is revoked, however much there is to tell.
+        if held and one.state is State.PRE_ACTIVE and len(one.row.attributes) > MOST_TOLD_BYTES:
             raise KmipError(
                 ResultReason.SERVER_LIMIT_EXCEEDED,
                 f"the Attributes (420125) of a key that another site has to take have {MOST_TOLD_BYTES} bytes at most",
@@ -225,7 +226,7 @@ class Call:
         # Of a group's keys the nodes know nothing.
         to_nodes = bool(revoked and not held and peer_of(one.attributes))
         if held and identifier in self.made:
-            self.batch.held.add(identifier)
+            self.batch.held |= {identifier}
         is_new = held and identifier in self.batch.held
         awaited = AWAITED if is_new and self.waits else ""
         self.unit.note_shared(SharedChange(identifier, PEERS, version, awaited, self.now))

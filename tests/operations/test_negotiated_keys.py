@@ -9,7 +9,20 @@ import pytest
 from support.attributes import usage_limits
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
-from support.requests import Attribute, Request, activate, add_attribute, batch, create_aes, get, one, rekey, text
+from support.requests import (
+    KEY_COMPROMISE,
+    Attribute,
+    Request,
+    activate,
+    add_attribute,
+    batch,
+    create_aes,
+    get,
+    one,
+    rekey,
+    revoke,
+    text,
+)
 from support.wire import Result, read_response, structure
 
 from dscc.drawing import unique_identifier
@@ -18,6 +31,7 @@ from kmip_server.execution import Prepared
 from kmip_server.gateway.words import Word, word_of
 from kmip_server.objects.dscc_attributes import with_dscc
 from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import MOST_TOLD_BYTES
 from kmip_server.operations.negotiation import Negotiated, NegotiationFailed, NegotiationNeeded, Wanted
 from kmip_server.settled import awaited
 from kmip_server.storage.lease import put_lease
@@ -213,6 +227,23 @@ def test_a_key_that_others_have_still_to_take_does_not_grow_beyond_it(client: En
     key = made(client)
     answers = [client.do(add_attribute((2, 1), key, one_more)) for one_more in large(1, 2, 3)]
     assert [answer.reason for answer in answers] == [None, None, Reason.SERVER_LIMIT_EXCEEDED]
+
+
+def test_a_key_that_has_grown_to_the_limit_can_be_revoked_all_the_same(
+    engine: EngineHarness, client: EngineClient
+) -> None:
+    key = made(client)
+    for one_more in large(1, 2):
+        client.do(add_attribute((2, 1), key, one_more)).expect_success()
+    row = engine.row(key)
+    assert row is not None
+    rest = vendor("ACME", "rest", "x" * (MOST_TOLD_BYTES - len(row.attributes) - 100))
+    client.do(add_attribute((2, 1), key, rest)).expect_success()
+    client.do(revoke(key, KEY_COMPROMISE)).expect_success()
+    row = engine.row(key)
+    assert row is not None
+    assert len(row.attributes) > MOST_TOLD_BYTES
+    assert word_of(ManagedObject.of(row), "").told.first(Tag.STATE) == State.COMPROMISED
 
 
 def test_of_a_key_that_has_grown_later_others_are_told_what_both_have_alike(
