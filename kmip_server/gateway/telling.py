@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 
@@ -18,9 +18,10 @@ from dscc.device.device import Device
 from dscc.device.framed import RefusedByPeer
 from dscc.errors import DsccError, Reason
 from kmip_server.gateway.confirming import confirm, withdraw
-from kmip_server.gateway.pending import MOST, Open, Revoked, forget, pending_in
+from kmip_server.gateway.pending import Open, Revoked, forget, pending_in
 from kmip_server.gateway.places import Places
 from kmip_server.gateway.storing import Storing
+from kmip_server.gateway.waiting import Waiting
 from kmip_server.gateway.words import MOST_BYTES, MOST_WORDS, Answer, Words, read_answers
 from kmip_server.identity.directory import Directory
 from kmip_server.objects.dscc_attributes import with_dscc
@@ -37,13 +38,6 @@ _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 5.0
 _WAITER_SECONDS: Final = 5
 """How long a new key waits for whoever waits for it: then that one, or its server, or this gateway, was ended."""
-
-
-class _Waiter(NamedTuple):
-    """Somebody who waits for what others answer, until then by the event loop's clock."""
-
-    until: float
-    settled: asyncio.Future[Settled]
 
 
 class Telling:
@@ -63,9 +57,7 @@ class Telling:
         self._open: dict[str, Open] = {}
         self._lines: dict[str, asyncio.Event] = {}
         self._revoking: set[str] = set()
-        self._waiting: dict[str, list[_Waiter]] = {}
-        self._acknowledged: dict[str, Settled] = {}
-        """What nodes answered to revocations that nobody has waited for yet: a look may find them first."""
+        self._waiting = Waiting()
         self._unreached: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -90,13 +82,7 @@ class Telling:
 
     async def settle(self, unique_identifiers: Iterable[str]) -> dict[str, Settled]:
         """What others answer to what was done to these keys, as far as they do in time."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._answer_seconds
-        waiters = {identifier: _Waiter(until, loop.create_future()) for identifier in unique_identifiers}
-        for identifier, waiter in waiters.items():
-            self._waiting.setdefault(identifier, []).append(waiter)
-            if identifier in self._acknowledged:
-                waiter.settled.set_result(self._acknowledged.pop(identifier))
+        waiters = self._waiting.enter(unique_identifiers, self._answer_seconds)
         self.look()
         try:
             await asyncio.wait([waiter.settled for waiter in waiters.values()], timeout=self._answer_seconds)
@@ -104,15 +90,8 @@ class Telling:
             if late:
                 await self._give_up(late)
         finally:
-            for identifier, waiter in waiters.items():
-                self._waiting[identifier].remove(waiter)
-                if not self._waiting[identifier]:
-                    del self._waiting[identifier]
+            self._waiting.leave(waiters)
         return {name: waiter.settled.result() for name, waiter in waiters.items() if waiter.settled.done()}
-
-    def _is_waited_for(self, identifier: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        return any(waiter.until > now for waiter in self._waiting.get(identifier, ()))
 
     async def _give_up(self, late: list[str]) -> None:
         """Withdraw new keys that were not taken in time; what was settled meanwhile is answered."""
@@ -121,7 +100,7 @@ class Telling:
 
         for identifier, settled in (await self._storing.read(lambda unit, _: settled_in(unit, late))).items():
             if identifier not in self._revoking:
-                self._answer(identifier, settled)
+                self._waiting.answer(identifier, settled)
 
     async def _withdraw(self, reasons: dict[str, str]) -> None:
         """Withdraw new keys, each for a reason, as far as they are not confirmed."""
@@ -133,7 +112,7 @@ class Telling:
 
         if reasons:
             for identifier in await self._storing.write(work):
-                self._answer(identifier, refused(reasons[identifier]))
+                self._waiting.answer(identifier, refused(reasons[identifier]))
             self.look()
 
     def _why(self, identifier: str) -> str:
@@ -160,8 +139,10 @@ class Telling:
 
     async def _read(self) -> None:
         known = {identifier: each.change.version for identifier, each in self._open.items()}
-        abandoned = {name for name, each in self._open.items() if each.is_awaited and not self._is_waited_for(name)}
-        me, waited = self._device.name, frozenset(filter(self._is_waited_for, self._waiting))
+        abandoned = {
+            name for name, each in self._open.items() if each.is_awaited and not self._waiting.is_waited_for(name)
+        }
+        me, waited = self._device.name, self._waiting.waited_for()
         revoking, now = frozenset(self._revoking), self._now()
 
         def too_early(change: SharedChange) -> bool:
@@ -176,11 +157,11 @@ class Telling:
             await self._storing.write(lambda unit, _: forget(unit, gone))
         for each in opened:
             identifier = each.change.unique_identifier
-            if each.is_awaited and not self._is_waited_for(identifier):
+            if each.is_awaited and not self._waiting.is_waited_for(identifier):
                 abandoned.add(identifier)
                 continue
             if each.word.held and not each.offered:
-                self._answer(identifier, refused(each.change.reason))
+                self._waiting.answer(identifier, refused(each.change.reason))
             self._open[identifier] = each
             for peer in each.missing:
                 self._line(peer).set()
@@ -309,7 +290,7 @@ class Telling:
 
         # Of an awaited key it has to be sure that its client is told.
         awaited = [each.change.unique_identifier for each, _ in settled if each.is_awaited]
-        late = {identifier for identifier in awaited if not self._is_waited_for(identifier)}
+        late = {identifier for identifier in awaited if not self._waiting.is_waited_for(identifier)}
 
         def work(unit: Unit, directory: Directory) -> list[str]:
             now, services, confirmed = self._now(), self._services, []
@@ -323,7 +304,7 @@ class Telling:
             return confirmed
 
         for identifier in await self._storing.write(work):
-            self._answer(identifier, Settled())
+            self._waiting.answer(identifier, Settled())
         for each, answer in settled:
             identifier = each.change.unique_identifier
             if self._open.get(identifier) is each:
@@ -357,7 +338,7 @@ class Telling:
                 _log.warning("a revocation is told again", key=identifier, reason=_words(error), again_in=wait)
             else:
                 if one.change.reason != WITHDRAWN:
-                    self._acknowledge(identifier, Settled(nodes=known.nodes, needed=known.needed))
+                    self._waiting.acknowledge(identifier, Settled(nodes=known.nodes, needed=known.needed))
                 if held:
                     self._revoking.discard(identifier)
                     return
@@ -378,18 +359,6 @@ class Telling:
                 unit.settle_shared(change)
 
         await self._storing.write(work)
-
-    def _acknowledge(self, identifier: str, settled: Settled) -> None:
-        if identifier not in self._waiting:
-            while len(self._acknowledged) >= MOST:
-                del self._acknowledged[next(iter(self._acknowledged))]
-            self._acknowledged[identifier] = settled
-        self._answer(identifier, settled)
-
-    def _answer(self, identifier: str, settled: Settled) -> None:
-        for waiter in self._waiting.get(identifier, ()):
-            if not waiter.settled.done():
-                waiter.settled.set_result(settled)
 
     def _later(self, act: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(act)

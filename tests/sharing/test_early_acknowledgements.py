@@ -7,32 +7,45 @@ from typing import Any, cast
 
 from kmip_server.gateway.pending import MOST
 from kmip_server.gateway.telling import Telling
+from kmip_server.gateway.waiting import Waiting
 from kmip_server.operations.negotiation import Settled
 
-
-def telling() -> Telling:
-    """One that is not started: what is asked of it is in its memory."""
-    nothing = cast(Any, None)
-    return Telling(nothing, nothing, nothing, nothing, lambda: 0, answer_seconds=5)
+KNOWN = Settled(nodes=2, needed=2)
 
 
-def test_what_nodes_have_said_already_is_the_answer() -> None:
+def test_what_nodes_have_said_already_is_the_answer_to_who_comes_first() -> None:
     async def act() -> None:
-        one = telling()
-        one._acknowledge("key", Settled(nodes=2, needed=2))
-        began = asyncio.get_running_loop().time()
-        assert await one.settle(["key"]) == {"key": Settled(nodes=2, needed=2)}
-        assert asyncio.get_running_loop().time() - began < one._answer_seconds
-        assert not one._acknowledged
+        waiting = Waiting()
+        waiting.acknowledge("key", KNOWN)
+        first, second = waiting.enter(["key"], 5), waiting.enter(["key"], 5)
+        assert first["key"].settled.result() == KNOWN
+        assert not second["key"].settled.done()
+        waiting.leave(first)
+        waiting.leave(second)
+
+    asyncio.run(act())
+
+
+def test_a_request_that_nodes_have_acknowledged_already_does_not_wait() -> None:
+    async def act() -> None:
+        nothing = cast(Any, None)
+        # It is not started: what is asked of it is in its memory.
+        telling = Telling(nothing, nothing, nothing, nothing, lambda: 0, answer_seconds=60)
+        telling._waiting.acknowledge("key", KNOWN)
+        async with asyncio.timeout(30):
+            assert await telling.settle(["key"]) == {"key": KNOWN}
 
     asyncio.run(act())
 
 
 def test_what_nobody_asks_for_is_forgotten_in_time() -> None:
     async def act() -> None:
-        one = telling()
+        waiting = Waiting()
         for number in range(MOST + 5):
-            one._acknowledge(f"key {number}", Settled(nodes=2, needed=2))
-        assert len(one._acknowledged) == MOST and "key 0" not in one._acknowledged
+            waiting.acknowledge(f"key {number}", KNOWN)
+        waiters = waiting.enter([f"key {number}" for number in range(MOST + 5)], 5)
+        assert [name for name, waiter in waiters.items() if not waiter.settled.done()] == [
+            f"key {number}" for number in range(5)
+        ]
 
     asyncio.run(act())
