@@ -48,6 +48,8 @@ _ALONE_SECONDS: Final = 0.5
 """How long a gateway goes on at most whose supervisor was killed."""
 _AGAIN_SECONDS: Final = 1.0
 _LAPSE_SECONDS: Final = 2.0
+_TRIED_SECONDS: Final = 60.0
+"""How long a key is left as it is whose replacement was refused, here or by its peer: each one is on record."""
 
 
 class GatewayProcess:
@@ -68,6 +70,8 @@ class GatewayProcess:
         self._desk = Desk(settings.directory / SOCKET, self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lease_changed = asyncio.Event()
+        self._tried: dict[str, float] = {}
+        """Until when keys are left as they are that were to be replaced, by the event loop's clock."""
         self.on_broken: Callable[[], None] = lambda: None
         """Called when the device's folder cannot be written: this gateway is of no use any more, and another begins."""
         self.address: Address | None = None
@@ -224,8 +228,11 @@ class GatewayProcess:
             try:
                 await self._stop_revoked()
                 in_vain: set[Wanted] = set()
+                now = asyncio.get_running_loop().time()
+                self._tried = {key: until for key, until in self._tried.items() if until > now}
                 for one in await self._storing.read(self._due):
-                    await self._replace(one, in_vain)
+                    if one.unique_identifier not in self._tried:
+                        await self._replace(one, in_vain)
             except StorageUnavailable as error:
                 _log.warning("shared keys are not replaced", reason=str(error))
             await asyncio.sleep(_ROTATION_SECONDS)
@@ -261,7 +268,7 @@ class GatewayProcess:
                     _log.warning("a shared key is not replaced yet", key=one.unique_identifier, reason=reason)
                     return
             except IdentityError as error:
-                _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=str(error))
+                self._not_replaced(one, str(error))
                 return
             else:
                 self._replaced(one, answer)
@@ -271,11 +278,21 @@ class GatewayProcess:
         return rotating.replace(unit, directory, self._engine, one, prepared, _now())
 
     def _replaced(self, one: Due, answer: ResponseBatchItem) -> None:
-        if answer.result_status is ResultStatus.SUCCESS:
-            _log.info("a shared key is replaced", key=one.unique_identifier, why=one.why)
-            self._telling.look()
-        else:
-            _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=answer.result_message)
+        if answer.result_status is not ResultStatus.SUCCESS:
+            self._not_replaced(one, answer.result_message or "")
+            return
+        if not one.is_groups:
+            # In a group others are in it by then, if somebody has refused it.
+            self._leave(one)
+        _log.info("a shared key is replaced", key=one.unique_identifier, why=one.why)
+        self._telling.look()
+
+    def _not_replaced(self, one: Due, reason: str) -> None:
+        self._leave(one)
+        _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=reason)
+
+    def _leave(self, one: Due) -> None:
+        self._tried[one.unique_identifier] = asyncio.get_running_loop().time() + _TRIED_SECONDS
 
     async def _look_after_folder(self) -> None:
         while not self._device.state.is_broken:
