@@ -240,14 +240,15 @@ def joined(one: Standing, other: Standing) -> Standing:
     """How a key stands that stands so at one site and so at another: the same, whoever of the two works it out.
 
     In whatever order sites hear of each other, and however often, they end alike (a join semilattice). The dates are
-    those of the site that has gone further with the key, or else has changed it last; of what has happened nothing is
-    forgotten, the earliest time holds, and a compromise is the reason before any other.
+    those of the site that has gone further with the key, or else has changed it last, but for its end, which nobody
+    puts off; of what has happened nothing is forgotten, the earliest time holds, and a compromise is the reason before
+    any other.
     """
     dated = max(one, other, key=_how_late)
     return Standing(
         later_state(one.state, other.state),
         dated.at,
-        dated.dates,
+        (*dated.dates[:-1], _earliest(one.dates[-1], other.dates[-1])),
         tuple([_earliest(*both) for both in zip(one.facts, other.facts, strict=True)]),
         max(one.reason, other.reason, key=_how_grave),
     )

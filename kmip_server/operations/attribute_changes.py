@@ -12,6 +12,7 @@ from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Inst
 from kmip_server.objects.attributes import ATTRIBUTES
 from kmip_server.objects.changes import DATES_IN_ORDER, check_dates, check_new_value, instances_of
 from kmip_server.objects.managed_object import ManagedObject
+from kmip_server.objects.sharing import is_shared
 from kmip_server.operations.call import Call
 from kmip_server.operations.creation import check_value
 from kmip_server.operations.obligations import BOUNDED, check_within
@@ -78,6 +79,8 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
         )
     if tag in DATES_IN_ORDER:
         check_dates(attributes)
+    if tag is Tag.DEACTIVATION_DATE and is_shared(target.attributes):
+        _check_end(target.first(tag), attributes.first(tag))
     if tag in BOUNDED and target.row is not None:
         # What the policy required when the object was made holds for as long as there is a policy that requires it.
         check_within(attributes, call.restrict(_maker(target), target.row).obligations, call.now)
@@ -89,6 +92,15 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
     target.attributes = attributes
     target.settle(call.now)
     call.change(target)
+
+
+def _check_end(before: int | None, after: int | None) -> None:
+    """Refuse to put off the end of a shared key: the nodes have granted no more. Raises Permission Denied."""
+    if before is not None and after is not None and after > before:
+        raise KmipError(
+            ResultReason.PERMISSION_DENIED,
+            "the Deactivation Date (42002F) of a key that other sites have is not put off: Re-key it instead",
+        )
 
 
 def find(target: ManagedObject, reference: AttributeReference) -> tuple[Instance, ...]:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 import pytest
-from support.attributes import usage_limits
+from support.attributes import dated, usage_limits
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
 from support.requests import (
@@ -18,6 +18,7 @@ from support.requests import (
     batch,
     create_aes,
     get,
+    modify_attribute,
     one,
     rekey,
     revoke,
@@ -206,6 +207,20 @@ def test_a_key_is_used_no_more_often_than_the_nodes_have_granted(
     assert row is not None
     limits = ManagedObject.of(row).first(Tag.USAGE_LIMITS)
     assert (limits.usage_limits_total, limits.usage_limits_count) == (expected, expected)
+
+
+def test_the_end_of_a_shared_key_is_brought_forward_and_not_put_off(
+    engine: EngineHarness, client: EngineClient
+) -> None:
+    """The nodes have granted it until then."""
+    request = with_site_b()
+    granted = negotiated(wanted(client, request))._replace(lifetime=600)
+    key = with_key(client, request, Prepared(granted)).expect_success().unique_identifier
+    sooner, later = [dated("Deactivation Date", Tag.DEACTIVATION_DATE, engine.now + end) for end in (500, 501)]
+    client.do(modify_attribute((2, 1), key, sooner)).expect_success()
+    assert client.do(modify_attribute((2, 1), key, later)).reason == Reason.PERMISSION_DENIED
+    row = engine.row(key)
+    assert row is not None and row.deactivation_date == engine.now + 500
 
 
 # How much other sites are told. ---------------------------------------------------------------------------------------

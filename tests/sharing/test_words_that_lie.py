@@ -156,3 +156,14 @@ def test_a_word_without_a_usage_mask_describes_no_key(site: Site) -> None:
     without = said_of(drawn, Peer=ME).without(Tag.CRYPTOGRAPHIC_USAGE_MASK)
     with pytest.raises(DsccError, match="described"):
         site.takes(drawn, without, {"KeyId": drawn.kid.hex(), "Initiator": PEER})
+
+
+def test_a_peer_does_not_put_off_the_end_of_a_key(site: Site) -> None:
+    """The nodes have granted it until then."""
+    drawn, end = a_key(), 1_700_000_000 + 600
+    known = {"KeyId": drawn.kid.hex(), "Initiator": PEER}
+    for date, expected in ((end, end), (end + 86_400, end), (None, end), (end - 60, end - 60), (end, end - 60)):
+        assert site.takes(drawn, _with(Tag.DEACTIVATION_DATE, date)(said_of(drawn, Peer=ME)), known) == Answer()
+        found = site.has(drawn)
+        assert found is not None
+        assert found.first(Tag.DEACTIVATION_DATE) == expected
