@@ -130,7 +130,8 @@ def test_without_the_other_gateway_there_are_no_keys_and_those_that_wait_there_s
         assert unavailable(sites.sae("other-a").ask("POST", "other-b/enc_keys", {}))
     finally:
         site.start()
-    assert fetched(slave, master, key_id)[0] == 200
+    # Its lease comes a moment after it is ready.
+    assert until(lambda: fetched(slave, master, key_id)[0] == 200)
     assert refused(fetched(slave, master, key_id))
     # The next words come after those that take keys back.
     assert until(lambda: master.ask("GET", f"{slave.name}/enc_keys")[0] == 200)
