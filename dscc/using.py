@@ -128,7 +128,7 @@ def tunnel(
 
 def _write(path: Path, content: str, replace: bool) -> None:
     """A new file of mode 0600, in one piece. Raises CommandError if it is there and is not to be replaced."""
-    from dscc.device.vault import make_names_durable, write_once
+    from console.private_files import make_names_durable, write_once
 
     if not replace:
         try:

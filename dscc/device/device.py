@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from console.private_files import write_once
 from dscc.agreement import Wanted
 from dscc.device import registering
 from dscc.device.advancing import Asked, advance
@@ -32,7 +33,7 @@ from dscc.device.resources import Resources
 from dscc.device.responding import Responding
 from dscc.device.revoking import Revoking
 from dscc.device.state import State
-from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key, write_once
+from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key
 from dscc.enrolment import Address, EnrolmentCode, StepCode, read_address, read_enrolment
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode

@@ -26,7 +26,8 @@ import cbor2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from dscc.device.vault import FolderError, Vault, make_names_durable
+from console.private_files import make_names_durable
+from dscc.device.vault import FolderError, Vault
 from dscc.primitives import IV_BYTES, KEY_BYTES, TAG_BYTES
 
 Change = tuple[str, Any, Any]

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from console.private_files import read_private, write_once
 from dscc.errors import DsccError, Reason
 from dscc.primitives import IV_BYTES, KEY_BYTES
 
@@ -101,12 +102,12 @@ def create_key(folder: Path, passphrase: bytes | None = None) -> Vault:
 
 def needs_passphrase(folder: Path) -> bool:
     """Whether the key comes from a passphrase. Raises FolderError if there is no key."""
-    return len(_read_private(folder / KEY_FILE)) != KEY_BYTES
+    return len(_read_key_file(folder)) != KEY_BYTES
 
 
 def open_key(folder: Path, passphrase: bytes | None = None) -> Vault:
     """The device's key. Raises FolderError: absent, readable by others, or the wrong passphrase."""
-    content = _read_private(folder / KEY_FILE)
+    content = _read_key_file(folder)
     if len(content) == KEY_BYTES:
         return Vault(content)
     if passphrase is None:
@@ -125,25 +126,6 @@ def open_key(folder: Path, passphrase: bytes | None = None) -> Vault:
     return Vault(key)
 
 
-def write_once(path: Path, content: bytes) -> None:
-    """A new file of mode 0600, durable with its name. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    make_names_durable(path.parent)
-
-
-def make_names_durable(folder: Path) -> None:
-    """Have the names of a folder's files survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _derive(passphrase: bytes, salt: bytes, parameters: dict[str, int]) -> tuple[bytes, bytes]:
     """The key, and a check that is derived beside it and tells nothing about it."""
     if not passphrase:
@@ -158,13 +140,10 @@ def _derive(passphrase: bytes, salt: bytes, parameters: dict[str, int]) -> tuple
     return derived[:KEY_BYTES], derived[KEY_BYTES:]
 
 
-def _read_private(path: Path) -> bytes:
+def _read_key_file(folder: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return read_private(folder / KEY_FILE)
+    except PermissionError as error:
+        raise FolderError(f"{folder / KEY_FILE} cannot be read: {error.strerror}") from None
     except OSError as error:
-        raise FolderError(f"there is no device in {path.parent}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & 0o077:
-            raise FolderError(f"{path} has mode {mode:04o}: set it to 0600")
-        return stream.read(4096)
+        raise FolderError(f"there is no device in {folder}: {error.strerror}") from None

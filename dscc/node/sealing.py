@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from console.private_files import read_private, write_once
 from dscc.node.database import NodeError
 from dscc.primitives import IV_BYTES, KEY_BYTES, enc
 
@@ -25,25 +24,18 @@ class NodeKey:
         """Make a key, in a file that only its owner may read. Raises NodeError if there is one."""
         key = secrets.token_bytes(KEY_BYTES)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            write_once(path, key)
         except FileExistsError:
             raise NodeError(f"there is a key at {path} already") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
         return cls(key)
 
     @classmethod
     def read(cls, path: Path) -> NodeKey:
         """The key of a file. Raises NodeError if it is absent, or others may read it."""
         try:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            key = path.read_bytes()
+            key = read_private(path)
         except OSError as error:
             raise NodeError(f"the node's key cannot be read: {path}: {error.strerror}") from None
-        if mode & 0o077:
-            raise NodeError(f"{path} has mode {mode:04o}: others may read it; set it to 0600")
         if len(key) != KEY_BYTES:
             raise NodeError(f"{path} is no key of a node: {len(key)} bytes, not {KEY_BYTES}")
         return cls(key)

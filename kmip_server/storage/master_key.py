@@ -11,7 +11,6 @@ import base64
 import hmac
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from console.private_files import read_private, write_once
 from kmip_server.storage.port import SealBroken
 
 KEY_SIZE = 32
@@ -84,13 +84,13 @@ class LocalMasterKey:
 def create_key_file(path: Path) -> LocalMasterKey:
     """Make a new random master key in a file that only its owner may read. Raises FileExistsError if there is one."""
     key = os.urandom(KEY_SIZE)
-    _write_once(path, key)
+    write_once(path, key)
     return LocalMasterKey(key)
 
 
 def open_key_file(path: Path) -> LocalMasterKey:
     """The master key of a file. Raises MasterKeyError if it is absent, readable by others, or not 32 bytes."""
-    return LocalMasterKey(_read_private(path, KEY_SIZE + 1))
+    return LocalMasterKey(_read(path, KEY_SIZE + 1))
 
 
 def create_passphrase(path: Path, passphrase: bytes) -> LocalMasterKey:
@@ -107,14 +107,14 @@ def create_passphrase(path: Path, passphrase: bytes) -> LocalMasterKey:
         **parameters,
         "check": base64.b64encode(check).decode(),
     }
-    _write_once(path, json.dumps(document, indent=2).encode() + b"\n")
+    write_once(path, json.dumps(document, indent=2).encode() + b"\n")
     return LocalMasterKey(key)
 
 
 def open_passphrase(path: Path, passphrase: bytes) -> LocalMasterKey:
     """The master key of a passphrase. Raises MasterKeyError if the passphrase is wrong or the file is unusable."""
     try:
-        document = json.loads(_read_private(path, 4096))
+        document = json.loads(_read(path, 4096))
         salt = base64.b64decode(document["salt"], validate=True)
         check = base64.b64decode(document["check"], validate=True)
         parameters = {name: int(document[name]) for name in ("iterations", "lanes", "memory_kib")}
@@ -163,27 +163,8 @@ def _derive(passphrase: bytes, salt: bytes, parameters: dict[str, int]) -> tuple
     return derived[:KEY_SIZE], derived[KEY_SIZE:]
 
 
-def _write_once(path: Path, content: bytes) -> None:
-    """Write a new file of mode 0600 and make it and its name durable."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+def _read(path: Path, most: int) -> bytes:
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _read_private(path: Path, most: int) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        return read_private(path, most)
     except OSError as error:
         raise MasterKeyError(f"the master key file {path} cannot be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & 0o077:
-            raise MasterKeyError(f"the master key file {path} has mode {mode:04o}: set it to 0600")
-        return stream.read(most)
