@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Final, NamedTuple
 
-from policy.model import Approval
+from policy.model import Approval, Stage
+
+ADVANCE_STAGE: Final = "DSCC_ADVANCE_STAGE"
+"""The action that a step of a device is."""
 
 
 class Vote(NamedTuple):
@@ -34,6 +38,15 @@ class ApprovalRequest(NamedTuple):
     requested_at: int
     used_at: int | None = None
     votes: tuple[Vote, ...] = ()
+
+
+def request_for_step(
+    approval_id: str, subject: str, device: str, stage: Stage, transitions: int, now: int
+) -> ApprovalRequest:
+    """What is asked about one step of a device: another request once the device has taken any stage since."""
+    resource = f"{device}: {stage.name}"
+    digest = sha256(json.dumps([ADVANCE_STAGE, resource, transitions]).encode()).digest()
+    return ApprovalRequest(approval_id, digest, subject, ADVANCE_STAGE, resource, stage.approvals, now)
 
 
 class Standing(Enum):

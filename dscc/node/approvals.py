@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from hashlib import sha256
-from typing import Final
 
 from sqlalchemy import Connection, update
 
@@ -15,17 +12,22 @@ from dscc.node.audit import Entry, record
 from dscc.node.database import NodeError
 from dscc.node.registry import Device
 from policy import store as policy_store
-from policy.approvals import ApprovalRequest, Standing, Vote, may_vote, needs_in_words, standing
+from policy.approvals import (
+    ADVANCE_STAGE,
+    ApprovalRequest,
+    Standing,
+    Vote,
+    may_vote,
+    needs_in_words,
+    request_for_step,
+    standing,
+)
 from policy.model import Stage
-
-_ACTION: Final = "DSCC_ADVANCE_STAGE"
 
 
 def question(device: Device, stage: Stage, now: int) -> ApprovalRequest:
     """What is asked about one step of a device: another one once it has taken any stage since."""
-    resource = f"{device.name}: {stage.name}"
-    digest = sha256(json.dumps([_ACTION, resource, device.transitions]).encode()).digest()
-    return ApprovalRequest(secrets.token_hex(16), digest, device.name, _ACTION, resource, stage.approvals, now)
+    return request_for_step(secrets.token_hex(16), device.name, device.name, stage, device.transitions, now)
 
 
 def found(connection: Connection, wanted: ApprovalRequest) -> tuple[Standing, ApprovalRequest] | None:
@@ -46,7 +48,7 @@ def ask(connection: Connection, wanted: ApprovalRequest) -> None:
     said = f"{needs_in_words(wanted.needs)}, under {wanted.approval_id}"
     record(connection, Entry(wanted.requested_at, wanted.subject, "Approval Requested", wanted.resource, "done", said))
     by = telling.device(wanted.subject)
-    telling.announce(connection, "approval-requested", wanted.requested_at, by, wanted.resource, _ACTION, said)
+    telling.announce(connection, "approval-requested", wanted.requested_at, by, wanted.resource, ADVANCE_STAGE, said)
 
 
 def granted(connection: Connection, wanted: ApprovalRequest) -> tuple[str, ...] | None:
@@ -84,5 +86,7 @@ def vote(connection: Connection, device: str, user: str, now: int, *, approves: 
     record(connection, Entry(now, user, "Approval", request.resource, outcome, request.approval_id))
     after = standing(request._replace(votes=(*request.votes, said)), roles, now)
     if after is not Standing.OPEN:
-        telling.announce(connection, f"approval-{after.value}", now, telling.user(user), request.resource, _ACTION)
+        telling.announce(
+            connection, f"approval-{after.value}", now, telling.user(user), request.resource, ADVANCE_STAGE
+        )
     return after

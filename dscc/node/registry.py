@@ -28,6 +28,7 @@ from dscc.session import Chain, begin_chain
 from dscc.wire import decode_as, encode
 from policy import store as policy_store
 from policy import workflows
+from policy.approvals import ADVANCE_STAGE
 from policy.model import Member
 
 LINK: Final = "node:"
@@ -215,7 +216,7 @@ def move(
     note_transition(connection, device.name, device.stage, stage, now, author, approvals, detail)
     said = f"{device.stage} -> {stage}" + (f"; {detail}" if detail else "")
     by = telling.device(author) if author == device.name else telling.user(author)
-    telling.announce(connection, "device-stage-changed", now, by, device.name, "DSCC_ADVANCE_STAGE", said, channels)
+    telling.announce(connection, "device-stage-changed", now, by, device.name, ADVANCE_STAGE, said, channels)
 
 
 def note_transition(

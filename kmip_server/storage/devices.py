@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -21,11 +20,8 @@ from kmip_server.storage.database import Database
 from kmip_server.storage.identifiers import new_identifier
 from policy import store as policy_store
 from policy import workflows
-from policy.approvals import ApprovalRequest
+from policy.approvals import request_for_step
 from policy.model import Member, Stage
-
-ADVANCE = "DSCC_ADVANCE_STAGE"
-"""The action for which the approval of others is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +177,7 @@ def _approved(
     """Who has approved this step, which is used up with it; or that others are asked."""
     if not stage.approvals:
         return ()
-    resource = f"{device.name}: {stage.name}"
-    digest = sha256(json.dumps([ADVANCE, resource, device.transitions]).encode()).digest()
-    wanted = ApprovalRequest(new_identifier(), digest, author, ADVANCE, resource, stage.approvals, now)
-    return approved(connection, wanted)
+    return approved(connection, request_for_step(new_identifier(), author, device.name, stage, device.transitions, now))
 
 
 def _unchanged(connection: Connection, known: Device) -> Device:
