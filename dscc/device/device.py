@@ -27,6 +27,7 @@ from dscc.device.initiating import Initiating
 from dscc.device.keys import Key, key_of, to_process, to_protect
 from dscc.device.leasing import Lease
 from dscc.device.link import NodeLink
+from dscc.device.membership import Membership
 from dscc.device.noticing import Noticing
 from dscc.device.records import Held
 from dscc.device.resources import Resources
@@ -84,6 +85,8 @@ class Device:
         """Its groups."""
         self._noticing = Noticing(self._resources, self._direct, self._agree, self._on_told, self._later)
         self._revoking = Revoking(self._resources, self._responding, self.groups, self._later, self._tell_revoked)
+        self._membership = Membership(self._resources)
+        self._membership.on_left = self._revoking.on_left
         self._lease = Lease(self._resources, self.node_status, self._tell_lease)
         self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -294,7 +297,7 @@ class Device:
                 D1: self._responding.on_d1,
                 D3: self._responding.on_d3,
                 Abort: self._responding.on_abort,
-                Sealed: self.groups.on_sealed,
+                Sealed: self._membership.on_sealed,
                 Notice: self._noticing.on_notice,
             }
         )

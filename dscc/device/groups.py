@@ -1,6 +1,6 @@
-"""Groups, as their leader and their members have them: the star of dscc.group over direct connections.
+"""Groups, as their leader has them, and what a program asks of them: the star of dscc.group over direct connections.
 
-The leader asks, and each member answers, in `Sealed` messages; `what` names the question:
+The leader asks, and each member answers (`membership.py`), in `Sealed` messages; `what` names the question:
 
     ask        pair box     -> part, the member's contribution to the first seed
     seed       pair box     -> confirm
@@ -23,15 +23,15 @@ from dscc import group
 from dscc.agreement import KeyState
 from dscc.device.direct import Direct
 from dscc.device.framed import RefusedByPeer
+from dscc.device.group_records import GroupRecords, box_of, fresh_iv
 from dscc.device.records import GroupRecord, Held
 from dscc.device.resources import Resources
-from dscc.device.responding import Reply
 from dscc.drawing import Drawn, draw_of_group
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.group import Epoch
-from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed, Seed
-from dscc.primitives import BASE, IV_BYTES, NONCE_BYTES, ROOT_BYTES, Box, enc
+from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed
+from dscc.primitives import BASE, ROOT_BYTES, enc
 from dscc.wire import decode_as, encode, expect
 
 PairKey = Callable[[str, Address, str], Awaitable[Held]]
@@ -62,22 +62,14 @@ class Groups:
     def __init__(self, resources: Resources, direct: Direct, pair_key: PairKey) -> None:
         self._resources, self._direct, self._pair_key = resources, direct, pair_key
         self._state = resources.state
+        self._records = GroupRecords(resources)
         self._locks: dict[str, asyncio.Lock] = {}
-        self._handlers: dict[str, Callable[[Sealed, Reply], None]] = {
-            "ask": self._on_ask,
-            "seed": self._on_seed,
-            "rekey": self._on_rekey,
-            "confirmed": self._on_confirmed,
-            "leave": self._on_leave,
-        }
-        self.on_left: Callable[[str, str], None] = lambda _group, _member: None
-        """Called when a member says that it leaves."""
 
     # What a program asks. ---------------------------------------------------------------------------------------------
 
     def key(self, name: str) -> GroupKey:
         """The key of the present epoch. Raises DsccError (REVOKED) while a device that was revoked is in the roster."""
-        record = self._record(name)
+        record = self._records.record(name)
         gone = sorted(set(record.epoch.roster) & set(self._state.revoked))
         if gone:
             raise DsccError(Reason.REVOKED, f"{', '.join(gone)} was revoked: {name} waits for its next epoch")
@@ -91,7 +83,7 @@ class Groups:
         """
         if self.key(name).epoch != epoch:
             raise DsccError(Reason.OUT_OF_ORDER, f"epoch {epoch} of {name} is not the present one")
-        return draw_of_group(self._record(name).epoch, number, bits)
+        return draw_of_group(self._records.record(name).epoch, number, bits)
 
     async def form(self, name: str, members: Mapping[str, Address], tell: Tell) -> GroupKey:
         """Form a group with these members and lead it: this has to be the lowest identifier. Raises DsccError."""
@@ -117,13 +109,13 @@ class Groups:
     async def add(self, name: str, member: str, address: Address, tell: Tell) -> GroupKey:
         """Have one more member, by the leader. Raises DsccError."""
         async with self._lock(name):
-            record = self._led(name)
+            record = self._records.led(name)
             self._state.put_peer(member, address)
             await self._pair(name, member, tell)
             before, policy = record.epoch, record.epoch.policy
             epoch = group.joined(before, member, policy, secrets.token_bytes(ROOT_BYTES))
             self._state.put_group(name, GroupRecord(epoch, _others(epoch, self._state.name), False))
-            sealed = group.rekeying_box(before).seal(group.seed_message(epoch), _iv())
+            sealed = group.rekeying_box(before).seal(group.seed_message(epoch), fresh_iv())
             rekey = Sealed(name, before.number, "rekey", sealed)
             has_before = set(before.roster) - set(record.behind)
             await self._tell_all(name, tell, dict.fromkeys(has_before, rekey))
@@ -135,7 +127,7 @@ class Groups:
         Of several who ask for the same, one has it done.
         """
         async with self._lock(name):
-            record = self._led(name)
+            record = self._records.led(name)
             if leaving & set(record.epoch.roster):
                 await self._without(name, record, leaving, tell)
         return self.key(name)
@@ -143,7 +135,7 @@ class Groups:
     async def take_over(self, name: str, tell: Tell, lost: frozenset[str] = frozenset()) -> GroupKey:
         """Lead a group whose leader, and others, are lost: the lowest identifier that is left."""
         async with self._lock(name):
-            record = self._record(name)
+            record = self._records.record(name)
             gone = lost | {record.leader}
             following = group.leader_of(tuple(set(record.epoch.roster) - gone))
             if following != self._state.name:
@@ -154,38 +146,38 @@ class Groups:
     async def sync(self, name: str, tell: Tell) -> GroupKey:
         """Tell the members that are behind, by who told the others of the epoch."""
         async with self._lock(name):
-            if self._record(name).behind:
+            if self._records.record(name).behind:
                 await self._tell_all(name, tell)
         return self.key(name)
 
     async def leave(self, name: str, address: Address | None = None) -> None:
         """Leave a group; `address` is the leader's, if it is not known. Raises DsccError if it is not reached."""
-        record = self._record(name)
+        record = self._records.record(name)
         if record.leader == self._state.name:
             raise DsccError(Reason.POLICY_DENIED, f"this device leads {name}; the others can go on without it")
         said = Event("leave", self._state.name, int(self._resources.clock.now()))
-        box = self._box(self._newest(name, record.leader), name)
-        sealed = Sealed(name, record.epoch.number, "leave", box.seal(encode(said), _iv()))
-        place = address or self._address(record.leader)
+        box = box_of(self._newest(name, record.leader), name)
+        sealed = Sealed(name, record.epoch.number, "leave", box.seal(encode(said), fresh_iv()))
+        place = address or self._records.address(record.leader)
         expect(Done, await self._direct.exchange(record.leader, place, sealed, _ANSWER_SECONDS))
         self._state.drop_group(name)
-        self._state.move([held.agreement.kid for held in self._pairs(name)], KeyState.DESTROYED)
+        self._state.move([held.agreement.kid for held in self._records.pairs(name)], KeyState.DESTROYED)
 
     # The leader. ------------------------------------------------------------------------------------------------------
 
     async def _without(self, name: str, record: GroupRecord, leaving: frozenset[str], tell: Tell) -> None:
-        hidden = tuple(held.agreement.key for held in self._pairs(name) if held.peer not in leaving)
+        hidden = tuple(held.agreement.key for held in self._records.pairs(name) if held.peer not in leaving)
         epoch = group.without(record.epoch, leaving, record.epoch.policy, secrets.token_bytes(ROOT_BYTES), hidden)
         self._state.put_group(name, GroupRecord(epoch, _others(epoch, self._state.name), False))
         self._state.forget_replaced()
-        gone = [held.agreement.kid for held in self._pairs(name) if held.peer in leaving]
+        gone = [held.agreement.kid for held in self._records.pairs(name) if held.peer in leaving]
         self._state.move(gone, KeyState.DESTROYED)
         await self._tell_all(name, tell)
 
     async def _part(self, name: str, member: str, tell: Tell) -> tuple[Contribution, Held]:
         held = await self._pair(name, member, tell)
-        box = self._box(held, name)
-        said = Sealed(name, 0, "ask", box.seal(encode(Done()), _iv()))
+        box = box_of(held, name)
+        said = Sealed(name, 0, "ask", box.seal(encode(Done()), fresh_iv()))
         answer = await self._ask(member, said)
         return decode_as(Contribution, box.open(answer.body)), held
 
@@ -211,8 +203,8 @@ class Groups:
     async def _tell_one(self, name: str, epoch: Epoch, member: str, rekey: Sealed | None, tell: Tell) -> None:
         box = group.rekeying_box(epoch)
         if rekey is None:
-            box = self._box(await self._pair(name, member, tell), name)
-            rekey = Sealed(name, epoch.number, "seed", box.seal(group.seed_message(epoch), _iv()))
+            box = box_of(await self._pair(name, member, tell), name)
+            rekey = Sealed(name, epoch.number, "seed", box.seal(group.seed_message(epoch), fresh_iv()))
         answer = await self._ask(member, rekey)
         said = decode_as(Confirm, box.open(answer.body))
         group.check_confirm(epoch, said)
@@ -222,12 +214,12 @@ class Groups:
     async def _confirm(self, name: str, epoch: Epoch) -> None:
         """Everybody has confirmed to the leader: tell all of them. Who does not hear it has the key all the same."""
         confirmed = Confirmed(name, epoch.number, epoch.confirmations(epoch.roster))
-        sealed = group.rekeying_box(epoch).seal(encode(confirmed), _iv())
+        sealed = group.rekeying_box(epoch).seal(encode(confirmed), fresh_iv())
         said = Sealed(name, epoch.number, "confirmed", sealed)
 
         async def tell_one(member: str) -> None:
             try:
-                await self._direct.exchange(member, self._address(member), said, _ANSWER_SECONDS)
+                await self._direct.exchange(member, self._records.address(member), said, _ANSWER_SECONDS)
             except DsccError:
                 return
 
@@ -235,157 +227,35 @@ class Groups:
 
     async def _pair(self, name: str, member: str, tell: Tell) -> Held:
         """The pair key with a member; a new one if there is none, or it is too old."""
-        known = self._usable(name, member)
+        known = self._records.usable(name, member)
         if known:
             return known[0]
         tell(member, "agreeing on a pair key")
-        return await self._pair_key(member, self._address(member), group.purpose_of(name))
+        return await self._pair_key(member, self._records.address(member), group.purpose_of(name))
 
     async def _ask(self, member: str, said: Sealed) -> Sealed:
         try:
-            return expect(Sealed, await self._direct.exchange(member, self._address(member), said, _ANSWER_SECONDS))
+            place = self._records.address(member)
+            return expect(Sealed, await self._direct.exchange(member, place, said, _ANSWER_SECONDS))
         except RefusedByPeer as error:
             if error.reason is Reason.NOT_AUTHENTIC:
                 # It does not have the pair key any more: the next attempt agrees on another one.
-                gone = [held.agreement.kid for held in self._usable(said.group, member)]
+                gone = [held.agreement.kid for held in self._records.usable(said.group, member)]
                 self._state.move(gone, KeyState.DESTROYED)
             raise
 
-    # A member. --------------------------------------------------------------------------------------------------------
-
-    def on_sealed(self, said: Sealed, reply: Reply) -> None:
-        """What another member says. Raises DsccError."""
-        handler = self._handlers.get(said.what)
-        if handler is None:
-            raise DsccError(Reason.UNSUPPORTED, f"there is no box {said.what!r}")
-        handler(said, reply)
-
-    def _on_ask(self, said: Sealed, reply: Reply) -> None:
-        _, box, plain = self._opened(said)
-        decode_as(Done, plain)
-        part = group.contribution(said.group, secrets.token_bytes(NONCE_BYTES))
-        reply(Sealed(said.group, 0, "part", box.seal(part, _iv())))
-
-    def _on_seed(self, said: Sealed, reply: Reply) -> None:
-        leader, box, plain = self._opened(said)
-        record = self._state.groups.get(said.group)
-        if record is not None and _is_seed_of(record.epoch, plain):
-            epoch = record.epoch
-        else:
-            present = record.epoch if record else None
-            epoch = group.accept_seed(BASE, self._state.name, plain, present, said.group, leader=leader)
-            self._take(epoch)
-        reply(self._confirmation(epoch, box))
-
-    def _on_rekey(self, said: Sealed, reply: Reply) -> None:
-        record = self._record(said.group)
-        plain = group.rekeying_box(record.epoch).open(said.body)
-        epoch = group.accept_joined(self._state.name, plain, record.epoch)
-        self._take(epoch)
-        reply(self._confirmation(epoch, group.rekeying_box(epoch)))
-
-    def _on_confirmed(self, said: Sealed, reply: Reply) -> None:
-        record = self._record(said.group)
-        plain = group.rekeying_box(record.epoch).open(said.body)
-        group.check_confirmed(record.epoch, decode_as(Confirmed, plain))
-        self._state.put_group(said.group, record._replace(confirmed=True))
-        reply(Done())
-
-    def _on_leave(self, said: Sealed, reply: Reply) -> None:
-        member, _, plain = self._opened(said)
-        event = decode_as(Event, plain)
-        if (event.kind, event.subject) != ("leave", member):
-            raise DsccError(Reason.NOT_AUTHENTIC, "a member leaves by itself")
-        self._led(said.group)
-        reply(Done())
-        self.on_left(said.group, member)
-
-    def _take(self, epoch: Epoch) -> None:
-        self._state.put_group(epoch.group, GroupRecord(epoch, (), False))
-        # The seed before, from which a joiner's follows, is of no further use.
-        self._state.forget_replaced()
-
-    def _confirmation(self, epoch: Epoch, box: Box) -> Sealed:
-        said = group.confirm(epoch, self._state.name)
-        return Sealed(epoch.group, epoch.number, "confirm", box.seal(encode(said), _iv()))
-
-    # Both. ------------------------------------------------------------------------------------------------------------
-
-    def _opened(self, said: Sealed) -> tuple[str, Box, bytes]:
-        """Who has sealed something for this device, and what. Raises DsccError (NOT_AUTHENTIC)."""
-        for held in self._pairs(said.group):
-            box = self._box(held, said.group)
-            try:
-                return held.peer, box, box.open(said.body)
-            except DsccError:
-                continue
-        raise DsccError(Reason.NOT_AUTHENTIC, "there is no pair key here that opens this")
-
-    def _box(self, held: Held, name: str) -> Box:
-        agreement = held.agreement
-        # Whoever asked for the pair key leads: it is the same on both sides.
-        return group.pair_box(BASE, agreement.key, name, agreement.initiator, agreement.responder)
-
-    def _pairs(self, name: str) -> list[Held]:
-        """The pair keys of a group that hold still, the latest first."""
-        purpose, now = group.purpose_of(name), self._resources.clock.now()
-        found = [
-            held
-            for held in self._state.held.values()
-            if held.purpose == purpose
-            and held.state is KeyState.ACTIVE
-            and not 0 < held.expires_at <= now
-            and held.peer not in self._state.revoked
-        ]
-        return sorted(found, key=lambda held: (held.agreed_at, held.agreement.chain.number), reverse=True)
-
-    def _usable(self, name: str, member: str) -> list[Held]:
-        return [held for held in self._pairs(name) if held.peer == member]
-
     def _newest(self, name: str, member: str) -> Held:
-        found = self._usable(name, member)
+        found = self._records.usable(name, member)
         if not found:
             raise DsccError(Reason.EXPIRED, f"there is no pair key with {member} any more")
         return found[0]
-
-    def _address(self, member: str) -> Address:
-        if member not in self._state.peers:
-            raise DsccError(Reason.FAILED, f"it is not known where {member} listens")
-        return self._state.peers[member]
-
-    def _record(self, name: str) -> GroupRecord:
-        if name not in self._state.groups:
-            raise DsccError(Reason.OUT_OF_ORDER, f"this device is in no group {name}")
-        return self._state.groups[name]
-
-    def _led(self, name: str) -> GroupRecord:
-        record = self._record(name)
-        if record.leader != self._state.name:
-            raise DsccError(Reason.POLICY_DENIED, f"{record.leader} leads {name}")
-        return record
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
-def _is_seed_of(epoch: Epoch, plain: bytes) -> bool:
-    """Whether this is what was taken already: the confirmation was lost."""
-    said = decode_as(Seed, plain)
-    return (said.group, said.epoch, said.roster, said.policy, said.seed) == (
-        epoch.group,
-        epoch.number,
-        epoch.roster,
-        epoch.policy,
-        epoch.seed,
-    )
-
-
 def _others(epoch: Epoch, me: str) -> tuple[str, ...]:
     return tuple(member for member in epoch.roster if member != me)
-
-
-def _iv() -> bytes:
-    return secrets.token_bytes(IV_BYTES)
 
 
 async def _each(names: Iterable[str], act: Callable[[str], Awaitable[_T]]) -> dict[str, _T]:

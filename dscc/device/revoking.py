@@ -42,7 +42,6 @@ class Revoking:
         self._state = resources.state
         self._later, self._on_revoked = later, on_revoked
         self._gate = asyncio.Semaphore(_AT_ONCE)
-        groups.on_left = lambda group, member: later(self._left(group, member))
 
     async def revoke_key(self, kid: bytes, reason: str) -> Acknowledged:
         """Use an agreed key no more, and have the nodes tell the peer. Raises DsccError if no node was reached."""
@@ -98,6 +97,10 @@ class Revoking:
         for name, record in self._state.groups.items():
             if device in record.epoch.roster:
                 self._later(self._left(name, device))
+
+    def on_left(self, group: str, member: str) -> None:
+        """A member says that it leaves a group that this device leads."""
+        self._later(self._left(group, member))
 
     async def _left(self, name: str, member: str) -> None:
         """A member is gone: whoever leads the group, or is the next to, goes on without it."""
