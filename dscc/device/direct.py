@@ -113,6 +113,13 @@ class _Incoming(asyncio.Protocol):
             self._reply(Refused(error.reason.value, error.message[:512]))
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        # Who does not read the answers is asked no more: they are in memory until then.
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
         if hasattr(self, "_timer"):
