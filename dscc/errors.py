@@ -27,9 +27,13 @@ class Reason(StrEnum):
 
 
 class DsccError(Exception):
-    """Something was refused or went wrong: the reason for the peer, and words for whoever reads the log."""
+    """Something was refused or went wrong: the reason for the peer, and words for whoever reads the log.
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    `for_record` is what is put on record, where that is more than the peer is to be told.
+    """
+
+    def __init__(self, reason: Reason, message: str, for_record: str = "") -> None:
         super().__init__(f"{reason.value}: {message}")
         self.reason = reason
         self.message = message
+        self.for_record = for_record or message

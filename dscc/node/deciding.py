@@ -93,16 +93,8 @@ class Deciding:
     def _decide(self, subject: Subject, action: str, thing: Thing, now: int) -> Decision:
         decision = decide(self._ruling.rules, subject, action, thing, Ruling.context(subject, now))
         if not decision.allowed:
-            raise Denied(decision.reason)
+            raise DsccError(Reason.POLICY_DENIED, "the policy does not allow this", decision.reason)
         return decision
-
-
-class Denied(DsccError):  # noqa: N818
-    """The policy says no. The peer is told that and no more; `why` names the rule, for the record."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(Reason.POLICY_DENIED, "the policy does not allow this")
-        self.why = why
 
 
 def action_of(purpose: str) -> str:

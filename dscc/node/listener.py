@@ -12,40 +12,37 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from dscc.errors import DsccError, Reason
 from dscc.hardening import encapsulate
 from dscc.messages import M1, M3, R1, R3, R4, Refused
 from dscc.node import registry, revocations
-from dscc.node.peers import Link, keep_alive
+from dscc.node.connection import FramedConnection
+from dscc.node.peers import Link
 from dscc.node.registry import LINK
 from dscc.node.revocations import SEPARATOR
 from dscc.node.service import DeviceSession, NodeService
 from dscc.primitives import NONCE_BYTES
 from dscc.registration import REGISTRATION_KEM, NodeRegistration, Token
 from dscc.session import SESSION_SECONDS, NodeHandshake, Session
-from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, write_frame
+from dscc.wire import Frame, FrameKind, Message, decode, encode, write_frame
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
-HANDSHAKE_SECONDS: Final = 10
 _MISSED_SECONDS: Final = 30 * 86_400
 """For how long back a device is told of revocations when it opens a session: it may not have been there."""
 _MOST_UNDER_WAY: Final = 64
 """Requests of one session that wait for their answers."""
 
 
-class NodeConnection(Protocol):
-    """One connection, from its first frame to its last."""
+class NodeConnection(FramedConnection):
+    """One connection of somebody who connects."""
 
     def __init__(self, service: NodeService, closed: Callable[[NodeConnection], None]) -> None:
+        super().__init__(service.reactor)
         self._service, self._closed = service, closed
-        self._reader = FrameReader()
-        self._deadline: IDelayedCall | None = None
-        self._busy = False
-        self._refused = False
+        self._busy = self._refused = False
         self._under_way = 0
         self._peer = ""
         self._registration: NodeRegistration | None = None
@@ -54,38 +51,14 @@ class NodeConnection(Protocol):
         self._device: DeviceSession | None = None
         self._link: Link | None = None
 
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Give it so long to say who it is."""
-        keep_alive(self.transport)
-        self._deadline = self._service.reactor.callLater(HANDSHAKE_SECONDS, self.close)
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Take what arrives. Nothing gets out of here but a refusal."""
-        if self._refused:
-            return
-        try:
-            for frame in self._reader.feed(data):
-                self._on_frame(frame)
-        except DsccError as error:
-            self._refuse(error)
-        except Exception:
-            _log.exception("a fault of ours")
-            self._refuse(DsccError(Reason.FAILED, "the node failed; its log has more"))
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """Forget it."""
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        super().connectionLost(reason)
         if self._device is not None and self._service.sessions.get(self._device.device) is self._device:
             del self._service.sessions[self._device.device]
         if self._link is not None:
             self._service.peers.closed(self._peer.removeprefix(LINK), self._link)
         self._closed(self)
-
-    def close(self) -> None:
-        """End the connection when what was said is sent."""
-        if self.transport is not None:
-            self.transport.loseConnection()
 
     # Frames. ----------------------------------------------------------------------------------------------------------
 
@@ -131,8 +104,7 @@ class NodeConnection(Protocol):
 
     def _answer(self, number: int, said: Message) -> None:
         if self._session is not None and self.transport is not None:
-            record_ = self._session.seal(number.to_bytes(8, "big") + encode(said))
-            self.transport.write(write_frame(FrameKind.RECORD, record_))
+            self._write(write_frame(FrameKind.RECORD, self._session.seal(number.to_bytes(8, "big") + encode(said))))
 
     def _push(self, said: Message) -> None:
         self._answer(0, said)
@@ -149,8 +121,6 @@ class NodeConnection(Protocol):
 
         def work(connection: Connection) -> Token:
             service.deciding.may_enrol(r1.device, now)
-            if registry.was_used(connection, r1):
-                _log.warning("a token was used twice: it may have been stolen", device=r1.device)
             return registry.token_of(connection, service.key, r1, now, tofu=service.settings.trust_on_first_use)
 
         def answer(found: Token) -> None:
@@ -263,7 +233,7 @@ class NodeConnection(Protocol):
 
         def done(result: Any) -> None:
             self._busy = False
-            if not self._refused:
+            if not self._ended:
                 answer(result)
 
         waited.addCallback(done).addErrback(self._failed)
@@ -276,11 +246,10 @@ class NodeConnection(Protocol):
             self._refuse(DsccError(Reason.FAILED, "the node failed; its log has more"))
 
     def _refuse(self, error: DsccError) -> None:
-        """Say why, as far as that is the peer's business, and close. In a session nothing more is said."""
+        """Put it on record, also of who is gone already; say why, and close. In a session nothing more is said."""
         if self._refused:
             return
-        self._refused = True
-        _log.warning("refused", peer=self._peer, reason=error.reason.value, detail=error.message)
+        self._refused = self._ended = True
         noted = self._service.note_refusal(self._peer, "Session" if self._session else "Handshake", error)
         noted.addCallback(lambda _: self._end(error))
 
@@ -288,13 +257,6 @@ class NodeConnection(Protocol):
         if self._session is None:
             self._say(Refused(error.reason.value, error.message[:512]))
         self.close()
-
-    def _say(self, said: Message) -> None:
-        self._write(write_frame(FrameKind.MESSAGE, encode(said)))
-
-    def _write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(data)
 
 
 class NodeFactory(Factory):
@@ -307,7 +269,7 @@ class NodeFactory(Factory):
     def buildProtocol(self, addr: Any) -> NodeConnection | None:  # noqa: N802 - Twisted's name
         """A connection, or None: it is closed at once."""
         if len(self.connections) >= self._service.settings.connections:
-            _log.warning("too many connections")
+            self._service.note_refusal("", "Connection", DsccError(Reason.BUSY, "there are too many connections"))
             return None
         made = NodeConnection(self._service, self.connections.discard)
         self.connections.add(made)

@@ -13,38 +13,29 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet import tcp
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from dscc.errors import DsccError, Reason
 from dscc.links.chain import L1, L3
 from dscc.messages import M2, M4, Deposit, Done, LinkKeyRequest, Located, Refused, Revocation
 from dscc.node import registry, revocations
+from dscc.node.connection import FramedConnection
 from dscc.node.sealing import NodeKey
 from dscc.node.settings import Peer, Settings
 from dscc.node.writer import Writer
 from dscc.primitives import NONCE_BYTES, S512, enc
 from dscc.registration import Root
 from dscc.session import Chain, DeviceHandshake, Session, begin_chain
-from dscc.wire import Frame, FrameKind, FrameReader, Message, decode, encode, expect, write_frame
+from dscc.wire import Frame, FrameKind, Message, decode, encode, expect, write_frame
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
 _STAGE: Final = "link"
 _MOST_UNDER_WAY: Final = 1024
-_HANDSHAKE_SECONDS: Final = 10
 CODE_BYTES: Final = 32
-
-
-def keep_alive(transport: object) -> None:
-    """Have the system find out when the other end of a connection is gone without a word."""
-    if isinstance(transport, tcp.Connection):
-        transport.setTcpKeepAlive(True)
-        transport.setTcpNoDelay(True)
 
 
 def link_chain(code: bytes, one: str, other: str) -> Chain:
@@ -67,6 +58,7 @@ class Link:
         self._session, self._send, self._answer = session, send, answer
         self._next = first
         self._pending: dict[int, Deferred[Message]] = {}
+        self._answering = 0
 
     def ask(self, said: Message) -> Deferred[Message]:
         """Ask the other node. Fails with DsccError if it refuses, or the link is lost."""
@@ -83,8 +75,11 @@ class Link:
         plain = self._session.open(record)
         number, said = int.from_bytes(plain[:8], "big"), decode(plain[8:])
         done = self._pending.pop(number, None)
-        if done is None:
-            self._answer(said).addCallback(lambda answer: self._say(number, answer))
+        if done is None and self._answering >= _MOST_UNDER_WAY:
+            self._say(number, Refused(Reason.BUSY, "too much is under way on this link"))
+        elif done is None:
+            self._answering += 1
+            self._answer(said).addCallback(self._answered, number)
         elif isinstance(said, Refused):
             done.errback(DsccError(Reason.FAILED, f"the other node refused: {said.reason}: {said.words}"))
         else:
@@ -95,6 +90,10 @@ class Link:
         pending, self._pending = self._pending, {}
         for done in pending.values():
             done.errback(DsccError(Reason.FAILED, "the link to the other node was lost"))
+
+    def _answered(self, answer: Message, number: int) -> None:
+        self._answering -= 1
+        self._say(number, answer)
 
     def _say(self, number: int, said: Message) -> None:
         self._send(write_frame(FrameKind.RECORD, self._session.seal(number.to_bytes(8, "big") + encode(said))))
@@ -136,8 +135,11 @@ class Peers:
         return frozenset(self._links)
 
     def opened(self, name: str, link: Link) -> None:
-        """A link is open: tell the other node what it does not know yet."""
+        """A link is open: tell the other node what it does not know yet. An earlier one is of no use any more."""
+        before = self._links.get(name)
         self._links[name] = link
+        if before is not None:
+            before.lost()
         _log.info("link open", node=name)
         self.tell(name)
 
@@ -225,39 +227,27 @@ def _refusal(failure: Failure) -> Message:
     return Refused(Reason.FAILED, "the node failed; its log has more")
 
 
-class LinkClient(Protocol):
+class LinkClient(FramedConnection):
     """The connection of the node that connects."""
 
     def __init__(self, peers: Peers, name: str) -> None:
+        super().__init__(peers.reactor)
         self._peers, self._name = peers, name
-        self._reader = FrameReader()
         self._link: Link | None = None
-        self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Begin the handshake, and give it so long."""
+        """Begin the handshake."""
+        super().connectionMade()
         peers = self._peers
-        keep_alive(self.transport)
-        self._deadline = peers.reactor.callLater(_HANDSHAKE_SECONDS, self._lose)
         with peers.writer.reading() as connection:
             chain = registry.load_chain(connection, peers.key, registry.LINK + self._name)
         me = registry.LINK + peers.settings.name
         self._handshake = DeviceHandshake(me, self._name, chain, secrets.token_bytes(NONCE_BYTES))
         self._say(self._handshake.m1)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Go on with it, or with the link."""
-        try:
-            for frame in self._reader.feed(data):
-                self._on_frame(frame)
-        except DsccError as error:
-            _log.warning("link refused", node=self._name, reason=error.reason.value, detail=error.message)
-            self._lose()
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """It is connected again by the service."""
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        super().connectionLost(reason)
         self._peers.closed(self._name, self._link)
 
     def _on_frame(self, frame: Frame) -> None:
@@ -278,7 +268,7 @@ class LinkClient(Protocol):
                 lambda connection: registry.save_chain(connection, self._peers.key, holder, chain)
             )
             save.addCallback(lambda _: self._say(m3))
-            save.addErrback(lambda _: self._lose())
+            save.addErrback(lambda _: self.close())
             return
         session = self._handshake.on_m4(expect(M4, said))
         if self._deadline is not None and self._deadline.active():
@@ -286,13 +276,7 @@ class LinkClient(Protocol):
         self._link = Link(session, self._write, lambda asked: self._peers.answer(self._name, asked), first=1)
         self._peers.opened(self._name, self._link)
 
-    def _say(self, said: Message) -> None:
-        self._write(write_frame(FrameKind.MESSAGE, encode(said)))
-
-    def _write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(data)
-
-    def _lose(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
+    def _refuse(self, error: DsccError) -> None:
+        self._ended = True
+        _log.warning("link refused", node=self._name, reason=error.reason.value, detail=error.message)
+        self.close()

@@ -73,15 +73,14 @@ def token_of(connection: Connection, key: NodeKey, r1: R1, now: int, *, tofu: bo
         raise DsccError(Reason.TOKEN_REFUSED, "this node registers nobody without a token")
     row = connection.execute(select(schema.tokens).where(schema.tokens.c.token_id == r1.token_id)).first()
     if row is None or row.used_by is not None or row.expires_at < now or (row.device, row.mode) != (r1.device, r1.mode):
-        raise DsccError(Reason.TOKEN_REFUSED, "that is no token for this device, or not any more")
+        raise _no_token(used=row is not None and row.used_by is not None)
     secret = key.open(row.sealed_secret, b"tokens", row.token_id, row.device.encode(), row.mode.encode())
     return Token(row.token_id, secret)
 
 
-def was_used(connection: Connection, r1: R1) -> bool:
-    """Whether an offer names a token that was used already: it may have been stolen."""
-    used = select(schema.tokens.c.used_by).where(schema.tokens.c.token_id == r1.token_id)
-    return connection.execute(used).scalar() is not None
+def _no_token(*, used: bool) -> DsccError:
+    for_record = "a token was used twice: it may have been stolen" if used else ""
+    return DsccError(Reason.TOKEN_REFUSED, "that is no token for this device, or not any more", for_record)
 
 
 def answered_before(connection: Connection, r3: R3, now: int) -> R4 | None:
@@ -121,7 +120,7 @@ def register(
         unused = (table.c.token_id == r1.token_id, table.c.used_by.is_(None))
         burnt = {"used_by": _used_by(r3), "answer": encode(r4), "sealed_secret": b""}
         if connection.execute(update(table).where(*unused).values(burnt)).rowcount != 1:
-            raise DsccError(Reason.TOKEN_REFUSED, "that is no token for this device, or not any more")
+            raise _no_token(used=True)
     known = _row(connection, r1.device)
     if known is not None and known.revoked_at is not None:
         raise DsccError(Reason.REVOKED, "the device was revoked")

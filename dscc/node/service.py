@@ -50,7 +50,7 @@ from dscc.messages import (
 from dscc.node import bilocation, registry, revocations, schema, steps
 from dscc.node.audit import Entry, Refusals, record
 from dscc.node.database import NodeDatabase
-from dscc.node.deciding import Deciding, Denied
+from dscc.node.deciding import Deciding
 from dscc.node.link_keys import LinkKeys
 from dscc.node.peers import Peers
 from dscc.node.routing import route
@@ -68,6 +68,7 @@ _log: Final = structlog.stdlib.get_logger("dscc.node")
 _KEPT_ITEMS: Final = 1000
 """How many things a node keeps for one device."""
 _MOST_PIECES: Final = 10_000
+"""How many pieces of secrets are held for one other node."""
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
 _RECEIPT: Final = upsert(schema.receipts).on_conflict_do_nothing()
 _RECEIPT_PATIENCE: Final = 0.02
@@ -117,7 +118,8 @@ class NodeService:
         self.sessions: dict[str, DeviceSession] = {}
         self._clock = clock
         self._refusals = Refusals()
-        self._pieces: dict[tuple[str, str, int], bytes] = {}
+        # By the node that has given them: none fills up what is another one's.
+        self._pieces: dict[str, dict[tuple[str, int], bytes]] = {}
         self._awaited: dict[tuple[str, int], _Awaited] = {}
         self.link_keys = LinkKeys(reactor, settings, key, self.writer, self.peers.ask)
         self.peers.link_keys = self.link_keys.answer
@@ -155,18 +157,22 @@ class NodeService:
         if not isinstance(error, DsccError):
             _log.error("a fault of ours", exc_info=error)
             error = DsccError(Reason.FAILED, "the node failed; its log has more")
-        why = error.why if isinstance(error, Denied) else error.message
         what = type(said).__name__
-        entry = Entry(self.now, session.device, what, _resource(said), "refused", f"{error.reason.value}: {why}")
+        why = f"{error.reason.value}: {error.for_record}"
+        entry = Entry(self.now, session.device, what, _resource(said), "refused", why)
         refused = Refused(error.reason.value, error.message[:512])
         noted = self.writer.submit(lambda connection: record(connection, entry))
         return noted.addCallbacks(lambda _: refused, lambda _: refused)
 
     def note_refusal(self, peer: str, what: str, error: DsccError) -> Deferred[None]:
-        """Put on record that a connection was refused, as far as there are not too many. Fires when that is done."""
-        entry = self._refusals.entry(self.now, peer, what, f"{error.reason.value}: {error.message}")
+        """Put in the log and on record that a connection was refused, if there are not too many. Fires when it is done.
+
+        Anybody may connect: nobody is to fill the disk by it.
+        """
+        entry = self._refusals.entry(self.now, peer, what, f"{error.reason.value}: {error.for_record}")
         if entry is None:
             return succeed(None)
+        _log.warning("refused", peer=peer, reason=error.reason.value, detail=error.for_record)
         noted = self.writer.submit(lambda connection: record(connection, entry))
         return noted.addErrback(lambda failure: _log.error("a refusal is not on record", reason=str(failure.value)))
 
@@ -259,12 +265,13 @@ class NodeService:
         returnValue(pieces)
 
     def _deposited(self, said: Deposit) -> None:
-        if len(self._pieces) >= _MOST_PIECES:
-            self._pieces.clear()
-        self._pieces[said.device, said.of, said.ratchet] = said.piece
+        held = self._pieces.setdefault(said.of, {})
+        if len(held) >= _MOST_PIECES:
+            held.clear()
+        held[said.device, said.ratchet] = said.piece
 
     def _piece(self, session: DeviceSession, asked: PieceRequest) -> Deferred[Message]:
-        piece = self._pieces.pop((session.device, asked.of, asked.ratchet), None)
+        piece = self._pieces.get(asked.of, {}).pop((session.device, asked.ratchet), None)
         if piece is None:
             raise DsccError(Reason.OUT_OF_ORDER, "there is no piece of a secret for this step")
         return succeed(Piece(piece))

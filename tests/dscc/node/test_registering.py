@@ -44,6 +44,8 @@ def test_a_token_is_good_once_and_a_second_use_is_noticed(nodes: Network) -> Non
         try_to_enrol(nodes.device("once"), entry)
     assert refused.value.reason is Reason.TOKEN_REFUSED
     assert "may have been stolen" in (node.folder / "log").read_text()
+    records = [row for row in json.loads(node.run("audit", "--json")) if row["actor"] == "once"]
+    assert "may have been stolen" in records[-1]["detail"] and records[-1]["outcome"] == "refused"
 
 
 def test_a_token_is_for_its_device_alone_and_nobody_registers_without(nodes: Network) -> None:
