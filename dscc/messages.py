@@ -471,6 +471,24 @@ class Kept(NamedTuple):
     body: Blob
 
 
+@message(85)
+class MissedRequest(NamedTuple):
+    """Device to node, before anything else in a session: what was revoked since? `heard` is from the last `Missed`."""
+
+    heard: Octets
+
+
+@message(86)
+class Missed(NamedTuple):
+    """The answer, behind what it is about, which are events; `more` is 1 if that is not all: ask again.
+
+    `heard` says up to where: the node's own, and good for this device only. Before there is one, it is empty.
+    """
+
+    heard: Octets
+    more: Count
+
+
 # Nodes among themselves, in the session of their link.
 
 

@@ -143,7 +143,7 @@ class Device:
     on_revoked: Callable[[str, str], None] = staticmethod(nobody)
     """Called when a node says that a device ("device", its name) or a key ("key", its kid) is revoked, drawn or agreed.
 
-    It may be called with the same again: by each node, and after each new session.
+    It may be called with the same again: by each node, after a restart, and with the latest after a new session.
     """
     on_policy: Callable[[], None] = staticmethod(lambda: None)
     """Called when a node says that its policy is another one: what was granted before may not be granted any more."""

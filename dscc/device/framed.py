@@ -18,7 +18,7 @@ from dscc.wire import FrameKind, FrameReader, Message, decode, encode, expect, w
 
 _M = TypeVar("_M")
 _MOST_EARLY: Final = 16
-"""Records that are held before nothing more is read. A node may tell of hundreds of revocations as soon as it can."""
+"""Records that are held before nothing more is read."""
 _ALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),

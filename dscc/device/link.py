@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, TypeVar
 from dscc.device.framed import Framed, Unreachable, connect, refusal
 from dscc.device.state import State
 from dscc.errors import DsccError, Reason
-from dscc.messages import M2, M4, Event, Refused
+from dscc.messages import M2, M4, Event, Missed, MissedRequest, Refused
 from dscc.primitives import NONCE_BYTES
 from dscc.session import SESSION_SECONDS, Chain, DeviceHandshake, Session
 from dscc.wire import FrameKind, Message, decode, encode, expect, write_frame
@@ -60,6 +60,8 @@ class NodeLink:
         self._not_before = 0.0
         self._again: asyncio.TimerHandle | None = None
         self._kept = False
+        # In memory alone: who embeds a device may not have stored yet what it was told, when both crash.
+        self._revocations_heard = b""
         self.on_failure: Callable[[str, DsccError], None] | None = None
         """Called with the node when a session could not be opened, and why."""
         self.latency = 0.0
@@ -198,7 +200,9 @@ class NodeLink:
     async def _open_and_flush(self) -> None:
         try:
             await self._open()
+            await self._hear_what_was_missed()
         except DsccError as error:
+            self._drop()
             self._failures += 1
             wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 16))
             # Devices that lost the same node do not come back all at once.
@@ -259,6 +263,21 @@ class NodeLink:
             raise Unreachable(f"{self.node} closed the session as soon as it was open")
         connection.on_lost = self._drop
         connection.records_to(self._hear)
+
+    async def _hear_what_was_missed(self) -> None:
+        """Have the node tell what was revoked while there was no session. What is left of it is told the next time."""
+        more = 1
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while more and self._session is not None:
+                    said = await self.request(Missed, MissedRequest(self._revocations_heard), again=False)
+                    self._revocations_heard, more = said.heard, said.more
+        except (TimeoutError, Unreachable):
+            more = 1
+        if more:
+            # One of before this question takes it for malformed.
+            words = "did not tell what was revoked meanwhile; if it never does, its program is older than this one's"
+            raise Unreachable(f"{self.node} {words}")
 
     def _drop(self, may_ask_again: bool = True) -> None:
         """There is no session any more: what was under way is asked again, or fails."""

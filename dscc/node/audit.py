@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from dscc.node.schema import audit
 
 _GENESIS = bytes(32)
 _HEAD = "the last audit record"
 _LAST = select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
+_DIGEST = select(audit.c.digest).where(audit.c.sequence == bindparam("sequence"))
 _ADDING = insert(audit)
 _MOST = 512
 
@@ -31,7 +32,7 @@ class Entry(NamedTuple):
 
 def record(connection: Connection, *entries: Entry) -> None:
     """Put entries on record, in the caller's transaction, which writes."""
-    sequence, before = _head(connection)
+    sequence, before = head(connection)
     rows = []
     for entry in entries:
         sequence += 1
@@ -75,8 +76,17 @@ def forget(connection: Connection) -> None:
     connection.info.pop(_HEAD, None)
 
 
-def _head(connection: Connection) -> tuple[int, bytes]:
-    """The last record. Nobody else writes while a transaction writes: it is looked up once in each."""
+def digest_of(connection: Connection, sequence: int) -> bytes | None:
+    """The digest of a record, which tells it, and all before it, from those of any other past; None: there is none."""
+    found: bytes | None = connection.execute(_DIGEST, {"sequence": sequence}).scalar()
+    return found
+
+
+def head(connection: Connection) -> tuple[int, bytes]:
+    """The last record, and its digest.
+
+    Nobody else writes while a transaction writes: it is looked up once in each.
+    """
     transaction, head = connection.info.get(_HEAD, (None, None))
     if head is None or transaction is not connection.get_transaction():
         last = connection.execute(_LAST).first()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from dscc.node import schema
+from dscc.node.upgrading import upgrade
 
 _SETTINGS: Final = {
     "journal_mode": "WAL",
@@ -49,15 +50,21 @@ class NodeDatabase:
             connection.execute(insert(schema.about).values(schema_version=schema.VERSION))
 
     def check(self) -> None:
-        """Raise NodeError if there is no such database, others may read it, or another version made it."""
+        """Have the database ready: what an earlier version made is brought up to this one (`upgrading.py`).
+
+        Raises NodeError if there is no such database, others may read it, or a later version made it.
+        """
         if not self.path.exists():
             raise NodeError(f"there is no node in {self.path.parent}; make one: dscc-node init {self.path.parent}")
         mode = stat.S_IMODE(self.path.stat().st_mode)
         if mode & 0o077:
             raise NodeError(f"{self.path} has mode {mode:04o}: others may read it; set it to 0600")
         try:
-            with self.open() as connection, connection.begin():
+            with self.reading() as connection:
                 found = connection.execute(select(schema.about.c.schema_version)).scalar()
+            if found != schema.VERSION:
+                with self.writing() as connection:
+                    found = upgrade(connection)
         except SQLAlchemyError as error:
             raise NodeError(f"{self.path} cannot be read: {error.__class__.__name__}") from None
         if found != schema.VERSION:

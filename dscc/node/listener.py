@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from dscc.errors import DsccError, Reason
 from dscc.hardening import encapsulate
 from dscc.messages import M1, M3, R1, R3, R4, Refused
-from dscc.node import registry, revocations
+from dscc.node import registry
 from dscc.node.connection import FramedConnection
 from dscc.node.peers import Link
 from dscc.node.registry import LINK
@@ -30,8 +30,6 @@ from dscc.session import SESSION_SECONDS, NodeHandshake, Session
 from dscc.wire import Frame, FrameKind, Message, decode, encode, write_frame
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
-_MISSED_SECONDS: Final = 30 * 86_400
-"""For how long back a device is told of revocations when it opens a session: it may not have been there."""
 _MOST_UNDER_WAY: Final = 64
 """Requests of one session that wait for their answers."""
 
@@ -184,15 +182,14 @@ class NodeConnection(FramedConnection):
             stored = registry.load_chain(connection, service.key, name)
             chain, m4, session = handshake.on_m3(m3, stored)
             registry.save_chain(connection, service.key, name, chain)
-            if name.startswith(LINK):
-                return m4, session, ()
-            registry.seen(connection, name, service.now)
-            if session.behind:
-                registry.set_apart_as_clone(connection, name, service.now)
-            return m4, session, revocations.concerning(connection, name, service.now - _MISSED_SECONDS)
+            if not name.startswith(LINK):
+                registry.seen(connection, name, service.now)
+                if session.behind:
+                    registry.set_apart_as_clone(connection, name, service.now)
+            return m4, session
 
         def answer(opened: Any) -> None:
-            m4, self._session, missed = opened
+            m4, self._session = opened
             if self._deadline is not None and self._deadline.active():
                 self._deadline.reset(SESSION_SECONDS)
             self._say(m4)
@@ -200,8 +197,6 @@ class NodeConnection(FramedConnection):
                 self._open_link(name.removeprefix(LINK), self._session)
             else:
                 self._open_session(name, self._session)
-            for event in missed:
-                self._push(event)
 
         self._then(service.writer.submit(work), answer)
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
@@ -114,6 +114,8 @@ class Peers:
         self.acknowledged: Callable[[Revocation, str], None] = lambda _, __: None
         """Is told which node knows of a revocation, as soon as that says so."""
         self._links: dict[str, Link] = {}
+        self._behind: set[str] = set()
+        """The nodes that did not take what they were told, and are told all of it again."""
         self._services: list[ClientService] = []
 
     def start(self) -> None:
@@ -141,7 +143,7 @@ class Peers:
         if before is not None:
             before.lost()
         _log.info("link open", node=name)
-        self.tell(name)
+        self._tell_from(name, 0)
 
     def closed(self, name: str, link: Link | None) -> None:
         """A link is lost."""
@@ -151,22 +153,31 @@ class Peers:
         if link is not None:
             link.lost()
 
-    def tell_all(self) -> None:
-        """Tell every linked node of the revocations that it does not know of."""
+    def tell_all(self, after: int) -> None:
+        """Tell every linked node of the revocations behind a place that it does not know of."""
         for name in list(self._links):
-            self.tell(name)
+            self._tell_from(name, 0 if name in self._behind else after)
 
     def pass_on(self, said: Revocation) -> None:
         """Tell every linked node of one revocation, at once."""
         for name in list(self._links):
             self._tell(name, said)
 
-    def tell(self, name: str) -> None:
-        """Tell one node of all that it does not know of."""
+    def _tell_from(self, name: str, after: int) -> None:
+        """Tell a node of all that it does not know of behind a place: so many, and when it has answered, the next."""
+        link = self._links[name]
+        if after == 0:
+            self._behind.discard(name)
         with self.writer.reading() as connection:
-            unknown = revocations.unknown_to(connection, name)
-        for said in unknown:
-            self._tell(name, said)
+            unknown = revocations.unknown_to(connection, name, after)
+        told = DeferredList([self._tell(name, said) for _, said in unknown])
+
+        def go_on(_: object) -> None:
+            if self._links.get(name) is link:
+                self._tell_from(name, unknown[-1].recorded)
+
+        if len(unknown) == revocations.TOLD_AT_ONCE:
+            told.addCallback(go_on)
 
     def ask(self, name: str, said: Message) -> Deferred[Message]:
         """Ask another node. Raises DsccError (INSUFFICIENT_PATHS) if there is no link to it."""
@@ -197,18 +208,16 @@ class Peers:
             return maybeDeferred(self.located, name, said).addErrback(_refusal)
         return succeed(Refused(Reason.OUT_OF_ORDER, "nodes do not ask each other that"))
 
-    def _tell(self, name: str, said: Revocation) -> None:
+    def _tell(self, name: str, said: Revocation) -> Deferred[None]:
         def acknowledged(_: Message) -> Deferred[None]:
             self.acknowledged(said, name)
             return self.writer.submit(lambda connection: revocations.acknowledge(connection, said, name))
 
         def failed(failure: Failure) -> None:
+            self._behind.add(name)
             _log.warning("a revocation was not passed on yet", node=name, reason=str(failure.value))
 
-        try:
-            self.ask(name, said).addCallback(acknowledged).addErrback(failed)
-        except DsccError as error:
-            _log.warning("a revocation was not passed on yet", node=name, reason=error.message)
+        return maybeDeferred(self.ask, name, said).addCallback(acknowledged).addErrback(failed)
 
     def _service(self, name: str, peer: Peer) -> ClientService:
         endpoint = HostnameEndpoint(self.reactor, peer.host, peer.port)

@@ -14,12 +14,12 @@ for _kept in (policy_store.metadata, policy_outbox.metadata):
     for _table in _kept.sorted_tables:
         _table.to_metadata(metadata)
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 about = Table(
     "about",
     metadata,
-    # One row: the version of this schema.
+    # One row: the version of this schema (`upgrading.py`).
     Column("schema_version", BigInteger, primary_key=True, autoincrement=False),
 )
 
@@ -35,6 +35,8 @@ tokens = Table(
     Column("used_by", LargeBinary),
     Column("answer", LargeBinary),
 )
+# Anybody may come with an R3 alone.
+Index("tokens_by_use", tokens.c.used_by)
 
 devices = Table(
     "devices",
@@ -111,7 +113,10 @@ revocations = Table(
     Column("reason", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    # The number of its audit record here: the order in which this node came to know of them.
+    Column("recorded", BigInteger, nullable=False, unique=True),
 )
+Index("revocations_by_subject", revocations.c.subject)
 
 acknowledgements = Table(
     "acknowledgements",

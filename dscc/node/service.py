@@ -11,34 +11,30 @@ import secrets
 import time
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert as upsert
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, returnValue, succeed
 from twisted.python.failure import Failure
 
-from dscc import drawing
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode, NodeKeyfill, split
 from dscc.messages import (
     T1,
     T3,
-    Acknowledged,
     Deposit,
-    Done,
     Event,
     Fetch,
     Keep,
-    Kept,
     LocatedRequest,
+    MissedRequest,
     Piece,
     PieceRequest,
     Receipt,
     Refused,
-    Revocation,
     RevokeKey,
     Route,
     Routed,
@@ -47,12 +43,13 @@ from dscc.messages import (
     Status,
     StatusRequest,
 )
-from dscc.node import bilocation, registry, revocations, schema, steps
+from dscc.node import bilocation, keeping, registry, schema, steps
 from dscc.node.audit import Entry, Refusals, record
 from dscc.node.database import NodeDatabase
 from dscc.node.deciding import Deciding
 from dscc.node.link_keys import LinkKeys
 from dscc.node.peers import Peers
+from dscc.node.revoking import Revoking
 from dscc.node.routing import route
 from dscc.node.sealing import NodeKey
 from dscc.node.settings import Settings
@@ -65,11 +62,8 @@ from dscc.wire import Message
 from policy import workflows
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
-_KEPT_ITEMS: Final = 1000
-"""How many things a node keeps for one device."""
 _MOST_PIECES: Final = 10_000
 """How many pieces of secrets are held for one other node."""
-_ACKNOWLEDGED_WITHIN_S: Final = 2.0
 _RECEIPT: Final = upsert(schema.receipts).on_conflict_do_nothing()
 _RECEIPT_PATIENCE: Final = 0.02
 """Receipts are not answered: in so many seconds that of the other device comes, or a question to go with."""
@@ -81,20 +75,8 @@ class DeviceSession:
     def __init__(self, device: str, chain: Chain, push: Callable[[Message], None], close: Callable[[], None]) -> None:
         self.device, self.chain = device, chain
         self.push, self.close = push, close
+        self.has_asked = False
         self.step: tuple[Step, NodeKeyfill] | None = None
-
-
-class _Awaited(NamedTuple):
-    """A revocation that somebody waits for: how many nodes have to know of it, and which do."""
-
-    quorum: int
-    nodes: set[str]
-    done: Deferred[int]
-
-    def look(self) -> None:
-        """Fire if it is a quorum."""
-        if len(self.nodes) >= self.quorum and not self.done.called:
-            self.done.callback(len(self.nodes))
 
 
 class NodeService:
@@ -113,14 +95,14 @@ class NodeService:
         self.writer = Writer(reactor, database, self.deciding.refresh)
         self.peers = Peers(reactor, settings, key, self.writer)
         self.peers.deposited = self._deposited
-        self.peers.acknowledged = self._acknowledged
+        self._revoking = Revoking(self)
+        self.peers.acknowledged = self._revoking.acknowledged
         self.shares = Shares()
         self.sessions: dict[str, DeviceSession] = {}
         self._clock = clock
         self._refusals = Refusals()
         # By the node that has given them: none fills up what is another one's.
         self._pieces: dict[str, dict[tuple[str, int], bytes]] = {}
-        self._awaited: dict[tuple[str, int], _Awaited] = {}
         self.link_keys = LinkKeys(reactor, settings, key, self.writer, self.peers.ask)
         self.peers.link_keys = self.link_keys.answer
         self.peers.located = partial(bilocation.take, self)
@@ -132,10 +114,11 @@ class NodeService:
             T3: self._t3,
             PieceRequest: self._piece,
             StatusRequest: self._status,
-            RevokeKey: self._revoke_key,
+            MissedRequest: self._revoking.missed,
+            RevokeKey: self._revoking.revoke_key,
             Route: self._route,
-            Keep: self._keep,
-            Fetch: self._fetch,
+            Keep: partial(keeping.keep, self),
+            Fetch: partial(keeping.fetch, self),
         }
 
     @property
@@ -145,12 +128,16 @@ class NodeService:
 
     def request(self, session: DeviceSession, said: Message) -> Deferred[Any]:
         """The answer to a request; None for what has none. Never fails: what is refused is answered with Refused."""
+        return maybeDeferred(self._handle, session, said).addErrback(self._refused, session, said)
+
+    def _handle(self, session: DeviceSession, said: Message) -> Deferred[Any]:
+        if not session.has_asked and not isinstance(said, MissedRequest):
+            self._revoking.tell_unasked(session)
+        session.has_asked = True
         handler = self._handlers.get(type(said))
         if handler is None:
-            answer: Deferred[Any] = maybeDeferred(_refuse, f"{type(said).__name__} is no request")
-        else:
-            answer = maybeDeferred(handler, session, said)
-        return answer.addErrback(self._refused, session, said)
+            raise DsccError(Reason.OUT_OF_ORDER, f"{type(said).__name__} is no request")
+        return handler(session, said)
 
     def _refused(self, failure: Failure, session: DeviceSession, said: Message) -> Deferred[Message]:
         error = failure.value
@@ -298,58 +285,6 @@ class NodeService:
         )
 
     @inlineCallbacks
-    def _revoke_key(self, session: DeviceSession, asked: RevokeKey) -> Generator[Deferred[Any], Any, Message]:
-        def work(connection: Connection) -> Any:
-            table = schema.receipts
-            rows = connection.execute(select(table.c.device, table.c.peer).where(table.c.kid == asked.kid)).all()
-            pair = {session.device, asked.peer}
-            # A receipt says of itself what the key is called: who names the key of two others has it no more than they.
-            if (session.device, asked.peer) not in [tuple(row) for row in rows] or any(
-                set(row) != pair for row in rows
-            ):
-                raise DsccError(Reason.NOT_AUTHENTIC, "this device has no such key with this peer")
-            # Of a key that is drawn from it, the name follows: nobody can name the key of two others.
-            kid = drawing.drawn_kid(asked.kid, asked.number) if asked.number else asked.kid
-            subject = revocations.subject_of_key(kid, session.device, asked.peer)
-            return revocations.revoke(
-                connection,
-                self.settings.name,
-                revocations.KEY,
-                subject,
-                asked.reason,
-                self.now,
-                session.device,
-            )
-
-        said = yield self.writer.submit(work)
-        kid, *pair = revocations.key_and_pair(said.subject)
-        self.tell_devices(pair, Event("key-revoked", kid, said.at), but=session)
-        nodes = yield self._known_to_a_quorum(said)
-        returnValue(Acknowledged(nodes, self.settings.quorum))
-
-    def _known_to_a_quorum(self, said: Revocation) -> Deferred[int]:
-        """Tell the other nodes. Fires with how many know of it: a quorum, or as many as have said so in two seconds."""
-        awaited = _Awaited(self.settings.quorum, {self.settings.name}, Deferred())
-        key = (said.origin, said.number)
-        self._awaited[key] = awaited
-
-        def end(found: int | Failure) -> int:
-            self._awaited.pop(key, None)
-            return len(awaited.nodes) if isinstance(found, Failure) else found
-
-        awaited.done.addTimeout(_ACKNOWLEDGED_WITHIN_S, self.reactor)
-        waiting = awaited.done.addBoth(end)
-        self.peers.pass_on(said)
-        awaited.look()
-        return waiting
-
-    def _acknowledged(self, said: Revocation, node: str) -> None:
-        awaited = self._awaited.get((said.origin, said.number))
-        if awaited is not None:
-            awaited.nodes.add(node)
-            awaited.look()
-
-    @inlineCallbacks
     def _route(self, session: DeviceSession, asked: Route) -> Generator[Deferred[Any], Any, Message]:
         def work(connection: Connection) -> None:
             device = self.at_last_stage(connection, registry.known(connection, session.device))
@@ -363,33 +298,6 @@ class NodeService:
         body = yield route(self.reactor, address, session.device, asked.body)
         returnValue(Routed(body))
 
-    def _keep(self, session: DeviceSession, asked: Keep) -> Deferred[Message]:
-        def work(connection: Connection) -> Message:
-            table = schema.kept
-            mine = table.c.device == session.device
-            registry.served(connection, session.device)
-            connection.execute(delete(table).where(mine, table.c.name == asked.name))
-            if (connection.execute(select(func.count()).select_from(table).where(mine)).scalar() or 0) >= _KEPT_ITEMS:
-                raise DsccError(Reason.BUSY, f"a device has {_KEPT_ITEMS} things kept at most")
-            place = (b"kept", session.device.encode(), asked.name.encode(), asked.kind.encode())
-            values = {"device": session.device, "name": asked.name, "kind": asked.kind, "at": self.now}
-            connection.execute(insert(table).values(values | {"sealed_body": self.key.seal(asked.body, *place)}))
-            record(connection, Entry(self.now, session.device, "Keep", asked.name, "done", asked.kind))
-            return Done()
-
-        return self.writer.submit(work)
-
-    def _fetch(self, session: DeviceSession, asked: Fetch) -> Deferred[Message]:
-        table = schema.kept
-        with self.writer.reading() as connection:
-            registry.served(connection, session.device)
-            mine = (table.c.device == session.device, table.c.name == asked.name)
-            row = connection.execute(select(table).where(*mine)).first()
-        if row is None:
-            raise DsccError(Reason.OUT_OF_ORDER, "nothing is kept under this name")
-        place = (b"kept", session.device.encode(), asked.name.encode(), row.kind.encode())
-        return succeed(Kept(row.kind, self.key.open(row.sealed_body, *place)))
-
     # What is said unasked. --------------------------------------------------------------------------------------------
 
     def tell_devices(self, names: list[str], event: Event, but: DeviceSession | None = None) -> None:
@@ -398,10 +306,6 @@ class NodeService:
             session = self.sessions.get(name)
             if session is not None and session is not but:
                 session.push(event)
-
-
-def _refuse(words: str) -> Message:
-    raise DsccError(Reason.OUT_OF_ORDER, words)
 
 
 def _resource(said: Message) -> str:

@@ -13,7 +13,7 @@ import signal
 from typing import Any, Final, cast
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -45,8 +45,8 @@ class Serving:
         self._watching = database.open()
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
-        self._seen = (-1, 0, 0)
-        self._obeyed: set[tuple[str, int]] = set()
+        self._changed, self._policy = -1, 0
+        self._obeyed = 0
         self._port: IListeningPort | None = None
 
     def start(self) -> int:
@@ -82,28 +82,30 @@ class Serving:
         # The version that this connection sees changes with every commit of another one.
         changed = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
         self._watching.rollback()
-        if changed == self._seen[0]:
+        if changed == self._changed:
             return
+        first, self._changed = self._changed == -1, changed
         with self.service.writer.reading() as connection:
-            count = connection.execute(select(func.count()).select_from(schema.revocations)).scalar_one()
-        version = self.service.deciding.version
-        before, self._seen = self._seen, (changed, count, version)
-        if count != before[1]:
+            newest = revocations.last(connection)
+        if first:
+            # Nobody is in a session yet, and nodes are told of the earlier ones when they are linked.
+            self._obeyed = newest
+        elif newest > self._obeyed:
             self._obey()
-        if version != before[2] and before[0] != -1:
+        before, self._policy = self._policy, self.service.deciding.version
+        if self._policy != before and not first:
             for session in list(self.service.sessions.values()):
-                session.push(Event("policy", str(version), self.service.now))
+                session.push(Event("policy", str(self._policy), self.service.now))
 
     def _obey(self) -> None:
         """Of what was revoked since the last look: close the sessions, tell the peers, and pass it on."""
-        service, receipts = self.service, schema.receipts
+        service, receipts, before = self.service, schema.receipts, self._obeyed
         with service.writer.reading() as connection:
-            rows = connection.execute(select(schema.revocations)).all()
-            fresh = [row for row in rows if (row.origin, row.number) not in self._obeyed]
-            devices = {row.subject: row.at for row in fresh if row.kind == revocations.DEVICE}
+            fresh = revocations.since(connection, before)
+            devices = {said.subject: said.at for _, said in fresh if said.kind == revocations.DEVICE}
             peers = select(receipts.c.peer, receipts.c.device).where(receipts.c.peer.in_(devices)).distinct()
             told = [(row.peer, row.device) for row in connection.execute(peers)]
-        self._obeyed.update((row.origin, row.number) for row in fresh)
+        self._obeyed = fresh[-1].recorded
         for name in devices:
             service.shares.forget(name)
             session = service.sessions.get(name)
@@ -112,11 +114,11 @@ class Serving:
                 session.close()
         for revoked, device in told:
             service.tell_devices([device], Event("device-revoked", revoked, devices[revoked]))
-        for row in fresh:
-            if row.kind == revocations.KEY:
-                kid, *pair = revocations.key_and_pair(row.subject)
-                service.tell_devices(pair, Event("key-revoked", kid, row.at))
-        service.peers.tell_all()
+        for _, said in fresh:
+            if said.kind == revocations.KEY:
+                _, *pair = revocations.key_and_pair(said.subject)
+                service.tell_devices(pair, revocations.event_of(said))
+        service.peers.tell_all(before)
 
 
 def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:

@@ -72,6 +72,15 @@ async def test_a_hundred_are_revoked_at_once_and_who_was_away_is_told_of_all_whe
     # And what they say afterwards is read, too.
     for node in key.nodes:
         assert (await other.node_status(node)).stage == "production"
+    # A session that follows tells nothing of it again; only what comes then.
+    told.clear()
+    for node in key.nodes:
+        other._link(node).end_session()
+        assert (await other.node_status(node)).stage == "production"
+    assert told == []
+    await one.revoke_drawn(key.kid, 101, other.name, key.nodes)
+    await until(lambda: told)
+    assert set(told) == {("key", drawn_kid(raw, 101).hex())}
     await close(one, other)
 
 

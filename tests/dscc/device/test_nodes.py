@@ -229,7 +229,7 @@ def records_after_m4(number: int, outward: bool) -> Any:
 
 @pytest.mark.parametrize(
     ("number", "outward", "name"),
-    [(2, True, "lo1"), (2, False, "lo2"), (3, True, "lo3"), (3, False, "lo4")],
+    [(3, True, "lo1"), (3, False, "lo2"), (4, True, "lo3"), (4, False, "lo4")],
     ids=["T1 lost", "T2 lost", "T3 lost", "T4 lost"],
 )
 @asynchronous
@@ -254,7 +254,7 @@ async def test_a_crash_between_t3_and_t4_leaves_two_slots_and_the_next_session_t
 ) -> None:
     async with proxied(fleet) as (proxies, places):
         device = await Device.enrol(fleet.folder / name, fleet.code(name, through=places))
-        judge = records_after_m4(3, outward)
+        judge = records_after_m4(4, outward)
         dead = [False]
 
         def judging(passing: Passing) -> str:

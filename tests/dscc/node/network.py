@@ -22,7 +22,21 @@ from dscc.enrolment import EnrolmentCode, EnrolmentNode, read_enrolment
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import STEP_KEM, DeviceKeyfill, KeyfillMode
-from dscc.messages import M2, M4, R2, R4, T2, T4, PieceRequest, Receipt, Refused, ShareResponse, StatusRequest
+from dscc.messages import (
+    M2,
+    M4,
+    R2,
+    R4,
+    T2,
+    T4,
+    Missed,
+    MissedRequest,
+    PieceRequest,
+    Receipt,
+    Refused,
+    ShareResponse,
+    StatusRequest,
+)
 from dscc.node.cli.main import main
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import NOTHING
@@ -275,6 +289,7 @@ class PlainDevice:
         self.ports: dict[str, int] = {}
         self.wires: dict[str, Wire] = {}
         self.short_strings: dict[str, str] = {}
+        self.heard: dict[str, bytes] = {}
 
     def enrol(self, code: str) -> None:
         read: EnrolmentCode = read_enrolment(code)
@@ -304,6 +319,10 @@ class PlainDevice:
             self.chains[node], m3 = begun.on_m2(wire.receive(M2))
             wire.send(m3)
             wire.session = begun.on_m4(wire.receive(M4))
+            more = 1
+            while more:
+                said = expect(Missed, _checked(wire.ask(MissedRequest(self.heard.get(node, b"")))))
+                self.heard[node], more = said.heard, said.more
         except BaseException:
             self.close(node)
             raise

@@ -118,14 +118,3 @@ def test_a_node_that_knows_of_a_revocation_does_not_renew_a_lease(nodes: Network
         with suppress(OSError, DsccError):
             assert not isinstance(device.session("n1").ask(StatusRequest()), Status)
         device.close()
-
-
-def test_what_several_nodes_have_revoked_is_told_once(nodes: Network) -> None:
-    node = open_node(nodes.nodes["n2"].folder)
-    subject = revocations.subject_of_key(bytes(range(16)), "told-one", "told-other")
-    with node.database.writing() as connection:
-        for _ in range(3):
-            revocations.revoke(connection, "n2", revocations.KEY, subject, "race", node.now, "race")
-    with node.database.reading() as connection:
-        told = revocations.concerning(connection, "told-one", 0)
-    assert [(event.kind, event.subject) for event in told] == [("key-revoked", bytes(range(16)).hex())]
