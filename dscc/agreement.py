@@ -7,8 +7,8 @@ from enum import StrEnum
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
+from dscc.direct_messages import D4, Abort
 from dscc.errors import DsccError, Reason
-from dscc.messages import D4, Abort
 from dscc.primitives import BASE, NOTHING
 from dscc.wire import core
 

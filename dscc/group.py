@@ -20,8 +20,8 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
+from dscc.direct_messages import Confirm, Confirmed, Contribution, Seed
 from dscc.errors import DsccError, Reason
-from dscc.messages import Confirm, Confirmed, Contribution, Seed
 from dscc.primitives import NONCE_BYTES, ROOT_BYTES, Box, Suite, enc
 from dscc.wire import core, decode_as, encode
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import Final
 
 from dscc.agreement import Agreement
+from dscc.direct_messages import Notice, Noticed
 from dscc.errors import DsccError, Reason
-from dscc.messages import Notice, Noticed, Refused
+from dscc.messages import Refused
 from dscc.primitives import BASE, IV_BYTES, TAG_BYTES, Box, enc
 from dscc.wire import decode_as, encode
 

@@ -27,9 +27,10 @@ from typing import Final, NamedTuple
 
 from dscc import paths
 from dscc.agreement import NO_CHAIN, Agreement, Limits, PairChain, Wanted, check_d4
+from dscc.direct_messages import D1, D2, D3, D4, Subset
 from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated, KemKey, encapsulate
-from dscc.messages import D1, D2, D3, D4, ShareRequest, ShareResponse, Subset
+from dscc.messages import ShareRequest, ShareResponse
 from dscc.primitives import BASE, NOTHING, SUITES, Suite, choose_suite, enc, suite_named
 from dscc.wire import core, transcript
 

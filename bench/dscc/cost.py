@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from dscc import group
 from dscc.agreement import Agreement, Limits, Wanted
-from dscc.messages import Contribution, Receipt, ShareRequest, ShareResponse
+from dscc.direct_messages import Contribution
+from dscc.messages import Receipt, ShareRequest, ShareResponse
 from dscc.node.shares import Grant, Shares
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384

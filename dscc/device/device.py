@@ -35,26 +35,11 @@ from dscc.device.responding import Responding
 from dscc.device.revoking import Revoking
 from dscc.device.state import State
 from dscc.device.vault import KEY_FILE, FolderError, create_folder, create_key, open_key
+from dscc.direct_messages import D1, D3, Abort, Notice, Sealed
 from dscc.enrolment import Address, EnrolmentCode, StepCode, read_address, read_enrolment
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import KeyfillMode
-from dscc.messages import (
-    D1,
-    D3,
-    Abort,
-    Acknowledged,
-    Done,
-    Event,
-    Fetch,
-    Keep,
-    Kept,
-    Notice,
-    Route,
-    Routed,
-    Sealed,
-    Status,
-    StatusRequest,
-)
+from dscc.messages import Acknowledged, Done, Event, Fetch, Keep, Kept, Route, Routed, Status, StatusRequest
 from dscc.registration import Mode
 
 _POLL_SECONDS: Final = 2.0

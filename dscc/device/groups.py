@@ -26,11 +26,12 @@ from dscc.device.framed import RefusedByPeer
 from dscc.device.group_records import GroupRecords, box_of, fresh_iv
 from dscc.device.records import GroupRecord, Held
 from dscc.device.resources import Resources
+from dscc.direct_messages import Confirm, Confirmed, Contribution, Sealed
 from dscc.drawing import Drawn, draw_of_group
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.group import Epoch
-from dscc.messages import Confirm, Confirmed, Contribution, Done, Event, Sealed
+from dscc.messages import Done, Event
 from dscc.primitives import BASE, ROOT_BYTES, enc
 from dscc.wire import decode_as, encode, expect
 

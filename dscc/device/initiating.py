@@ -25,10 +25,11 @@ from dscc.device.records import Held
 from dscc.device.resources import Resources, no_key, receipts
 from dscc.device.responding import Responding
 from dscc.device.shares import SHARE_SECONDS, Shares
+from dscc.direct_messages import D2, D3, D4, Abort, Subset
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
-from dscc.messages import D2, D3, D4, Abort, Done, Subset
+from dscc.messages import Done
 from dscc.pairwise import PAIR_KEM, Initiator, KemNeeded
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message, expect

@@ -10,9 +10,10 @@ from dscc.device.group_records import GroupRecords, box_of, fresh_iv
 from dscc.device.records import GroupRecord
 from dscc.device.resources import Resources
 from dscc.device.responding import Reply
+from dscc.direct_messages import Confirmed, Sealed, Seed
 from dscc.errors import DsccError, Reason
 from dscc.group import Epoch
-from dscc.messages import Confirmed, Done, Event, Sealed, Seed
+from dscc.messages import Done, Event
 from dscc.primitives import BASE, NONCE_BYTES, Box
 from dscc.wire import decode_as, encode
 

@@ -23,9 +23,10 @@ from dscc.device.framed import RefusedByPeer, refusal
 from dscc.device.records import Held
 from dscc.device.resources import Resources
 from dscc.device.responding import Reply
+from dscc.direct_messages import Notice, Noticed
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import Notice, Noticed, Refused
+from dscc.messages import Refused
 from dscc.primitives import IV_BYTES
 from dscc.wire import expect
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dscc.agreement import NO_CHAIN, Agreement, KeyState, PairChain, Wanted
+from dscc.direct_messages import D3, D4, Abort
 from dscc.enrolment import Address
 from dscc.group import Epoch, leader_of
-from dscc.messages import D3, D4, Abort
 from dscc.primitives import suite_named
 from dscc.session import Chain
 

@@ -22,8 +22,9 @@ from dscc.agreement import KeyState, check_abort
 from dscc.device.records import Held
 from dscc.device.resources import Resources, receipts
 from dscc.device.shares import Shares
+from dscc.direct_messages import D1, D3, Abort, Subset
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, D3, Abort, Done, Refused, Subset
+from dscc.messages import Done, Refused
 from dscc.pairwise import Responder
 from dscc.primitives import NONCE_BYTES
 from dscc.wire import Message

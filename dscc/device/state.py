@@ -14,9 +14,9 @@ from dscc.device import records
 from dscc.device.journal import Change, Journal, Tables
 from dscc.device.records import GroupRecord, Held, NodeRecord
 from dscc.device.vault import FolderLock, Vault
+from dscc.direct_messages import Abort
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import Abort
 from dscc.session import Chain
 
 _Row = TypeVar("_Row")

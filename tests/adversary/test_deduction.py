@@ -16,9 +16,9 @@ from world import Seen, negotiated
 
 from dscc import group
 from dscc.agreement import PairChain, next_chains
+from dscc.direct_messages import Contribution
 from dscc.hardening import KemKey
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import Contribution
 from dscc.primitives import S384, S512
 from dscc.registration import DeviceRegistration, Mode, NodeRegistration, Root
 from dscc.session import Chain, DeviceHandshake, NodeHandshake, begin_chain

@@ -9,8 +9,9 @@ from parties import NODES, TUNNEL, ShareNode, chains, meet, negotiate, nonce
 from world import GRANT
 
 from dscc.agreement import Limits
+from dscc.direct_messages import D3, Subset
 from dscc.errors import DsccError, Reason
-from dscc.messages import D3, ShareRequest, Subset
+from dscc.messages import ShareRequest
 from dscc.node import shares as share_service
 from dscc.node.shares import Shares
 from dscc.pairwise import Initiator, Responder

@@ -8,9 +8,9 @@ import pytest
 from parties import nonce
 
 from dscc import group
+from dscc.direct_messages import Contribution, Seed
 from dscc.errors import DsccError
 from dscc.group import Epoch
-from dscc.messages import Contribution, Seed
 from dscc.primitives import S384
 from dscc.wire import decode_as
 

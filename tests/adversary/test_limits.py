@@ -12,8 +12,9 @@ from world import GRANT
 
 from dscc import group
 from dscc.agreement import Limits
+from dscc.direct_messages import Confirm
 from dscc.errors import DsccError
-from dscc.messages import Confirm, ShareRequest, ShareResponse
+from dscc.messages import ShareRequest, ShareResponse
 from dscc.node.shares import Shares
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384

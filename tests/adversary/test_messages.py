@@ -10,10 +10,10 @@ from parties import NODES, TUNNEL, ShareNode, chains, nonce, register, step
 
 from dscc import pairwise, session
 from dscc.agreement import Agreement, Limits, Wanted
+from dscc.direct_messages import D1, D2
 from dscc.errors import DsccError, Reason
 from dscc.hardening import KemKey
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import D1, D2
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384
 from dscc.session import DeviceHandshake, NodeHandshake, begin_chain

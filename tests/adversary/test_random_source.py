@@ -9,8 +9,8 @@ from parties import chains, nonce
 from world import keys_computed, negotiated, shares_known
 
 from dscc import group, session
+from dscc.direct_messages import Contribution
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import Contribution
 from dscc.primitives import S384
 from dscc.session import Chain, DeviceHandshake, NodeHandshake
 

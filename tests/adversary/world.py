@@ -15,9 +15,10 @@ from itertools import combinations
 from parties import NODES, TUNNEL, nonce, token
 
 from dscc.agreement import NO_CHAIN, Agreement, Limits, PairChain, Wanted
+from dscc.direct_messages import D1, D2, D3
 from dscc.errors import DsccError
 from dscc.hardening import KemKey
-from dscc.messages import D1, D2, D3, M1, M2, ShareRequest, ShareResponse
+from dscc.messages import M1, M2, ShareRequest, ShareResponse
 from dscc.node.shares import Grant, Shares
 from dscc.pairwise import Initiator, Responder, _Negotiation
 from dscc.primitives import NOTHING, SUITES, enc, suite_named

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dscc import messages
+from dscc import direct_messages, messages
 from dscc.uses.derivation import USES
 from dscc.wire import _BY_NUMBER
 
@@ -29,7 +29,7 @@ def table() -> str:
     rows = ["| Number | Message | Fields |", "|---|---|---|"]
     for number in sorted(_BY_NUMBER):
         kind = _BY_NUMBER[number]
-        if kind.type.__module__ == messages.__name__:
+        if kind.type.__module__ in (messages.__name__, direct_messages.__name__):
             fields = ", ".join(f"`{name}` {_kind(check.what)}" for name, check in kind.fields)
             rows.append(f"| {number} | `{kind.type.__name__}` | {fields or '-'} |")
     return "\n".join(rows)

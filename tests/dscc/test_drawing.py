@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dscc import drawing, group
+from dscc.direct_messages import Contribution
 from dscc.drawing import draw, draw_of_group, drawn_kid, unique_identifier
 from dscc.errors import DsccError, Reason
-from dscc.messages import Contribution
 from dscc.primitives import BASE
 
 KID, SEED = bytes(range(16)), bytes(range(32))

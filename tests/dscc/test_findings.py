@@ -10,9 +10,10 @@ from parties import TUNNEL, ShareNode, chains, meet, negotiate, nonce, token
 
 from dscc import group
 from dscc.agreement import Limits, PairChain, abort, check_abort, next_chains
+from dscc.direct_messages import D4, Confirm, Confirmed, Contribution, Subset
 from dscc.errors import DsccError, Reason
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import D4, M4, R4, T4, Confirm, Confirmed, Contribution, ShareResponse, Subset
+from dscc.messages import M4, R4, T4, ShareResponse
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, S512
 from dscc.registration import NO_TOKEN, DeviceRegistration, Mode, NodeRegistration

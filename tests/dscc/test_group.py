@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from parties import nonce
 
 from dscc import group
+from dscc.direct_messages import Confirm, Contribution
 from dscc.errors import DsccError, Reason
 from dscc.group import Epoch
-from dscc.messages import Confirm, Contribution
 from dscc.primitives import S384
 from dscc.wire import decode_as
 

@@ -8,8 +8,9 @@ import pytest
 
 from dscc import notices
 from dscc.agreement import NO_CHAIN, Agreement, Wanted
+from dscc.direct_messages import Notice, Noticed
 from dscc.errors import DsccError, Reason
-from dscc.messages import Notice, Noticed, Refused
+from dscc.messages import Refused
 from dscc.primitives import enc
 
 FIRST, SECOND, IV = bytes(16), bytes(range(16)), bytes(12)

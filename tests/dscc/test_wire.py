@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dscc import messages
+from dscc.direct_messages import D3, Contribution
 from dscc.errors import DsccError, Reason
-from dscc.messages import D3, M1, M3, R1, Contribution, Refused
+from dscc.messages import M1, M3, R1, Refused
 from dscc.wire import FRAME_BYTES, FrameKind, FrameReader, core, decode, decode_as, encode, transcript, write_frame
 
 ALL = [getattr(messages, name) for name in dir(messages) if hasattr(getattr(messages, name), "_fields")]

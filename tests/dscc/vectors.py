@@ -14,10 +14,11 @@ from typing import Any
 
 from dscc import drawing, group, messages, notices
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
+from dscc.direct_messages import Contribution
 from dscc.errors import DsccError, Reason
 from dscc.hardening import Encapsulated
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import Contribution, ShareResponse
+from dscc.messages import ShareResponse
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384, SUITES, Suite, enc
 from dscc.registration import DeviceRegistration, Mode, NodeRegistration, Root, Token

@@ -11,10 +11,11 @@ from parties import NODES, TUNNEL, chains, nonce, token
 
 from dscc import group
 from dscc.agreement import Limits
+from dscc.direct_messages import D1, D2, D3, D4, Subset
 from dscc.enrolment import ENROL, STEP, read_enrolment, read_step
 from dscc.errors import DsccError
 from dscc.keyfill import DeviceKeyfill, KeyfillMode, NodeKeyfill
-from dscc.messages import D1, D2, D3, D4, M1, M2, M3, M4, R1, R2, R3, R4, T1, T2, T3, T4, ShareResponse, Subset
+from dscc.messages import M1, M2, M3, M4, R1, R2, R3, R4, T1, T2, T3, T4, ShareResponse
 from dscc.pairwise import Initiator, Responder
 from dscc.primitives import S384
 from dscc.registration import DeviceRegistration, Mode, NodeRegistration

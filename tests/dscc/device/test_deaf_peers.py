@@ -8,7 +8,8 @@ from typing import Any
 from fleet import asynchronous, until
 
 from dscc.device.direct import Listener
-from dscc.messages import D4, Refused
+from dscc.direct_messages import D4
+from dscc.messages import Refused
 from dscc.wire import FrameKind, FrameReader, encode, write_frame
 
 ANSWER = Refused("failed", "x" * 512)

@@ -14,9 +14,10 @@ from fleet import Fleet, Passing, Proxy, asynchronous
 
 from dscc.agreement import KeyState
 from dscc.device import Device
+from dscc.direct_messages import D1, D2, D3, D4, Abort
 from dscc.enrolment import Address
 from dscc.errors import DsccError
-from dscc.messages import D1, D2, D3, D4, Abort, Done
+from dscc.messages import Done
 
 CRASHES = ("nobody", "who asks", "who is asked", "both")
 

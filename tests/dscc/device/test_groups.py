@@ -9,9 +9,9 @@ import pytest
 from fleet import Fleet, Proxy, asynchronous, until
 
 from dscc.device import Device
+from dscc.direct_messages import Sealed
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import Sealed
 
 GROUP = "plant"
 

@@ -11,9 +11,10 @@ from fleet import Fleet, Passing, Proxy, asynchronous, cut_once, until
 from dscc.agreement import KeyState, Limits, Wanted
 from dscc.device import Device, Key
 from dscc.device.framed import connect
+from dscc.direct_messages import D1, D2, D3, D4, Abort
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, D2, D3, D4, Abort, Event, Refused
+from dscc.messages import Event, Refused
 from dscc.pairwise import Initiator
 from dscc.wire import FrameKind, FrameReader, decode, encode, write_frame
 

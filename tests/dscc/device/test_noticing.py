@@ -14,9 +14,10 @@ from dscc.agreement import KeyState
 from dscc.device import Device
 from dscc.device.clock import ManualClock, SystemClock
 from dscc.device.framed import RefusedByPeer, connect
+from dscc.direct_messages import D1, Notice, Noticed
 from dscc.enrolment import Address
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, Notice, Noticed, Refused
+from dscc.messages import Refused
 
 
 async def close(*devices: Device) -> None:

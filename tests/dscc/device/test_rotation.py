@@ -15,7 +15,7 @@ from dscc.device.clock import ManualClock
 from dscc.device.config import Keep
 from dscc.device.keys import is_gateways, to_process, to_protect
 from dscc.device.records import Held
-from dscc.messages import D3, D4
+from dscc.direct_messages import D3, D4
 
 KEEP = Keep(peer="bob", address="127.0.0.1:1")
 HOUR = 3600

@@ -12,8 +12,8 @@ from dscc.agreement import Agreement, KeyState, PairChain, Wanted, check_abort
 from dscc.device.records import Held
 from dscc.device.state import State
 from dscc.device.vault import create_folder, create_key, open_key
+from dscc.direct_messages import D3, D4
 from dscc.errors import DsccError, Reason
-from dscc.messages import D3, D4
 
 SID = bytes(48)
 

@@ -12,8 +12,9 @@ from typing import Any, cast
 from parties import NODES, TUNNEL, nonce
 
 from dscc.agreement import Agreement, KeyState, Limits, PairChain, abort, check_abort, check_d4, next_chains
+from dscc.direct_messages import D1, D2, D3, D4, Abort, Subset
 from dscc.errors import DsccError, Reason
-from dscc.messages import D1, D2, D3, D4, Abort, ShareRequest, ShareResponse, Subset
+from dscc.messages import ShareRequest, ShareResponse
 from dscc.node.shares import Grant, Shares
 from dscc.pairwise import Initiator, Responder
 from dscc.wire import decode, encode

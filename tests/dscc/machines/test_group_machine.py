@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from dscc import group
+from dscc.direct_messages import Contribution, Seed
 from dscc.errors import DsccError
 from dscc.group import Epoch
-from dscc.messages import Contribution, Seed
 from dscc.primitives import S384
 from dscc.wire import decode_as
 

@@ -15,8 +15,8 @@ from pair import Device, Node, clean_round
 from parties import NODES
 
 from dscc.agreement import NO_CHAIN, KeyState, PairChain
+from dscc.direct_messages import D3
 from dscc.errors import DsccError, Reason
-from dscc.messages import D3
 from dscc.pairwise import Responder
 from dscc.wire import decode
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from network import Network, PlainDevice, Wire
 
 from dscc import messages
+from dscc.direct_messages import D1
 from dscc.errors import Reason
-from dscc.messages import D1, M1, M3, R1, R3, Refused, StatusRequest
+from dscc.messages import M1, M3, R1, R3, Refused, StatusRequest
 from dscc.node.audit import Refusals
 from dscc.session import DeviceHandshake
 from dscc.wire import FRAME_BYTES, FrameKind, FrameReader, decode, encode, write_frame
