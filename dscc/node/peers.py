@@ -36,6 +36,8 @@ _log: Final = structlog.stdlib.get_logger("dscc.node")
 _STAGE: Final = "link"
 _MOST_UNDER_WAY: Final = 1024
 CODE_BYTES: Final = 32
+AGAIN_SECONDS: Final = 10
+"""After so long a node that did not take a revocation is told it again; one that is not linked, as soon as it is."""
 
 
 def link_chain(code: bytes, one: str, other: str) -> Chain:
@@ -115,7 +117,7 @@ class Peers:
         """Is told which node knows of a revocation, as soon as that says so."""
         self._links: dict[str, Link] = {}
         self._behind: set[str] = set()
-        """The nodes that did not take what they were told, and are told all of it again."""
+        """The nodes that did not take what they were told, and are told all of it again soon."""
         self._services: list[ClientService] = []
 
     def start(self) -> None:
@@ -156,7 +158,7 @@ class Peers:
     def tell_all(self, after: int) -> None:
         """Tell every linked node of the revocations behind a place that it does not know of."""
         for name in list(self._links):
-            self._tell_from(name, 0 if name in self._behind else after)
+            self._tell_from(name, after)
 
     def pass_on(self, said: Revocation) -> None:
         """Tell every linked node of one revocation, at once."""
@@ -166,8 +168,6 @@ class Peers:
     def _tell_from(self, name: str, after: int) -> None:
         """Tell a node of all that it does not know of behind a place: so many, and when it has answered, the next."""
         link = self._links[name]
-        if after == 0:
-            self._behind.discard(name)
         with self.writer.reading() as connection:
             unknown = revocations.unknown_to(connection, name, after)
         told = DeferredList([self._tell(name, said) for _, said in unknown])
@@ -214,10 +214,17 @@ class Peers:
             return self.writer.submit(lambda connection: revocations.acknowledge(connection, said, name))
 
         def failed(failure: Failure) -> None:
-            self._behind.add(name)
             _log.warning("a revocation was not passed on yet", node=name, reason=str(failure.value))
+            if name not in self._behind:
+                self._behind.add(name)
+                self.reactor.callLater(AGAIN_SECONDS, self._tell_again, name)
 
         return maybeDeferred(self.ask, name, said).addCallback(acknowledged).addErrback(failed)
+
+    def _tell_again(self, name: str) -> None:
+        self._behind.discard(name)
+        if name in self._links:
+            self._tell_from(name, 0)
 
     def _service(self, name: str, peer: Peer) -> ClientService:
         endpoint = HostnameEndpoint(self.reactor, peer.host, peer.port)

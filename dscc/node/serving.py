@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -27,6 +28,7 @@ from dscc.node.listener import NodeFactory
 from dscc.node.sealing import NodeKey
 from dscc.node.service import NodeService
 from dscc.node.settings import Settings
+from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("dscc.node")
 LOOK_SECONDS: Final = 0.1
@@ -47,6 +49,7 @@ class Serving:
         self._looking.clock = reactor
         self._changed, self._policy = -1, 0
         self._obeyed = 0
+        self._reads = True
         self._port: IListeningPort | None = None
 
     def start(self) -> int:
@@ -78,13 +81,24 @@ class Serving:
         return stopped.addCallback(close)
 
     def _look(self) -> None:
+        """Look whether anything was written. What cannot be read now is looked for the next time."""
+        try:
+            self._look_for_changes()
+        except (SQLAlchemyError, PolicyError) as error:
+            if self._reads:
+                _log.error("the node's store cannot be read", reason=f"{type(error).__name__}: {error}"[:512])
+            self._reads = False
+        else:
+            self._reads = True
+
+    def _look_for_changes(self) -> None:
         """If anything was written: close the sessions of the revoked, pass revocations on, tell of a new policy."""
         # The version that this connection sees changes with every commit of another one.
         changed = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
         self._watching.rollback()
         if changed == self._changed:
             return
-        first, self._changed = self._changed == -1, changed
+        first = self._changed == -1
         with self.service.writer.reading() as connection:
             newest = revocations.last(connection)
         if first:
@@ -96,6 +110,7 @@ class Serving:
         if self._policy != before and not first:
             for session in list(self.service.sessions.values()):
                 session.push(Event("policy", str(self._policy), self.service.now))
+        self._changed = changed
 
     def _obey(self) -> None:
         """Of what was revoked since the last look: close the sessions, tell the peers, and pass it on."""
@@ -105,7 +120,6 @@ class Serving:
             devices = {said.subject: said.at for _, said in fresh if said.kind == revocations.DEVICE}
             peers = select(receipts.c.peer, receipts.c.device).where(receipts.c.peer.in_(devices)).distinct()
             told = [(row.peer, row.device) for row in connection.execute(peers)]
-        self._obeyed = fresh[-1].recorded
         for name in devices:
             service.shares.forget(name)
             session = service.sessions.get(name)
@@ -119,6 +133,7 @@ class Serving:
                 _, *pair = revocations.key_and_pair(said.subject)
                 service.tell_devices(pair, revocations.event_of(said))
         service.peers.tell_all(before)
+        self._obeyed = fresh[-1].recorded
 
 
 def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:

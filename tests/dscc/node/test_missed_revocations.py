@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 from twisted.internet.testing import MemoryReactorClock
 
 from dscc.messages import Event, MissedRequest, Refused, Revocation, StatusRequest
@@ -254,6 +256,27 @@ def test_a_device_of_an_earlier_program_does_not_ask_and_is_told_all_before_its_
         running.reactor.advance(0)
     assert running.heard[:many] == [Event("key-revoked", kid(number).hex(), NOW) for number in range(many)]
     assert [type(said) for said in running.heard[many:]] == [Refused, Refused]
+
+
+def test_a_store_that_cannot_be_read_for_a_while_is_looked_at_again(
+    store: NodeDatabase, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.start()
+    running.has_session("alice")
+    revoke_keys(store, range(1))
+
+    def fails(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    for name in ("last", "since"):
+        with monkeypatch.context() as broken, capture_logs() as log:
+            broken.setattr(revocations, name, fails)
+            running.look()
+            running.look()
+        assert running.heard == []
+        assert len(log) <= 1
+    running.look()
+    assert running.heard == [Event("key-revoked", kid(0).hex(), NOW)]
 
 
 def test_the_true_revocation_that_replaces_a_forged_one_is_obeyed(store: NodeDatabase, running: Running) -> None:

@@ -189,4 +189,4 @@ def test_a_node_that_was_away_is_told_of_more_than_are_told_at_once(tmp_path: Pa
             with second.database.reading() as connection:
                 return len(revocations.every(connection))
 
-        eventually(lambda: known() == many, 40)
+        eventually(lambda: known() == many, 120)

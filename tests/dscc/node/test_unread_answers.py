@@ -17,14 +17,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from dscc.errors import Reason
-from dscc.messages import M2, R3, Deposit, Fetch, Keep, Kept, LinkKeyRequest, PieceRequest, Refused
-from dscc.node import registry, schema
+from dscc.messages import M2, R3, Deposit, Done, Fetch, Keep, Kept, LinkKeyRequest, PieceRequest, Refused
+from dscc.node import registry, revocations, schema
 from dscc.node.audit import Refusals
 from dscc.node.cli.main import main
 from dscc.node.cli.opened import Node, open_node
 from dscc.node.connection import STALLED_SECONDS
 from dscc.node.listener import NodeConnection, NodeFactory
-from dscc.node.peers import Link
+from dscc.node.peers import AGAIN_SECONDS, Link
 from dscc.node.service import DeviceSession, NodeService
 from dscc.primitives import S384
 from dscc.registration import Mode, Root
@@ -252,3 +252,28 @@ def test_a_link_that_is_opened_anew_ends_what_was_asked_on_the_one_before(standi
     assert failed == []
     peers.opened("n2", links[1])
     assert failed[0].value.reason is Reason.FAILED and peers.linked == {"n2"}
+
+
+def test_a_node_that_did_not_take_a_revocation_is_told_it_again(standing: Standing) -> None:
+    peers, (theirs, ours) = standing.service.peers, two_ends()
+    sent: list[bytes] = []
+    peers.opened("n2", Link(ours, sent.append, lambda _: Deferred(), first=2))
+    with standing.node.database.writing() as connection:
+        said = revocations.revoke(connection, "n1", revocations.DEVICE, "mallory", "stolen", standing.node.now, "olga")
+    peers.tell_all(0)
+
+    def answer(with_: Message) -> Message:
+        (told,) = FrameReader().feed(sent.pop())
+        plain = theirs.open(told.body)
+        peers._links["n2"].on_record(theirs.seal(plain[:8] + encode(with_)))
+        return decode(plain[8:])
+
+    for _ in range(2):
+        assert answer(Refused(Reason.FAILED, "the store did not take it")) == said and sent == []
+        standing.reactor.advance(AGAIN_SECONDS)
+    assert answer(Done()) == said
+    standing.turn()
+    standing.reactor.advance(AGAIN_SECONDS)
+    assert sent == []
+    with standing.node.database.reading() as connection:
+        assert revocations.acknowledged(connection, said) == {"n1", "n2"}
