@@ -36,6 +36,8 @@ _log: Final = structlog.stdlib.get_logger("dscc.node")
 _STAGE: Final = "link"
 _MOST_UNDER_WAY: Final = 1024
 CODE_BYTES: Final = 32
+ANSWER_SECONDS: Final = 30
+"""After so long a node that was asked is not waited for any more."""
 AGAIN_SECONDS: Final = 10
 """After so long a node that did not take a revocation is told it again; one that is not linked, as soon as it is."""
 
@@ -180,11 +182,14 @@ class Peers:
             told.addCallback(go_on)
 
     def ask(self, name: str, said: Message) -> Deferred[Message]:
-        """Ask another node. Raises DsccError (INSUFFICIENT_PATHS) if there is no link to it."""
+        """Ask another node. Raises DsccError (INSUFFICIENT_PATHS) if there is no link to it.
+
+        Fails as `Link.ask` does, and if it is silent: whoever waits for it holds a place in a device's session.
+        """
         link = self._links.get(name)
         if link is None:
             raise DsccError(Reason.INSUFFICIENT_PATHS, f"there is no link to {name}")
-        return link.ask(said)
+        return link.ask(said).addTimeout(ANSWER_SECONDS, self.reactor, onTimeoutCancel=_silent)
 
     def answer(self, name: str, said: Message) -> Deferred[Message]:
         """What this node answers another one."""
@@ -230,6 +235,10 @@ class Peers:
         endpoint = HostnameEndpoint(self.reactor, peer.host, peer.port)
         factory = Factory.forProtocol(lambda: LinkClient(self, name))
         return ClientService(endpoint, factory, retryPolicy=backoffPolicy(0.2, 10), clock=self.reactor)
+
+
+def _silent(_: object, seconds: float) -> Message:
+    raise DsccError(Reason.FAILED, f"the other node did not answer within {seconds:g} s")
 
 
 def _nothing(_: str, __: Message) -> Deferred[Message]:

@@ -24,7 +24,7 @@ from dscc.node.cli.main import main
 from dscc.node.cli.opened import Node, open_node
 from dscc.node.connection import STALLED_SECONDS
 from dscc.node.listener import NodeConnection, NodeFactory
-from dscc.node.peers import AGAIN_SECONDS, Link
+from dscc.node.peers import AGAIN_SECONDS, ANSWER_SECONDS, Link
 from dscc.node.service import DeviceSession, NodeService
 from dscc.primitives import S384
 from dscc.registration import Mode, Root
@@ -277,3 +277,19 @@ def test_a_node_that_did_not_take_a_revocation_is_told_it_again(standing: Standi
     assert sent == []
     with standing.node.database.reading() as connection:
         assert revocations.acknowledged(connection, said) == {"n1", "n2"}
+
+
+def test_a_node_that_is_silent_is_not_waited_for_and_its_late_answer_is_nothing(standing: Standing) -> None:
+    peers, (theirs, ours) = standing.service.peers, two_ends()
+    sent: list[bytes] = []
+    link = Link(ours, sent.append, lambda _: Deferred(), first=2)
+    peers.opened("n2", link)
+    failed: list[Any] = []
+    peers.ask("n2", LinkKeyRequest()).addErrback(failed.append)
+    standing.reactor.advance(ANSWER_SECONDS - 1)
+    assert failed == []
+    standing.reactor.advance(1)
+    assert failed[0].value.reason is Reason.FAILED
+    (asked,) = FrameReader().feed(sent.pop())
+    link.on_record(theirs.seal(theirs.open(asked.body)[:8] + encode(Done())))
+    assert sent == [] and len(failed) == 1
