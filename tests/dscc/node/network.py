@@ -260,10 +260,13 @@ class Wire:
             self.events.append(answer)
 
     def say(self, said: Message) -> None:
+        self.socket.sendall(self.sealed(said))
+
+    def sealed(self, said: Message) -> bytes:
+        """The next frame of the session."""
         assert self.session is not None
         self.number += 1
-        record = self.session.seal(self.number.to_bytes(8, "big") + encode(said))
-        self.socket.sendall(write_frame(FrameKind.RECORD, record))
+        return write_frame(FrameKind.RECORD, self.session.seal(self.number.to_bytes(8, "big") + encode(said)))
 
     def record(self) -> tuple[int, Message]:
         assert self.session is not None
