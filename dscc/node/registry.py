@@ -33,6 +33,9 @@ from policy.model import Member
 
 LINK: Final = "node:"
 """In front of a node's name where a chain's holder is another node."""
+_REVOKED: Final = select(schema.revocations.c.number).where(
+    schema.revocations.c.kind == schema.DEVICE, schema.revocations.c.subject == bindparam("device")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ def register(
         if connection.execute(update(table).where(*unused).values(burnt)).rowcount != 1:
             raise _no_token(used=True)
     known = _row(connection, r1.device)
-    if known is not None and known.revoked_at is not None:
+    # Perhaps by another node, before the device came here.
+    early = connection.execute(_REVOKED, {"device": r1.device}).first()
+    if early is not None or (known is not None and known.revoked_at is not None):
         raise DsccError(Reason.REVOKED, "the device was revoked")
     if known is not None and r1.token_id == NO_TOKEN.token_id:
         raise DsccError(Reason.TOKEN_REFUSED, "a device of this name is registered already")

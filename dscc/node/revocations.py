@@ -19,7 +19,7 @@ from dscc.node.database import NodeError
 from dscc.node.sealing import NodeKey
 from policy import workflows
 
-DEVICE: Final = "device"
+DEVICE: Final = schema.DEVICE
 KEY: Final = "key"
 SEPARATOR: Final = "~"
 """Stands in no name of a device."""

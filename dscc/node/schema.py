@@ -15,6 +15,8 @@ for _kept in (policy_store.metadata, policy_outbox.metadata):
         _table.to_metadata(metadata)
 
 VERSION: Final = 2
+DEVICE: Final = "device"
+"""What kind of revocation is that of a device; others are of keys (revocations.subject_of_key)."""
 
 about = Table(
     "about",
@@ -107,7 +109,6 @@ revocations = Table(
     metadata,
     Column("origin", Text, primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    # "device", or "key" (revocations.subject_of_key).
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("reason", Text, nullable=False),

@@ -6,11 +6,13 @@ import json
 from contextlib import closing
 
 import pytest
-from network import Network, PlainDevice, RunningNode, Wire
+from network import Network, PlainDevice, RunningNode, Wire, eventually
 
 from dscc.enrolment import EnrolmentNode, read_enrolment
 from dscc.errors import DsccError, Reason
 from dscc.messages import R2, R4
+from dscc.node import revocations
+from dscc.node.cli.opened import open_node
 from dscc.registration import Mode
 from dscc.session import begin_chain
 
@@ -60,6 +62,25 @@ def test_a_token_is_for_its_device_alone_and_nobody_registers_without(nodes: Net
         row["outcome"] for row in json.loads(nodes.nodes["n1"].run("audit", "--json")) if row["actor"] == "yours"
     ]
     assert outcomes == ["refused"]
+
+
+def test_who_was_revoked_before_it_came_is_not_registered(nodes: Network) -> None:
+    """A device that has registered at one node is revoked there, and goes on to the others."""
+    nodes.wait_linked()
+    first, late = one_code(nodes.nodes["n2"], "late"), one_code(nodes.nodes["n1"], "late")
+    device = nodes.device("late")
+    try_to_enrol(device, first)
+    nodes.nodes["n2"].run("device", "revoke", "late")
+    store = open_node(nodes.nodes["n1"].folder).database
+
+    def is_known() -> bool:
+        with store.reading() as connection:
+            return "late" in {said.revocation.subject for said in revocations.every(connection)}
+
+    eventually(is_known)
+    with pytest.raises(DsccError) as refused:
+        try_to_enrol(device, late)
+    assert refused.value.reason is Reason.REVOKED
 
 
 def test_a_lost_answer_is_given_again(nodes: Network) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from network import Network, PlainDevice, agree, network
+from network import Network, PlainDevice, agree, eventually, network
 
 from dscc.errors import DsccError, Reason
 from dscc.messages import Acknowledged, Event, Receipt, Refused, RevokeKey, ShareRequest, ShareResponse
@@ -23,13 +23,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with network(Path(tmp_path_factory.mktemp("revoking"))) as made:
         made.wait_linked()
         yield made
-
-
-def eventually(holds: object, within: float = 5) -> None:
-    deadline = time.monotonic() + within
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_who_names_the_key_of_two_others_in_a_receipt_does_not_revoke_it(nodes: Network) -> None:
