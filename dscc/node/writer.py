@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from dscc.errors import DsccError, Reason
 from dscc.node import audit
-from dscc.node.database import NodeDatabase, NodeError, writing
+from dscc.node.database import NodeDatabase, writing
 from policy.model import PolicyError
 
 _Answer = TypeVar("_Answer")
@@ -89,7 +89,11 @@ def _alone(connection: Connection, work: Work[Any]) -> Any:
     connection.exec_driver_sql("SAVEPOINT work")
     try:
         answer = work(connection)
-    except (DsccError, NodeError, PolicyError) as error:
+    except SQLAlchemyError:
+        # The store's fault, and everybody's.
+        raise
+    except Exception as error:
+        # Refused, or a fault of ours: nobody else's work is lost by it.
         connection.exec_driver_sql("ROLLBACK TO work")
         audit.forget(connection)
         answer = error
