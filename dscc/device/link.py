@@ -28,6 +28,8 @@ OnAnswer = Callable[[Message | DsccError], None]
 _number = Struct(">Q")
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0
+MISSED_SECONDS: Final = 10.0
+"""For so long a node may tell what was revoked meanwhile; the rest it tells in the next session."""
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 30.0
 _FRESH: Final = SESSION_SECONDS * 0.95
@@ -268,7 +270,7 @@ class NodeLink:
         """Have the node tell what was revoked while there was no session. What is left of it is told the next time."""
         more = 1
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(MISSED_SECONDS):
                 while more and self._session is not None:
                     said = await self.request(Missed, MissedRequest(self._revocations_heard), again=False)
                     self._revocations_heard, more = said.heard, said.more
