@@ -12,7 +12,7 @@ import pytest
 import second
 import vectors
 
-from dscc import messages
+from dscc import direct_messages, messages
 from dscc.wire import decode, encode
 
 PUBLISHED: dict[str, list[dict[str, Any]]] = json.loads(vectors.FILE.read_text())
@@ -30,7 +30,8 @@ def every_message(value: Any) -> list[dict[str, Any]]:
 
 
 def test_every_message_of_the_protocol_is_there_and_is_encoded_as_the_document_says() -> None:
-    known = {name for name in dir(messages) if hasattr(getattr(messages, name), "_fields")}
+    rooms = {**vars(messages), **vars(direct_messages)}
+    known = {name for name, each in rooms.items() if hasattr(each, "_fields")}
     assert {each["message"] for each in PUBLISHED["messages"]} == known
     for each in every_message(PUBLISHED):
         data = bytes.fromhex(each["cbor"])

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dscc import messages
+from dscc import direct_messages, messages
 from dscc.direct_messages import D3, Contribution
 from dscc.errors import DsccError, Reason
 from dscc.messages import M1, M3, R1, Refused
 from dscc.wire import FRAME_BYTES, FrameKind, FrameReader, core, decode, decode_as, encode, transcript, write_frame
 
-ALL = [getattr(messages, name) for name in dir(messages) if hasattr(getattr(messages, name), "_fields")]
+ALL = [each for room in (messages, direct_messages) for each in vars(room).values() if hasattr(each, "_fields")]
 SAID = M1("meter-7", "n1", "production", 2, 7, bytes(32), b"m" * 48)
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-from dscc import drawing, group, messages, notices
+from dscc import direct_messages, drawing, group, messages, notices
 from dscc.agreement import Agreement, Limits, PairChain, Wanted, abort, next_chains
 from dscc.direct_messages import Contribution
 from dscc.errors import DsccError, Reason
@@ -90,7 +90,7 @@ def samples() -> list[Vector]:
 
 def _kinds() -> list[Any]:
     kinds = [_BY_NUMBER[number] for number in sorted(_BY_NUMBER)]
-    return [kind for kind in kinds if kind.type.__module__ == messages.__name__]
+    return [kind for kind in kinds if kind.type.__module__ in (messages.__name__, direct_messages.__name__)]
 
 
 def _sample(name: str, what: str) -> Any:

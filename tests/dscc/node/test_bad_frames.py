@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from network import Network, PlainDevice, Wire
 
-from dscc import messages
+from dscc import direct_messages, messages
 from dscc.direct_messages import D1
 from dscc.errors import Reason
 from dscc.messages import M1, M3, R1, R3, Refused, StatusRequest
@@ -125,7 +125,7 @@ def test_no_bytes_stop_a_node(nodes: Network, witness: PlainDevice, data: bytes)
     assert witness.status("n1").stage == "bootstrap"
 
 
-ALL = [getattr(messages, name) for name in dir(messages) if hasattr(getattr(messages, name), "_fields")]
+ALL = [each for room in (messages, direct_messages) for each in vars(room).values() if hasattr(each, "_fields")]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
