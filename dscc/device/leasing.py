@@ -14,11 +14,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from dscc.device.framed import Unreachable
 from dscc.device.resources import Resources
 from dscc.errors import DsccError, Reason
 
 _ROUNDS: Final = 3
 """How often a node is asked within the time that a lease lasts."""
+_AGAIN_SECONDS: Final = 1.0
+"""After how long a node is asked again that was not reached."""
 
 
 class Lease:
@@ -59,13 +62,18 @@ class Lease:
             try:
                 await self._renew(node)
                 await due
+            except Unreachable:
+                await clock.sleep(min(seconds, _AGAIN_SECONDS))
             finally:
                 due.cancel()
 
     async def _renew(self, node: str) -> None:
+        """Ask a node. Raises Unreachable."""
         at = self._resources.clock.now()
         try:
             await self._ask(node)
+        except Unreachable:
+            raise
         except DsccError as error:
             self.refused(node, error)
         else:

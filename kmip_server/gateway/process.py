@@ -46,6 +46,8 @@ _ROTATION_SECONDS: Final = 1.0
 _TIDY_SECONDS: Final = 30.0
 _ALONE_SECONDS: Final = 0.5
 """How long a gateway goes on at most whose supervisor was killed."""
+_READY_SECONDS: Final = 5.0
+"""After so long a gateway is ready without a lease: what needs no nodes is done."""
 _AGAIN_SECONDS: Final = 1.0
 _LAPSE_SECONDS: Final = 2.0
 _TRIED_SECONDS: Final = 60.0
@@ -70,6 +72,10 @@ class GatewayProcess:
         self._desk = Desk(settings.directory / SOCKET, self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lease_changed = asyncio.Event()
+        self._leased_until = 0
+        """By the store, as the workers see it."""
+        self.has_lease = asyncio.Event()
+        """Set when the workers may use shared keys for the first time."""
         self._tried: dict[str, float] = {}
         """Until when keys are left as they are that were to be replaced, by the event loop's clock."""
         self.on_broken: Callable[[], None] = lambda: None
@@ -139,7 +145,7 @@ class GatewayProcess:
             "nodes": {node: "open" if device.is_connected(node) else "not reached" for node in device.stages},
             "why_not_reached": {node: why for node in device.stages if (why := device.why_not_connected(node))},
             "stages": device.stages,
-            "leased_until": int(device.leased_until),
+            "leased_until": self._leased_until,
             "peers": {name: str(place) for name, place in self._places.peers.items()},
             "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
             "groups": {
@@ -194,7 +200,11 @@ class GatewayProcess:
             await self._lease_changed.wait()
             self._lease_changed.clear()
             try:
-                await asyncio.to_thread(put_lease, self._store.database, int(self._device.leased_until))
+                until = int(self._device.leased_until)
+                await asyncio.to_thread(put_lease, self._store.database, until)
+                self._leased_until = until
+                if until:
+                    self.has_lease.set()
             except StorageUnavailable as error:
                 _log.warning("the lease waits for the storage", reason=str(error))
                 self._lease_changed.set()
@@ -372,9 +382,17 @@ async def _run(settings: Settings, store: Store, engine: Engine, directories: Di
     gateway.on_broken = stopping.set
     try:
         await gateway.start()
-        print(f"kmip-server gateway ready {gateway.address}", flush=True)
+        saying = asyncio.create_task(_say_ready(gateway))
         while not stopping.is_set() and os.getppid() == supervisor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), _ALONE_SECONDS)
+        saying.cancel()
     finally:
         await gateway.close()
+
+
+async def _say_ready(gateway: GatewayProcess) -> None:
+    """Say that keys can be shared; without enough nodes, that the rest can be done."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(gateway.has_lease.wait(), _READY_SECONDS)
+    print(f"kmip-server gateway ready {gateway.address}", flush=True)

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 from meddling import ANSWER_SECONDS, LEASE_SECONDS, Meddled, check, cut_off_after, known
-from sharing_network import Sites, attributes_of, create_with, created_with, dscc, is_there, state_of, until
+from sharing_network import (
+    Sites,
+    attributes_of,
+    create_with,
+    created_with,
+    dscc,
+    is_there,
+    standing_of,
+    state_of,
+    until,
+)
 from support.numbers import Operation, Reason, Tag
 from support.requests import (
     CBC,
@@ -81,6 +91,18 @@ def test_with_two_nodes_down_shared_keys_end_with_the_lease_and_come_again(made:
         for node in ("n2", "n3"):
             made.network.nodes[node].start()
         until(lambda: encrypted(here, key).ok and encrypted(there, key).ok)
+
+
+def test_a_site_is_ready_when_it_may_use_shared_keys_and_without_nodes_all_the_same(made: Meddled) -> None:
+    site = made.network["site-a"]
+    site.stop()
+    site.start()
+    assert standing_of(site)["leased_until"] > time.time()
+    for node in ("n2", "n3"):
+        made.network.nodes[node].kill()
+    site.stop()
+    site.start()
+    assert standing_of(site)["leased_until"] == 0
 
 
 def encrypted(session: Session, key: str) -> Result:

@@ -8,6 +8,7 @@ from fleet import Fleet, Proxy, asynchronous, until
 
 from dscc.device import Device
 from dscc.device.clock import ManualClock, SystemClock
+from dscc.device.framed import Unreachable
 from dscc.errors import DsccError, Reason
 from dscc.messages import Event, Status
 
@@ -86,6 +87,26 @@ async def test_fewer_than_k_nodes_do_not_renew_it(fleet: Fleet) -> None:
         clock.move(20)
         await asyncio.sleep(0.1)
     assert device.leased_until > began + 80
+    await stop(device, keeping, proxies)
+
+
+@asynchronous
+async def test_a_node_that_is_not_reached_is_asked_again_in_a_second(fleet: Fleet) -> None:
+    device, clock, _, proxies = await leased(fleet)
+    real, missed = device.node_status, set(proxies)
+
+    async def ask(node: str) -> Status:
+        if node in missed:
+            missed.remove(node)
+            raise Unreachable("it has just begun")
+        return await real(node)
+
+    device._lease._ask = ask
+    keeping = asyncio.ensure_future(device.keep_leased())
+    await until(lambda: not missed)
+    assert device.leased_until == 0
+    clock.move(1)
+    await until(lambda: device.leased_until == clock.now() + 30)
     await stop(device, keeping, proxies)
 
 
