@@ -248,8 +248,7 @@ class Meddled(NamedTuple):
         if site.process is None:
             # It was ended while the others were looked at.
             site.start()
-        lease = rows(site, "SELECT value FROM server_state WHERE key = 'dscc_lease'")
-        return _runs_gateway(site) and bool(lease) and int(str(lease[0][0])) > time.time() + 1
+        return _runs_gateway(site) and leased_until(site) > time.time() + 1
 
     def untold(self, name: str) -> list[str]:
         """What a site has still to tell other sites."""
@@ -263,6 +262,12 @@ class Meddled(NamedTuple):
     def settle(self) -> None:
         """Wait until each site has told the other what there is to tell."""
         until(lambda: not self.untold("site-a") and not self.untold("site-b"), SETTLED_WITHIN_S)
+
+
+def leased_until(site: Site) -> int:
+    """Until when its workers use shared keys, in POSIX seconds; 0: not at all."""
+    lease = rows(site, "SELECT value FROM server_state WHERE key = 'dscc_lease'")
+    return int(str(lease[0][0])) if lease else 0
 
 
 def rows(site: Site, query: str) -> list[tuple[object, ...]]:

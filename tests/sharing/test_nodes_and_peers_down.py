@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from meddling import ANSWER_SECONDS, LEASE_SECONDS, Meddled, check, cut_off_after, known
+from meddling import ANSWER_SECONDS, LEASE_SECONDS, Meddled, check, cut_off_after, known, leased_until
 from sharing_network import (
     Sites,
     attributes_of,
@@ -14,7 +14,6 @@ from sharing_network import (
     created_with,
     dscc,
     is_there,
-    standing_of,
     state_of,
     until,
 )
@@ -97,12 +96,12 @@ def test_a_site_is_ready_when_it_may_use_shared_keys_and_without_nodes_all_the_s
     site = made.network["site-a"]
     site.stop()
     site.start()
-    assert standing_of(site)["leased_until"] > time.time()
+    assert leased_until(site) > time.time()
     for node in ("n2", "n3"):
         made.network.nodes[node].kill()
     site.stop()
     site.start()
-    assert standing_of(site)["leased_until"] == 0
+    assert leased_until(site) == 0
 
 
 def encrypted(session: Session, key: str) -> Result:
