@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -87,7 +87,8 @@ class Seeds:
     def __init__(self, device: Device, places: Places) -> None:
         self._device, self._places = device, places
         self._seeds: dict[_Kind, _Seed] = {}
-        self._locks: defaultdict[_Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[_Kind, asyncio.Lock] = WeakValueDictionary()
+        """Of the kinds that somebody asks for now: there are as many as clients can think of."""
         self._refilling: dict[_Kind, asyncio.Task[_Seed]] = {}
         self._used_up: set[bytes] = set()
         self._erasing: asyncio.TimerHandle | None = None
@@ -130,7 +131,7 @@ class Seeds:
     async def _pair_key(self, wanted: Wanted, until: float) -> Negotiated:
         kind, loop = _kind(wanted), asyncio.get_running_loop()
         # Of those who wait, each draws from what the one before has left; who does not wait any more leaves it there.
-        async with self._locks[kind]:
+        async with self._locks.setdefault(kind, asyncio.Lock()):
             seed = self._usable(kind)
             if seed is None and loop.time() < until:
                 seed = await self._next_seed(kind, wanted)

@@ -17,6 +17,7 @@ from kmip_server.identity.directory import Directory, DirectorySource, StaleDire
 from kmip_server.storage.group import Outcome
 from kmip_server.storage.port import StorageConflict, StorageUnavailable, Unit
 from kmip_server.storage.store import Store
+from policy.model import PolicyError
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _T = TypeVar("_T")
@@ -54,7 +55,10 @@ class Storing:
             if not isinstance(error, (StaleDirectory, StorageConflict)):
                 raise error
             _log.debug("another transaction was first", attempt=attempt)
-            await asyncio.to_thread(self._directories.refresh)
+            try:
+                await asyncio.to_thread(self._directories.refresh)
+            except PolicyError as error:
+                raise StorageUnavailable(f"the policy was not read: {error}") from error
         raise StorageUnavailable("others change the same again and again")
 
     def _carried_out(self, work: Work[Any], writes: bool) -> asyncio.Future[Outcome]:

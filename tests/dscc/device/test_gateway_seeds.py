@@ -38,3 +38,15 @@ async def test_who_stops_erases_what_is_used_up_at_once(fleet: Fleet) -> None:
     assert not one.held(purpose=f"{PURPOSE}tunnel")
     await one.close()
     await other.close()
+
+
+@asynchronous
+async def test_what_clients_have_asked_for_is_not_remembered(fleet: Fleet) -> None:
+    one, other, address = await fleet.pair()
+    seeds = Seeds(one, Places(one, {other.name: address}, {}))
+    for purpose in ("tunnel", "tls13"):
+        await seeds.key(wanted(other.name)._replace(purpose=purpose))
+    assert not seeds._locks
+    await seeds.close()
+    await one.close()
+    await other.close()
