@@ -28,6 +28,8 @@ TARGET ?= frames message machine seed box codes
 
 .PHONY: run demo test coverage mutants fuzz lint bench bench-dscc bench-sharing demo-dscc
 .DEFAULT_GOAL := run
+# What was begun and not finished, such as .venv on a system without ensurepip, is begun anew the next time.
+.DELETE_ON_ERROR:
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
