@@ -16,6 +16,7 @@ IsAbout = Callable[[Subject], bool]
 Fits = Callable[[Subject, Resource], bool]
 
 _NO_CONTEXT: Final = Context()
+_WILDCARDS: Final = frozenset("*?[")
 
 
 def concerns(rule: Rule, action: str, object_type: str) -> bool:
@@ -150,6 +151,18 @@ def _pair(match: Match) -> Test:
     return test
 
 
+def _groups(match: Match) -> Test:
+    patterns = [known for known in match.groups if not _WILDCARDS.isdisjoint(known)]
+
+    def test(_: Subject, resource: Resource, __: Context) -> bool:
+        # A group that is called as a pattern is written is meant, too.
+        return not match.groups.isdisjoint(resource.groups) or any(
+            fnmatchcase(group, pattern) for pattern in patterns for group in resource.groups
+        )
+
+    return test
+
+
 def _names(match: Match) -> Test:
     return lambda _, resource, __: any(fnmatchcase(name, known) for known in match.names for name in resource.names)
 
@@ -186,7 +199,7 @@ _FIELDS: Final[dict[str, Callable[[Match], Test]]] = {
     "operation_policies": lambda match: lambda _, resource, __: resource.operation_policy in match.operation_policies,
     "owners": lambda match: lambda _, resource, __: resource.owner in match.owners,
     "states": lambda match: lambda _, resource, __: resource.state in match.states,
-    "groups": lambda match: lambda _, resource, __: not match.groups.isdisjoint(resource.groups),
+    "groups": _groups,
     "uses": lambda match: lambda _, resource, __: resource.uses <= match.uses,
     "algorithms": _algorithms,
     "names": _names,

@@ -28,9 +28,14 @@ CLIENTS, PEERS, GROUPS = ("ann", "ben"), ("site-b", "site-c"), ("sites", "rest")
 KEYS = tuple(
     Thing("SYMMETRIC_KEY", names=frozenset(names), groups=frozenset(groups))
     for names in ((), ("disk-1",), ("web",))
-    for groups in ((), ("red",), ("red", "blue"))
+    for groups in ((), ("red",), ("red", "blue"), ("blue-[1]",))
 )
-MATCHES = (Match(), Match(names=("disk-*",)), Match(groups=frozenset({"red"})), Match(object_types=frozenset({"PAIR"})))
+MATCHES = (
+    Match(),
+    Match(names=("disk-*",)),
+    *[Match(groups=frozenset(groups)) for groups in (("red",), ("green", "b*"), ("blue-[1]",), ("blue-??", "x"))],
+    Match(object_types=frozenset({"PAIR"})),
+)
 SELECTORS = (Selector(Who.ANYONE), *(Selector(Who.CLIENT, name) for name in CLIENTS), Selector(Who.GROUP, "arrays"))
 
 
@@ -68,7 +73,9 @@ SUBJECTS = st.sampled_from([Subject(name, groups) for name in CLIENTS for groups
 
 def is_like(match: Match, key: Thing) -> bool:
     named = not match.names or any(fnmatchcase(name, pattern) for name in key.names for pattern in match.names)
-    grouped = not match.groups or bool(match.groups & key.groups)
+    grouped = not match.groups or any(
+        group == known or fnmatchcase(group, known) for group in key.groups for known in match.groups
+    )
     return named and grouped and (not match.object_types or key.object_type in match.object_types)
 
 

@@ -27,7 +27,7 @@ name = "volumes"
 subjects = ["anyone"]
 peer = "site-b"
 use = "chosen"
-resource = { groups = ["volumes"] }
+resource = {{ groups = ["{groups}"] }}
 """
 ALL = """
 [[sharing]]
@@ -112,8 +112,9 @@ def test_mongodb_and_vcenter_get_shared_keys_that_have_no_name(sites: Sites, put
     assert_shared(sites, key)
 
 
-def test_a_rule_chooses_by_the_object_group(sites: Sites, put_policy: PutPolicy) -> None:
-    put_policy("site-a", BY_GROUP)
+@pytest.mark.parametrize("groups", ["volumes", "vol*"])
+def test_a_rule_chooses_by_the_object_group(sites: Sites, put_policy: PutPolicy, groups: str) -> None:
+    put_policy("site-a", BY_GROUP.format(groups=groups))
     with sites.session("site-a") as here:
         key = here.create_aes(ask.object_group("volumes"))
         local = here.create_aes(ask.object_group("files"))
@@ -133,7 +134,7 @@ def test_where_a_peer_is_required_another_one_is_refused(sites: Sites, put_polic
 def test_a_change_of_the_policy_holds_for_the_next_request(sites: Sites, put_policy: PutPolicy) -> None:
     with sites.session("site-a") as here:
         old = created_with(here, "site-b")
-        put_policy("site-a", BY_GROUP, alone=True)
+        put_policy("site-a", BY_GROUP.format(groups="volumes"), alone=True)
         assert create_with(here, "site-b").reason == Reason.PERMISSION_DENIED
         refused = here.do(ask.rekey(old))
         assert refused.reason == Reason.PERMISSION_DENIED
