@@ -177,8 +177,10 @@ def check_asked(attributes: AttributeSet, object_type: ObjectType, operation: Op
     Raises Invalid Attribute, Attribute Read Only, Attribute Single Valued, Invalid Attribute Value.
     """
     given: dict[str, str] = {}
-    for value in _of_dscc(attributes):
-        row = check_known(value.attribute_name)
+    for value in attributes.all(Tag.ATTRIBUTE):
+        if not _is_meant(value):
+            continue
+        row = check_known(_name_of(value))
         if row.set_by is SetBy.SERVER:
             raise KmipError(
                 ResultReason.ATTRIBUTE_READ_ONLY,
@@ -199,6 +201,19 @@ def check_asked(attributes: AttributeSet, object_type: ObjectType, operation: Op
             ResultReason.INVALID_ATTRIBUTE_VALUE,
             "a key is negotiated with a DSCC-Peer or with a DSCC-Group; name one Attribute (420008) of them",
         )
+
+
+def _is_meant(value: VendorAttribute) -> bool:
+    """Whether this is a DSCC attribute, or was to be one: "x-dscc-peer" would be a key of this site alone."""
+    vendor = value.vendor_identification
+    named_so = vendor == CLIENTS_VENDOR and value.attribute_name.upper().startswith(VENDOR)
+    return named_so or vendor.upper() == VENDOR
+
+
+def _name_of(value: VendorAttribute) -> str:
+    """Its name in the table; one that is in none, if it is misspelt."""
+    vendor, name = value.vendor_identification, value.attribute_name
+    return str(name) if vendor == VENDOR else f"{vendor}-{name}"
 
 
 def _checked(row: DsccAttribute, value: Item | None) -> str:

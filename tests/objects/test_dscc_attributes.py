@@ -154,6 +154,16 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_said() -> None:
     assert all(name in refused.message for name in ROWS)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "name"),
+    [("x", "dscc-peer"), ("x", "Dscc-Peer"), ("x", "DSCCPeer"), ("x", "DSCC_Peer"), ("dscc", "Peer"), ("Dscc", "peer")],
+)
+def test_a_name_in_other_letters_is_refused_too(vendor: str, name: str) -> None:
+    refused = refusal(AttributeSet.of([vendor_attribute(vendor, name, "site-b")]))
+    assert refused.reason is R.INVALID_ATTRIBUTE
+    assert f"not '{vendor}-{name}'" in refused.message
+
+
 def test_a_second_instance_is_refused() -> None:
     twice = AttributeSet.of([vendor_attribute("DSCC", "Peer", peer) for peer in ("site-b", "site-c")])
     assert refusal(twice).reason is R.ATTRIBUTE_SINGLE_VALUED
