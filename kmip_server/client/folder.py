@@ -38,6 +38,7 @@ def server_of(folder: Path) -> ServerAddress:
         parser.read_string(file.read_text())
         section = parser[_SECTION]
         found = ServerAddress(section["host"], int(section["port"]))
+        found.host.encode("idna")
     except (Error, KeyError, ValueError):
         raise ClientError(f"{file} does not say where the server is: its [client] has a host and a port") from None
     if not found.host or not 0 < found.port < 1 << 16:
@@ -54,7 +55,9 @@ def tls_of(folder: Path) -> ssl.SSLContext:
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o077:
         raise ClientError(f"{key} has mode {mode:04o}: set it to 0600")
-    authority, certificate = (folder / _AUTHORITY).read_text(), folder / _CERTIFICATE
+    # What is not ASCII are words around the certificates.
+    authority = (folder / _AUTHORITY).read_text(encoding="ascii", errors="ignore")
+    certificate = folder / _CERTIFICATE
     certificate.stat()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -111,6 +111,20 @@ def test_an_address_that_is_none(folder: Path, port: str) -> None:
         asking.locate()
 
 
+@pytest.mark.parametrize("host", ["a" * 64, "kms..example.org", ""])
+def test_a_host_that_is_none(folder: Path, host: str) -> None:
+    with Client(point(folder, 5696, host)) as asking, pytest.raises(ClientError, match=r"pykmip\.conf"):
+        asking.locate()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_is_written_around_an_authority_is_left_out(folder: Path, encoding: str) -> None:
+    file = folder / "ca.pem"
+    file.write_bytes("Behörde für Schlüssel\n".encode(encoding) + file.read_bytes())
+    with Client(folder) as asking:
+        asking.locate(most=1)
+
+
 # Who is believed. -----------------------------------------------------------------------------------------------------
 
 
