@@ -100,9 +100,18 @@ def read_address(text: str) -> Address:
     """HOST:PORT. Raises DsccError (MALFORMED)."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or len(host) > 255 or not (port.isascii() and port.isdecimal()) or not 0 < int(port[:6]) < 65536:
+    if not _is_host(host) or not (port.isascii() and port.isdecimal()) or not 0 < int(port[:6]) < 65536:
         raise _malformed(f"an address is HOST:PORT, not {text[:64]!r}")
     return Address(host, int(port))
+
+
+def _is_host(text: str) -> bool:
+    """Whether this can be looked up: it prints, and none of its labels is empty or too long."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return 0 < len(text) <= 255 and text.isprintable()
 
 
 def as_qr(code: str) -> str:

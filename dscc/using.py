@@ -17,16 +17,18 @@ from console.output import CommandError, print_json
 from console.running import LogFormat, LogLevel
 
 if TYPE_CHECKING:
+    from dscc.enrolment import Address
     from dscc.uses.sources import KeySource
+    from dscc.uses.tunnel import TunnelEnd
 
 End = Literal["client", "server"]
 RoleOption = Annotated[End, typer.Option("--role", help="Which end this is.", show_default=False)]
-Out = Annotated[Path, typer.Option(help="The file to write; it holds the key.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="The file to write; it holds the key.", dir_okay=False, show_default=False)]
 Replace = Annotated[bool, typer.Option("--replace", help="Write a file anew that is there.")]
 Connection = Annotated[str, typer.Option(help="The connection's name in swanctl.conf.", show_default=False)]
 PublicKey = Annotated[str, typer.Option(help="The peer's public key.", show_default=False)]
 Interface = Annotated[str, typer.Option(help="The interface.")]
-Section = Annotated[Path | None, typer.Option(help="Write the section of wg0.conf to this file, too.")]
+Section = Annotated[Path | None, typer.Option(help="Write the section of wg0.conf to this file, too.", dir_okay=False)]
 To = Annotated[str, typer.Option(metavar="HOST:PORT", help="The server end, or the server end's target.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")]
@@ -117,7 +119,7 @@ def tunnel(
         end = TunnelEnd(ring, Role(role), target)
         await ring.start()
         try:
-            address = await end.start(host, port)
+            address = await _listening(end, host, port)
             await until_stopped(f"dscc tunnel ready {address}")
             await end.stop()
         finally:
@@ -126,19 +128,43 @@ def tunnel(
     asyncio.run(forwarding())
 
 
+async def _listening(end: TunnelEnd, host: str, port: int) -> Address:
+    try:
+        return await end.start(host, port)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "that is no name of a host"
+        raise CommandError(f"cannot listen on {host}:{port}: {reason}; --host and --port say where else") from None
+
+
 def _write(path: Path, content: str, replace: bool) -> None:
-    """A new file of mode 0600, in one piece. Raises CommandError if it is there and is not to be replaced."""
+    """A new file of mode 0600, in one piece or not at all.
+
+    Raises CommandError if it is there and is not to be replaced, or cannot be written.
+    """
+    try:
+        (_replace if replace else _write_new)(path, content.encode())
+    except FileExistsError:
+        raise CommandError(f"{path} is there already: --replace writes it anew") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    from console.private_files import write_once
+
+    write_once(path, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
     from console.private_files import make_names_durable, write_once
 
-    if not replace:
-        try:
-            write_once(path, content.encode())
-        except FileExistsError:
-            raise CommandError(f"{path} is there already: --replace writes it anew") from None
-        return
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    write_once(fresh, content.encode())
-    fresh.replace(path)
+    write_once(fresh, content)
+    try:
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink()
+        raise
     make_names_durable(path.parent)
 
 
