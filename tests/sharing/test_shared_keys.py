@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sharing_network import Sites, attributes_of, create_with, created_with, dscc, state_of, until
-from support.numbers import Reason
+from support.numbers import Reason, Tag
 from support.requests import (
     ACTIVE,
     COMPROMISED,
@@ -12,16 +12,20 @@ from support.requests import (
     DESTROYED,
     KEY_COMPROMISE,
     PRE_ACTIVE,
+    Request,
     activate,
     create_aes,
     destroy,
     get,
+    locate,
     name,
     object_group,
     rekey,
     revoke,
 )
-from support.wire import Version
+from support.wire import Version, enumeration
+
+GROUP_MEMBER_FRESH = 1
 
 
 @pytest.mark.parametrize("version", [(1, 0), (1, 4), (2, 0), (2, 1)])
@@ -95,8 +99,18 @@ def test_a_re_key_is_one_for_both(sites: Sites) -> None:
 def test_who_gets_the_key_finds_it_among_the_fresh_ones_of_its_group(sites: Sites) -> None:
     with sites.session("site-a") as here, sites.session("site-b") as there:
         key = created_with(here, "site-b", object_group("from-a"))
-        assert there.located(object_group("from-a")) == [key]
+
+        def fresh() -> list[str]:
+            asked = locate(there.version, object_group("from-a"))
+            member = enumeration(Tag.OBJECT_GROUP_MEMBER, GROUP_MEMBER_FRESH)
+            found = there.do(Request(asked.operation, member + asked.payload)).expect_success().payload
+            return [node.value for node in found.all(Tag.UNIQUE_IDENTIFIER)] if found else []
+
+        assert fresh() == [key]
         assert there.located(dscc("KeyId", attributes_of(here, key)["KeyId"])) == [key]
+        there.key_material(key)
+        assert fresh() == []
+        assert there.located(object_group("from-a")) == [key]
 
 
 def test_a_peer_that_the_policy_does_not_offer_is_refused(sites: Sites) -> None:
