@@ -7,6 +7,7 @@ with exit code 1 if that does not hold.
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from demo.network import Node, command, nodes
+from demo.processes import end_on_signals
 from demo.telling import all_holds, holds, say, shown, step
 from dscc.device import Device
 from dscc.device.agent import Agent
@@ -232,8 +234,10 @@ class Story:
 
 
 def main() -> None:
-    # What the engine logs is not the story.
+    # What the engine and asyncio log is not the story.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    logging.disable()
+    end_on_signals()
     with tempfile.TemporaryDirectory(prefix="dscc-demo-") as folder:
         asyncio.run(Story(Path(folder)).tell())
     all_holds()

@@ -13,8 +13,24 @@ from pathlib import Path
 from typing import ClassVar
 
 _STOP_SECONDS = 20
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 """The exit code of what was told to stop."""
+
+
+def end_on_signals() -> None:
+    """End by SystemExit when told to, or when the terminal is closed: what runs would go on, and keep its ports."""
+    for number in _SIGNALS:
+        # With nohup it goes on without its terminal.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> None:
+    # Once is enough: what is under way then is answered.
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(INTERRUPTED)
 
 
 class Running:

@@ -10,6 +10,7 @@ import argparse
 import errno
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,15 +26,16 @@ import structlog
 from rich.console import Console
 
 from demo.network import link, nodes_at
-from demo.processes import INTERRUPTED, Running, start_all
+from demo.processes import Running, end_on_signals, start_all
 from demo.sites import Site, nodes_policy, others_of, site_policy
 
 NODES: Final = {"n1": 7701, "n2": 7702, "n3": 7703}
 SITES: Final = {"site-a": (5696, 5698, 5690), "site-b": (5697, 5699, 5691)}
 """The ports for KMIP, for HTTPS, and for other gateways."""
 FILE: Final = "network"
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_LAST_PORT: Final = 65_535
 _MAKING: Final = "being made"
+_MADE: Final = re.compile(r"made shift=(-?[0-9]{1,5})")
 _NAMED: Final = """
 [[sharing]]
 name = "keys that are named so, whoever asks"
@@ -71,6 +73,8 @@ class Network:
             wanted[site.kmip_port] = f"KMIP at {site.name}"
             wanted[site.https_port] = f"HTTPS at {site.name}"
             wanted[site.gateway_port] = f"the gateway of {site.name}"
+        if min(wanted) < 1 or max(wanted) > _LAST_PORT:
+            raise Refusal(f"SHIFT={self.shift} asks for ports {min(wanted)} to {max(wanted)}; the last is {_LAST_PORT}")
         busy = [f"  {port}, for {what}" for port, what in sorted(wanted.items()) if _is_busy(port)]
         if busy:
             raise Refusal(
@@ -142,15 +146,23 @@ def opened(folder: Path, shift: int | None) -> tuple[Network, bool]:
         if any(folder.iterdir()):
             raise Refusal(f"{folder} is not empty, and no network of `make run`: make run DATA=another-folder")
         return Network(folder, shift or 0), False
-    said, _, stored = file.read_text().partition(" shift=")
-    if said == _MAKING:
+    if is_unfinished(file):
         network = Network(folder, shift or 0)
         for one in network.all:
             shutil.rmtree(one.folder, ignore_errors=True)
         return network, False
-    if shift is not None and shift != int(stored):
-        raise Refusal(f"the ports of {folder} are shifted by {int(stored)}, which is fixed: leave SHIFT out")
-    return Network(folder, int(stored)), True
+    made = _MADE.fullmatch(file.read_text())
+    if made is None:
+        raise Refusal(f"{file} is not as `make run` writes it: make run DATA=another-folder")
+    stored = int(made[1])
+    if shift is not None and shift != stored:
+        raise Refusal(f"the ports of {folder} are shifted by {stored}, which is fixed: leave SHIFT out")
+    return Network(folder, stored), True
+
+
+def is_unfinished(file: Path) -> bool:
+    """Whether a network was begun and not finished. The file is empty if the disk was full when it was begun."""
+    return file.exists() and file.read_text() in ("", _MAKING)
 
 
 @contextmanager
@@ -177,7 +189,8 @@ def begin(network: Network, is_there: bool) -> None:
     # Commands that make it in this process write to a standard error of theirs meanwhile.
     with Console(file=sys.stderr).status("") as status:
         act(lambda what: status.update(f"{what} ..."))
-    file.write_text(f"made shift={network.shift}")
+    if not is_there:
+        file.write_text(f"made shift={network.shift}")
 
 
 def what_to_try(network: Network) -> str:
@@ -236,13 +249,6 @@ def _how(one: Running) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _stop(number: int, _: object) -> None:
-    # Once is enough: what is under way then is answered.
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(INTERRUPTED)
-
-
 def run(folder: Path, shift: int | None) -> None:
     """Run the network of a folder until a signal comes (SystemExit). Raises Refusal, RuntimeError."""
     with locked(folder):
@@ -253,7 +259,7 @@ def run(folder: Path, shift: int | None) -> None:
             watch(network)
         except SystemExit:
             print("\nStopping ...", file=sys.stderr)
-            if (folder / FILE).read_text() == _MAKING:
+            if is_unfinished(folder / FILE):
                 print("It was not finished yet: the next `make run` begins anew.", file=sys.stderr)
             raise
         finally:
@@ -265,13 +271,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shift", type=int, help="how much higher than usual each port is")
     wanted = parser.parse_args()
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+    end_on_signals()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         run(wanted.folder.absolute(), wanted.shift)
     except (Refusal, RuntimeError) as error:
         print(f"make run: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"make run: {error.filename or wanted.folder}: {error.strerror}", file=sys.stderr)
         return 1
     except SystemExit:
         print("Everything has ended.", file=sys.stderr)

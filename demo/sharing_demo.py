@@ -23,7 +23,7 @@ from rich.console import Console
 
 from demo.memory import memory_of
 from demo.network import Node, nodes
-from demo.processes import start_all
+from demo.processes import end_on_signals, start_all
 from demo.pykmip import Client, dscc, in_group, named
 from demo.sites import Site, make_sites, nodes_policy, others_of, site_policy
 from demo.telling import all_holds, holds, say, shown, step
@@ -282,6 +282,7 @@ def main() -> None:
     # What engine and client log is not the story.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.disable()
+    end_on_signals()
     with tempfile.TemporaryDirectory(prefix="kmip-demo-") as folder, ExitStack() as closing:
         Story(Path(folder), closing).tell()
     all_holds()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.run import FILE, NODES, SITES, Network, Refusal, opened
+from demo.run import FILE, NODES, SITES, Network, Refusal, is_unfinished, opened
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -35,9 +35,9 @@ def run(folder: Path) -> Iterator[Run]:
     """Start `make run` in the folder; what still runs at the end is stopped."""
     started = []
 
-    def start(*options: object) -> subprocess.Popen[str]:
+    def start(*options: object, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "demo.run", str(folder), *map(str, options)],
+            [*before, sys.executable, "-m", "demo.run", str(folder), *map(str, options)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
@@ -141,8 +141,10 @@ def test_the_network_is_made_and_goes_on(run: Run, folder: Path) -> None:
     assert wrong.wait(30) == 1
     assert f"shifted by {shift}" in said_until(wrong, "SHIFT")
 
+    made = (folder / FILE).stat()
     network = run()
     said_until(network, "Ctrl-C ends everything")
+    assert (folder / FILE).stat().st_mtime_ns == made.st_mtime_ns, "with a full disk it would be empty now"
     assert len(programs(folder)) == PROGRAMS
     assert walk(folder).count("the same key: True") == 2
     network.send_signal(signal.SIGINT)
@@ -164,6 +166,62 @@ def test_one_that_is_not_finished_is_begun_anew(run: Run, folder: Path) -> None:
     made, is_there = opened(folder, None)
     assert not is_there
     assert not any(one.folder.exists() for one in made.all)
+
+
+def test_who_closes_its_terminal_ends_it(run: Run, folder: Path) -> None:
+    network = run("--shift", free_shift())
+    end = time.monotonic() + 60
+    while not programs(folder) and time.monotonic() < end:
+        time.sleep(0.02)
+    network.send_signal(signal.SIGHUP)
+    said_until(network, "Everything has ended.")
+    assert network.wait(30) == 0
+    assert programs(folder) == {}
+
+
+def test_with_nohup_it_goes_on_without_its_terminal(run: Run, folder: Path) -> None:
+    network = run("--shift", free_shift(), before=("nohup",))
+    end = time.monotonic() + 60
+    while not (folder / "n1").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    network.send_signal(signal.SIGHUP)
+    while not programs(folder) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert programs(folder)
+    network.terminate()
+    assert network.wait(30) == 0
+
+
+def test_one_that_was_begun_on_a_full_disk_is_begun_anew(folder: Path) -> None:
+    folder.mkdir()
+    (folder / FILE).touch()
+    _, is_there = opened(folder, None)
+    assert not is_there
+    assert not is_unfinished(folder / "none")
+
+
+@pytest.mark.parametrize("written", ["made", "made shift=x", "made shift=999999"])
+def test_a_file_of_somebody_else_is_left_as_it_is(folder: Path, written: str) -> None:
+    (folder / "n1").mkdir(parents=True)
+    (folder / FILE).write_text(written)
+    with pytest.raises(Refusal, match="is not as `make run` writes it"):
+        opened(folder, None)
+    assert (folder / "n1").is_dir()
+
+
+@pytest.mark.parametrize("shift", [60_000, -8_000])
+def test_ports_that_there_are_not_are_refused(run: Run, folder: Path, shift: int) -> None:
+    network = run("--shift", shift)
+    assert f"SHIFT={shift} asks for ports" in said_until(network, "the last is 65535")
+    assert network.wait(30) == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(run: Run, folder: Path) -> None:
+    folder.write_text("")
+    network = run()
+    assert f"make run: {folder}: File exists" in said_until(network, "File exists")
+    assert network.wait(30) == 1
 
 
 def test_a_port_that_is_in_use_is_named(run: Run, folder: Path) -> None:
