@@ -328,4 +328,16 @@ def read_document(text: str, source: str) -> Policy:
 
 def write_document(policy: Policy) -> str:
     """The document that `read_document` reads as this policy."""
-    return tomli_w.dumps(stated(policy, _POLICY))
+    return "\n".join(_section(name, value) for name, value in stated(policy, _POLICY).items())
+
+
+def _section(name: str, value: Any) -> str:
+    # A list of short tables would be written in brackets otherwise: who edits it adds [[arrivals]] at its end.
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return "\n".join(_table(name, each) for each in value)
+    return tomli_w.dumps({name: value})
+
+
+def _table(name: str, value: dict[str, Any]) -> str:
+    header = f"[{name}]"
+    return f"[{header}]{tomli_w.dumps({name: value}).removeprefix(header)}"

@@ -167,3 +167,10 @@ def test_no_name_is_given_twice() -> None:
     for tables in ({"sharing": [SHARING, SHARING]}, {"arrivals": [ARRIVAL, ARRIVAL]}):
         with pytest.raises(PolicyError, match="rename one"):
             policy_of(**tables)
+
+
+def test_who_edits_a_written_document_adds_tables_at_its_end() -> None:
+    table = {"name": "from anywhere", "peers": "*", "owner": "array7"}
+    written = write_document(policy_of(arrivals=[table]))
+    added = '[[arrivals]]\nname = "from b"\npeers = ["site-b"]\nowner = "array7"\n'
+    assert [rule.name for rule in read_document(written + added, "here").arrivals] == ["from anywhere", "from b"]
