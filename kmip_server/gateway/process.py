@@ -138,7 +138,9 @@ class GatewayProcess:
     async def status(self) -> dict[str, Any]:
         """See Gateway."""
         device = self._device
-        waiting = await self._storing.read(lambda unit, _: len(unit.shared_changes(100_000)))
+        waiting, revoked = await self._storing.read(
+            lambda unit, directory: (len(unit.shared_changes(100_000)), directory.ruling.revoked())
+        )
         return {
             "device": device.name,
             "address": str(self.address),
@@ -147,7 +149,7 @@ class GatewayProcess:
             "stages": device.stages,
             "leased_until": self._leased_until,
             "peers": {name: str(place) for name, place in self._places.peers.items()},
-            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name))},
+            "troubles": {name: why for name in self._places.peers if (why := self._trouble(name, revoked))},
             "groups": {
                 name: {"epoch": one.epoch, "roster": list(one.roster), "leader": one.leader}
                 for name, one in self._grouping.standings().items()
@@ -155,8 +157,9 @@ class GatewayProcess:
             "to_be_told": waiting,
         }
 
-    def _trouble(self, peer: str) -> str:
-        return "revoked" if peer in self._device.state.revoked else self._telling.why_not_told(peer)
+    def _trouble(self, peer: str, revoked: frozenset[str]) -> str:
+        out = peer in revoked or peer in self._device.state.revoked
+        return "revoked" if out else self._telling.why_not_told(peer)
 
     # Peers. -----------------------------------------------------------------------------------------------------------
 

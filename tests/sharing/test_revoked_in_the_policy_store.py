@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharing_network import Sites, attributes_of, create_with, created_with, state_of, until
+from sharing_network import Sites, attributes_of, create_with, created_with, standing_of, state_of, until
 from support.numbers import Reason
 from support.requests import ACTIVE, DEACTIVATED, activate, rekey
 
@@ -22,6 +22,7 @@ def test_a_site_that_is_revoked_here_is_out(make_sites: object) -> None:
         # For the very next request; and in a moment for all that there is.
         refused = create_with(here, "site-b")
         assert refused.reason == Reason.PERMISSION_DENIED and "is revoked: no key is shared" in (refused.message or "")
+        assert standing_of(sites["site-a"])["troubles"]["site-b"] == "revoked"
         until(lambda: state_of(here, key) == state_of(here, unused) == DEACTIVATED)
         until(lambda: state_of(there, key) == state_of(there, unused) == DEACTIVATED)
         until(lambda: "of 3 nodes" in attributes_of(here, key).get("Revocation", ""))
