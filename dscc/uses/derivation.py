@@ -56,7 +56,10 @@ class Keys(NamedTuple):
     def to_protect(self) -> SharedKey:
         """The key to encrypt with. Raises DsccError (EXPIRED) if there is none."""
         if self.protect is None:
-            raise DsccError(Reason.EXPIRED, "there is no key to use: none was negotiated, or its time is over")
+            raise DsccError(
+                Reason.EXPIRED,
+                "there is no key to use: none was negotiated for this purpose and activated, or its time is over",
+            )
         return self.protect
 
     def find(self, kid: str) -> SharedKey | None:

@@ -142,7 +142,8 @@ def test_a_key_is_used_in_its_time_only(sites: Sites) -> None:
     words = ("tls13", "--role", "client", "--out", "none", "--key")
     with sites.session(A) as session:
         key = created_with(session, B, dscc("Purpose", "tls13"))
-    assert "there is no key to use" in used(sites, A, *words, key, expect=1)
+    said = used(sites, A, *words, key, expect=1)
+    assert "there is no key to use: none was negotiated for this purpose and activated" in said
     key = shared_for(sites, "tls13")
     with sites.session(B) as session:
         session.do(revoke(key)).expect_success()
