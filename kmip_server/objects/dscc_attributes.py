@@ -81,7 +81,7 @@ ROWS: Final = {
         _said("Epoch", "which key of the two sites it is"),
         _said("ChainIndex", "how far the chain had gone from which it comes"),
         _said("PolicyDigest", "the policy of the nodes that it was made under"),
-        _said("PathsUsed", "how many nodes took part, and of how many"),
+        _said("PathsUsed", "the nodes whose shares it rests on"),
         _said("ConfirmedAt", "when both sites knew that they have the same key"),
         _said("Trust", 'what its secrecy rests on: "3 paths, pure"'),
         _said("Initiator", "the device that asked for it"),
