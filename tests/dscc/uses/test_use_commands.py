@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,10 @@ def key(tmp_path: Path) -> tuple[object, ...]:
 
 
 @contextmanager
-def longest_file(size: int) -> Iterator[None]:
+def longest_file(size: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody can write a longer file: as on a disk that is full (EFBIG)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a module's would be cut off, and keep it from being read
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
@@ -53,14 +55,16 @@ def test_a_target_that_is_none_is_refused_before_anything_is_done(key: tuple[obj
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_on_a_full_disk_no_part_of_a_key_is_left(tmp_path: Path, key: tuple[object, ...], replace: bool) -> None:
+def test_on_a_full_disk_no_part_of_a_key_is_left(
+    tmp_path: Path, key: tuple[object, ...], monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     out = folder / "psk"
     if replace:
         out.write_text("the one before")
     words = ("use", "wireguard", *key, "--public-key", PUBLIC, "--out", out, *(["--replace"] if replace else []))
-    with longest_file(20):
+    with longest_file(20, monkeypatch):
         assert f"{out} cannot be written: File too large" in dscc(*words, expect=1)
     assert [file.read_text() for file in folder.iterdir()] == (["the one before"] if replace else [])
     dscc(*words)
