@@ -1,4 +1,4 @@
-"""`make run`: three nodes and two sites that share keys, on this machine, until Ctrl-C or SIGTERM.
+"""`make run`: three nodes and two sites that share keys, on this machine, until Ctrl-C, SIGTERM or a closed terminal.
 
 The network is made in a folder the first time, and goes on with what is there from then on. A process that ends is
 named, and the rest goes on without it. Exit codes: 0 stopped; 1 it cannot begin, or nothing of it runs any more.
