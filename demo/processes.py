@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import ClassVar
@@ -26,11 +26,31 @@ def end_on_signals() -> None:
             signal.signal(number, _end)
 
 
+class _Ending:
+    """A process that is being started has to be known before we end: nobody would end it."""
+
+    starting: ClassVar[bool] = False
+    told: ClassVar[bool] = False
+
+
 def _end(number: int, _: object) -> None:
     # Once is enough: what is under way then is answered.
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(INTERRUPTED)
+    _Ending.told = True
+    if not _Ending.starting:
+        raise SystemExit(INTERRUPTED)
+
+
+@contextmanager
+def _known_before_the_end() -> Iterator[None]:
+    _Ending.starting = True
+    try:
+        yield
+    finally:
+        _Ending.starting = False
+    if _Ending.told:
+        raise SystemExit(INTERRUPTED)
 
 
 class Running:
@@ -66,7 +86,7 @@ class Running:
 
     def launch(self, environment: dict[str, str] | None = None) -> None:
         """Run it."""
-        with self.log.open("a") as log:
+        with self.log.open("a") as log, _known_before_the_end():
             self.process = subprocess.Popen(
                 self.command,
                 stdout=subprocess.PIPE,
