@@ -258,9 +258,10 @@ def run(folder: Path, shift: int | None) -> None:
             print(what_to_try(network), flush=True)
             watch(network)
         except SystemExit:
-            print("\nStopping ...", file=sys.stderr)
+            # What ends us may have come where sys.stderr is that of a command (`says`), and is not put back any more.
+            print("\nStopping ...", file=sys.__stderr__)
             if is_unfinished(folder / FILE):
-                print("It was not finished yet: the next `make run` begins anew.", file=sys.stderr)
+                print("It was not finished yet: the next `make run` begins anew.", file=sys.__stderr__)
             raise
         finally:
             network.stop()
@@ -282,7 +283,7 @@ def main() -> int:
         print(f"make run: {error.filename or wanted.folder}: {error.strerror}", file=sys.stderr)
         return 1
     except SystemExit:
-        print("Everything has ended.", file=sys.stderr)
+        print("Everything has ended.", file=sys.__stderr__)
     return 0
 
 
