@@ -59,8 +59,9 @@ def due(
     found: list[Due] = []
     ages = [_age(rule) for rule in directory.ruling.policy.sharing if rule.rotate]
     if ages:
-        # Most keys are too young: they are not even read.
-        old = {"activation_date": Range(None, now - min(ages))}
+        # Most keys are too young: they are not even read, nor is any that was made since, whatever its date.
+        before = Range(None, now - min(ages))
+        old = {"activation_date": before, "initial_date": before}
         found += [
             one
             for key in _in_use(unit, "Initiator", me, old, now)
