@@ -61,6 +61,7 @@ class Desk:
     def __init__(self, path: Path, gateway: Gateway) -> None:
         self._path, self._gateway = path, gateway
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unsent: dict[asyncio.StreamWriter, list[bytes]] = {}
         self._server: asyncio.Server | None = None
         self._connections = 0
         self._acts: Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]] = {
@@ -118,8 +119,20 @@ class Desk:
         except Exception:
             _log.exception("a fault of ours", asked=asked.get("do"))
             answer = _failure(NegotiationFailed(ResultReason.GENERAL_FAILURE, "the gateway failed; its log has more"))
-        if answer is not None and not writer.is_closing():
-            writer.write(json.dumps({"number": asked["number"], **answer}).encode() + b"\n")
+        if answer is not None:
+            self._say(writer, json.dumps({"number": asked["number"], **answer}).encode() + b"\n")
+
+    def _say(self, writer: asyncio.StreamWriter, line: bytes) -> None:
+        """Say something with all else that is said in this turn of the loop: the worker is woken once for it."""
+        if writer not in self._unsent:
+            self._unsent[writer] = []
+            asyncio.get_running_loop().call_soon(self._send, writer)
+        self._unsent[writer].append(line)
+
+    def _send(self, writer: asyncio.StreamWriter) -> None:
+        lines = self._unsent.pop(writer)
+        if not writer.is_closing():
+            writer.writelines(lines)
 
     async def _negotiate(self, asked: dict[str, Any]) -> dict[str, Any]:
         made = await self._gateway.negotiate(Wanted(*asked["wanted"]))

@@ -13,7 +13,7 @@ from kmip_server.objects.lifecycle import Event
 from kmip_server.objects.managed_object import ManagedObject
 from kmip_server.objects.sharing import ETSI014
 from kmip_server.operations.services import Services
-from kmip_server.storage.port import AuditEntry, Unit
+from kmip_server.storage.port import AuditEntry, Range, Unit
 from kmip_server.ttlv.enumerations import Operation, State
 from kmip_server.ttlv.tags import Tag
 
@@ -22,13 +22,8 @@ _WHY = "nobody has fetched it in its lifetime"
 
 def over(unit: Unit, now: int) -> list[ManagedObject]:
     """The keys whose lifetime is over."""
-    found = [ManagedObject.of(row) for row in shared_by(unit, "Purpose", ETSI014)]
-    return [key for key in found if _is_over(key, now)]
-
-
-def _is_over(key: ManagedObject, now: int) -> bool:
-    end = key.first(Tag.DEACTIVATION_DATE)
-    return key.state is State.PRE_ACTIVE and end is not None and end <= now
+    columns = {"state": Range(State.PRE_ACTIVE, State.PRE_ACTIVE), "deactivation_date": Range(None, now)}
+    return [ManagedObject.of(row) for row in shared_by(unit, "Purpose", ETSI014, columns)]
 
 
 def end(unit: Unit, directory: Directory, services: Services, now: int) -> None:

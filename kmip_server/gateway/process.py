@@ -25,7 +25,7 @@ from kmip_server.gateway.failures import failed
 from kmip_server.gateway.grouping import Grouping
 from kmip_server.gateway.places import Places
 from kmip_server.gateway.rotating import Due
-from kmip_server.gateway.seeds import Seeds
+from kmip_server.gateway.seeds import Named, Seeds
 from kmip_server.gateway.storing import Storing
 from kmip_server.gateway.taking import Taking, Told, take
 from kmip_server.gateway.telling import Telling
@@ -190,6 +190,9 @@ class GatewayProcess:
             answers = await self._storing.write(work)
         except StorageUnavailable as error:
             raise DsccError(Reason.BUSY, "the other site's storage is unavailable") from error
+        for each, answer in zip(told, answers, strict=True):
+            if answer.final and isinstance(each.named, Named):
+                seeds.answered(each.named)
         return Answers.model_construct(answers=answers).model_dump_json().encode()
 
     # Nodes. -----------------------------------------------------------------------------------------------------------

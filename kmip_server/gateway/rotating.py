@@ -43,11 +43,11 @@ class Standing(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A key to be replaced, and in how many seconds the replacement is to be used; None: the key is not used either."""
+    """A key to be replaced, and from when on the replacement is to be used; None: the key is not used either."""
 
     unique_identifier: str
     owner: str
-    offset: int | None
+    activation: int | None
     why: str
     is_groups: bool = False
 
@@ -59,8 +59,9 @@ def due(
     found: list[Due] = []
     ages = [_age(rule) for rule in directory.ruling.policy.sharing if rule.rotate]
     if ages:
-        # Most keys are too young: they are not even read.
-        old = {"activation_date": Range(None, now - min(ages))}
+        # Most keys are too young: they are not even read, nor is any that was made since, whatever its date.
+        before = Range(None, now - min(ages))
+        old = {"activation_date": before, "initial_date": before}
         found += [
             one
             for key in _in_use(unit, "Initiator", me, old, now)
@@ -68,7 +69,13 @@ def due(
         ]
     for name, standing in groups.items():
         found += [
-            Due(key.unique_identifier, key.owner, _offset(key, now), f"others are in {name}", is_groups=True)
+            Due(
+                key.unique_identifier,
+                key.owner,
+                key.first(Tag.ACTIVATION_DATE),
+                f"others are in {name}",
+                is_groups=True,
+            )
             for key in _in_use(unit, "Group", name, {}, now)
             if dscc_value(key.attributes, "Epoch") != str(standing.epoch) and _replaces(key, standing, me)
         ]
@@ -102,8 +109,7 @@ def _by_age(unit: Unit, directory: Directory, services: Services, key: ManagedOb
         return None
     if activation + _age(rule) > now:
         return None
-    offset = max(0, activation + rule.rotate - now)
-    return Due(key.unique_identifier, key.owner, offset, f"sharing rule {rule.name}")
+    return Due(key.unique_identifier, key.owner, activation + rule.rotate, f"sharing rule {rule.name}")
 
 
 def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:
@@ -112,18 +118,14 @@ def _replaces(key: ManagedObject, standing: Standing, me: str) -> bool:
     return me == (initiator if initiator in there else standing.leader) and bool(group_of(key.attributes))
 
 
-def _offset(key: ManagedObject, now: int) -> int | None:
-    """In how many seconds the replacement of a key is to be used that has to be replaced at once."""
-    activation = key.first(Tag.ACTIVATION_DATE)
-    return None if activation is None else max(0, activation - now)
-
-
 def replace(
     unit: Unit, directory: Directory, engine: Engine, one: Due, prepared: Prepared | None, now: int
 ) -> ResponseBatchItem:
     """Re-key a key as its owner. Raises NegotiationNeeded."""
     caller = directory.named(one.owner)
-    request = re_key_request(one.unique_identifier, one.offset)
+    # It may have taken a while to agree on the new key: the date is the same.
+    offset = None if one.activation is None else max(0, one.activation - now)
+    request = re_key_request(one.unique_identifier, offset)
     ruling = allowing(directory.ruling, one.why)
     execution = Execution(unit, caller, request, now, engine.services, ruling=ruling, because=f"by {one.why}")
     answer = execution.carry_out(request.items[0], prepared)

@@ -1,9 +1,12 @@
 """Where shared keys come from: seeds that are negotiated with a peer, or a group's epoch, and the keys drawn from them.
 
 A negotiation gives one key, or as many as the policy has in its pool, each of which is used once. Numbers of a seed
-count up in memory: a gateway that starts again draws from new seeds only. Seeds are erased within a second after they
-are used up, those of that second together, at the latest an hour after they were agreed on; who was asked for one keeps
-it an hour longer, for what is under way.
+count up in memory: a gateway that starts again draws from new seeds only. Number 1 is that of a key which is the only
+one of its seed, those of a pool begin with 2: so it is seen from the number that nothing else will be drawn.
+
+Seeds are erased within a second after they are used up, those of that second together, at the latest an hour after they
+were agreed on. Who was asked for one erases it when it has answered for its only key; that of a pool it keeps an hour
+longer than who has asked, for what is under way.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ _ATTEMPTS: Final = 5
 _LONGEST_SECONDS: Final = 60.0
 _KEPT_SECONDS: Final = 2 * _SEED_SECONDS
 _ERASED_AFTER_SECONDS: Final = 1.0
+_ONLY_NUMBER: Final = 1
 
 
 class _Seed:
@@ -52,16 +56,20 @@ class _Seed:
 
     def next_number(self) -> int:
         self.drawn += 1
-        return self.drawn
+        return _ONLY_NUMBER if self.most == 1 else _ONLY_NUMBER + self.drawn
 
 
 class Named(NamedTuple):
-    """A key that a peer has named, as this site knows it: for what it was agreed on, for how long, and how."""
+    """A key that a peer has named, as this site knows it: for what it was agreed on, for how long, and how.
+
+    `spent` is its seed if it is the only key of that, b"" otherwise.
+    """
 
     drawn: Drawn
     purpose: str
     lifetime: int
     provenance: Mapping[str, str]
+    spent: bytes = b""
 
 
 class _Kind(NamedTuple):
@@ -160,7 +168,10 @@ class Seeds:
         return seed
 
     def _give_up(self, kind: _Kind) -> None:
-        self._used_up.add(self._seeds.pop(kind).held.agreement.kid)
+        self._use_up(self._seeds.pop(kind).held.agreement.kid)
+
+    def _use_up(self, kid: bytes) -> None:
+        self._used_up.add(kid)
         if self._erasing is None:
             self._erasing = asyncio.get_running_loop().call_later(_ERASED_AFTER_SECONDS, self._erase_used_up)
 
@@ -241,7 +252,8 @@ class Seeds:
         agreement = held.agreement
         drawn = draw(agreement.kid, agreement.key, int(number), bits)
         provenance = _provenance(agreement, drawn, int(number))
-        return Named(drawn, held.purpose.removeprefix(PURPOSE), agreement.lifetime, provenance)
+        spent = agreement.kid if int(number) == _ONLY_NUMBER else b""
+        return Named(drawn, held.purpose.removeprefix(PURPOSE), agreement.lifetime, provenance, spent)
 
     def _named_in_group(self, sender: str, group: str, session: str, bits: int) -> Named | Answer:
         record = self._device.state.groups.get(group)
@@ -255,6 +267,11 @@ class Seeds:
         random = bytes.fromhex(drawn)
         key = draw_of_group(record.epoch, random, bits)
         return Named(key, "", 0, _group_provenance(record.epoch, key, random, sender))
+
+    def answered(self, named: Named) -> None:
+        """What is said of this key is answered for good: it is here, or will not be."""
+        if named.spent:
+            self._use_up(named.spent)
 
     def groups_with(self, sender: str) -> frozenset[str]:
         """The groups that a peer is in, too."""

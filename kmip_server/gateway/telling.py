@@ -294,13 +294,14 @@ class Telling:
 
         def work(unit: Unit, directory: Directory) -> list[str]:
             now, services, confirmed = self._now(), self._services, []
+            # What is noted of them from here on nobody waits for: it is told at once.
+            forget(unit, [each.change for each, _ in settled])
             for each, answer in settled:
                 identifier = each.change.unique_identifier
                 if each.offered and (answer.refusal or identifier in late):
                     withdraw(unit, directory, services, identifier, now, answer.refusal or NOT_IN_TIME)
                 elif each.offered and confirm(unit, directory, services, identifier, now):
                     confirmed.append(identifier)
-            forget(unit, [each.change for each, _ in settled])
             return confirmed
 
         for identifier in await self._storing.write(work):

@@ -266,10 +266,14 @@ def _of_value(name: str, value: str) -> VendorAttribute:
 def without_dscc(attributes: AttributeSet, names: Iterable[str]) -> AttributeSet:
     """The attributes without the DSCC attributes of these names."""
     gone = dscc_values(attributes).keys() & frozenset(names)
-    for instance in attributes.instances(Tag.ATTRIBUTE) if gone else ():
-        if instance.value.vendor_identification == VENDOR and instance.value.attribute_name in gone:
-            attributes = attributes.without(Tag.ATTRIBUTE, instance)
-    return attributes
+    if not gone:
+        return attributes
+    kept = [
+        instance
+        for instance in attributes.instances(Tag.ATTRIBUTE)
+        if instance.value.vendor_identification != VENDOR or instance.value.attribute_name not in gone
+    ]
+    return attributes.with_instances(Tag.ATTRIBUTE, kept)
 
 
 @remembered(_MOST_REMEMBERED, lambda arguments, _: sum(map(len, arguments[0])) <= _SMALL)

@@ -118,9 +118,9 @@ def _build(database: Database, shape: _Shape) -> Sql:
         order.append(name)
         return bindparam(name)
 
-    owner = driver.owner if shape.entries else objects.owner
+    leading = driver if shape.entries else objects
     if not shape.all_owners:
-        clauses.append(owner == parameter("the_owner"))
+        clauses.append(leading.owner == parameter("the_owner"))
     for number in range(shape.entries):
         entry = driver if number == 0 else schema.object_index.alias(f"entry{number}").c
         pair = (entry.tag == parameter(f"tag{number}"), entry.value == parameter(f"value{number}"))
@@ -134,7 +134,8 @@ def _build(database: Database, shape: _Shape) -> Sql:
         )
         clauses.append(select(literal_column("1")).where(*pair, *same).exists())
     for name, kind in shape.columns:
-        column = objects[name]
+        # An object of another date is not even read where the index says so.
+        column = leading.initial_date if name == "initial_date" else objects[name]
         if kind == "equal":
             clauses.append(column == parameter(f"is_{name}"))
         if "low" in kind:
@@ -147,7 +148,7 @@ def _build(database: Database, shape: _Shape) -> Sql:
         bits = objects.cryptographic_usage_mask
         clauses.append(bits.bitwise_and(parameter("mask")) == parameter("mask_again"))
     clauses.append(_status(shape.status))
-    by = (driver if shape.entries else objects).initial_date, (driver if shape.entries else objects).unique_identifier
+    by = leading.initial_date, leading.unique_identifier
     if shape.onward:
         clauses.append(tuple_(*by) < tuple_(parameter("after_date"), parameter("after_identifier")))
     newest_first = [column.desc() for column in by]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ from support import requests as ask
 from support.numbers import Operation, Reason, Tag
 from support.requests import ACTIVE, SYMMETRIC_KEY, Session
 from support.wire import Version, enumeration, integer
+
+from demo.sites import Site
+from dscc.device import Device
 
 BY_NAME = """
 [[sharing]]
@@ -203,10 +207,36 @@ def test_the_keys_of_a_pool_differ_are_used_once_and_a_restart_begins_with_other
     drawn, values = made(40)
     assert len(set(values)) == len(set(drawn)) == 40
     seeds = [each.split("/")[0] for each in drawn]
-    assert [int(each.split("/")[1]) for each in drawn[:16]] == list(range(1, 17))
+    assert [int(each.split("/")[1]) for each in drawn[:16]] == list(range(2, 18))
     assert len(set(seeds)) == 3
     sites["site-a"].kill()
     sites["site-a"].start()
     again, more = made(2)
     assert not set(more) & set(values)
     assert not {each.split("/")[0] for each in again} & set(seeds)
+
+
+def purposes_of_seeds(site: Site) -> set[str]:
+    """For what the seeds are that a gateway has in its folder, which does not run."""
+
+    async def read() -> set[str]:
+        async with Device.open(site.folder / "gateway") as device:
+            return {held.purpose for held in device.held()}
+
+    return asyncio.run(read())
+
+
+def test_the_other_site_keeps_a_seed_for_what_is_left_of_a_pool_and_none_for_a_key_alone(
+    sites: Sites, put_policy: PutPolicy
+) -> None:
+    put_policy("site-a", LIKE.format(more="pool = 16"))
+    with sites.session("site-a") as here:
+        created_with(here, "site-b", dscc("Purpose", "at-rest"))
+        created_with(here, "site-b", dscc("Purpose", "ikev2-ppk"))
+    sites["site-b"].stop()
+    try:
+        found = purposes_of_seeds(sites["site-b"])
+    finally:
+        sites["site-b"].start()
+    assert "kmip:at-rest" in found
+    assert "kmip:ikev2-ppk" not in found

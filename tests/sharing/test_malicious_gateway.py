@@ -69,7 +69,8 @@ class Liar:
 
     def __init__(self, made: Meddled, device: Device) -> None:
         self._made, self._device = made, device
-        self._numbers = iter(range(1, 1 << 20))
+        # Number 1 would say that it is the only one.
+        self._numbers = iter(range(2, 1 << 20))
 
     async def agree(self, purpose: str = "", lifetime: int = 0) -> None:
         """Agree on a seed."""

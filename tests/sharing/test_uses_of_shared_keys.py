@@ -154,6 +154,7 @@ def test_a_key_that_does_not_leave_the_server_in_clear_is_refused_in_words(sites
     with sites.session(A) as session:
         key = created_with(session, B, dscc("Purpose", "tls13"), sensitive(True))
         session.do(activate(key)).expect_success()
+        _activated.append(int(time.time()))
     said = used(sites, A, "tls13", "--key", key, "--role", "client", "--out", "none", expect=1)
     assert f"the KMIP server refuses the value of key {key}: the object is Sensitive" in said
 

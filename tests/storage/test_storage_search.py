@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from itertools import count
 
 import pytest
 from support.rows import GROUP, NAME, MakeRow
@@ -124,6 +126,32 @@ def test_writes_between_two_steps_do_not_disturb_a_search(store: Store, make_row
             unit.accept()
         assert seen == [row.unique_identifier for row in reversed(rows)]
         assert list(unit.search(Search(owner="alice", columns={"state": State.PRE_ACTIVE}))) == []
+
+
+def test_an_object_of_another_date_is_not_read_where_its_index_entry_says_so(
+    sqlite_store: Store, make_row: MakeRow
+) -> None:
+    """The gateway looks every second for keys that are old, and most are young."""
+    insert(sqlite_store, *(make_row(indexed=((GROUP, "g"),), initial_date=9, activation_date=9) for _ in range(200)))
+
+    def steps(column: str) -> int:
+        """What SQLite does to find that none of them is old by this date."""
+        database = sqlite3.connect(str(sqlite_store.database.engine.url.database))
+        taken = count()
+        connection = HeldConnection(sqlite_store.database)
+
+        def ask(text: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+            database.set_progress_handler(lambda: next(taken) < 0, 1)
+            return database.execute(text, parameters).fetchall()
+
+        connection.all = ask  # type: ignore[method-assign]
+        search = Search(owner=None, index=((GROUP, "g"),), columns={column: Range(None, 5)})
+        assert list(sqlite_store.access.searcher.steps(connection, search)) == []
+        connection.close()
+        database.close()
+        return next(taken)
+
+    assert steps("initial_date") < steps("activation_date") / 1.5
 
 
 @pytest.mark.parametrize(
