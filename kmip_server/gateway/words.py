@@ -201,6 +201,7 @@ def later_state(one: State, other: State) -> State:
 # How a key stands. ----------------------------------------------------------------------------------------------------
 
 _COMPROMISE: Final = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
+_IN_USE: Final = frozenset({State.PRE_ACTIVE, State.ACTIVE})
 _NEVER: Final = -(1 << 64)
 
 
@@ -240,15 +241,18 @@ def joined(one: Standing, other: Standing) -> Standing:
     """How a key stands that stands so at one site and so at another: the same, whoever of the two works it out.
 
     In whatever order sites hear of each other, and however often, they end alike (a join semilattice). The dates are
-    those of the site that has gone further with the key, or else has changed it last, but for its end, which nobody
-    puts off; of what has happened nothing is forgotten, the earliest time holds, and a compromise is the reason before
-    any other.
+    those of the site that has gone further with the key, or else has changed it last, but for the end of a key in use,
+    which nobody puts off; of what has happened nothing is forgotten, the earliest time holds, and a compromise is the
+    reason before any other.
     """
     dated = max(one, other, key=_how_late)
+    dates = dated.dates
+    if dated.state in _IN_USE:
+        dates = (*dates[:-1], _earliest(one.dates[-1], other.dates[-1]))
     return Standing(
         later_state(one.state, other.state),
         dated.at,
-        (*dated.dates[:-1], _earliest(one.dates[-1], other.dates[-1])),
+        dates,
         tuple([_earliest(*both) for both in zip(one.facts, other.facts, strict=True)]),
         max(one.reason, other.reason, key=_how_grave),
     )

@@ -198,3 +198,10 @@ def test_of_a_compromise_nothing_is_forgotten(ended: State) -> None:
     later = Standing(ended, 9, (1, None, None, 9), (None, None, 9 if ended is State.DESTROYED else None), None)
     found = joined(later, compromised)
     assert (found.facts[:2], found.reason) == ((5, 4), stolen)
+
+
+def test_a_site_that_a_node_has_told_first_ends_as_the_one_that_has_compromised_the_key() -> None:
+    """What a site does by a node's word it tells nobody: nothing of it may be left when the other site's word comes."""
+    told_by_node = Standing(State.DEACTIVATED, 1, (1, None, None, 7), (None, None, None), None)
+    compromised = Standing(State.COMPROMISED, 5, (1, None, None, None), (5, 5, None), None)
+    assert joined(told_by_node, compromised) == compromised
