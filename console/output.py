@@ -34,6 +34,15 @@ def progress(what: str) -> AbstractContextManager[Status]:
     return Console(stderr=True).status(what)
 
 
+def say_line(words: str) -> None:
+    """Print a line now, in one piece: other processes may say something on the same standard output.
+
+    With PYTHONUNBUFFERED, which many containers have, `print` writes the end of a line after the line.
+    """
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
 def print_json(document: object) -> None:
     """Print a document for scripts."""
     print(json.dumps(document, indent=2, sort_keys=True))

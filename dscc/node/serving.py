@@ -21,6 +21,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
 
+from console.output import say_line
 from dscc.messages import Event
 from dscc.node import revocations, schema, telling
 from dscc.node.database import NodeDatabase
@@ -153,7 +154,7 @@ def run(settings: Settings, database: NodeDatabase, key: NodeKey) -> None:
             _log.error("the node cannot listen", reason=str(error))
             reactor.stop()
         else:
-            print(f"dscc-node ready {settings.name} {settings.host}:{port}", flush=True)
+            say_line(f"dscc-node ready {settings.name} {settings.host}:{port}")
 
     def end() -> None:
         serving.stop().addBoth(lambda _: reactor.stop())

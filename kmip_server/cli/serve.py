@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from console.output import CommandError
+from console.output import CommandError, say_line
 
 if TYPE_CHECKING:
     import socket
@@ -85,7 +85,7 @@ def serve(
     )
 
     def ready() -> None:
-        print(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}", flush=True)
+        say_line(f"kmip-server ready {places} workers={server.workers} pid={os.getpid()}")
 
     if settings.dscc.enabled:
         Supervisor(serving, sockets, server.workers, ready, lambda: run_gateway(settings, master_key)).run()

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from console.output import say_line
 from dscc.device.device import Device
 from dscc.enrolment import Address, read_address
 from dscc.errors import DsccError, Reason
@@ -401,4 +402,4 @@ async def _say_ready(gateway: GatewayProcess) -> None:
     """Say that keys can be shared; without enough nodes, that the rest can be done."""
     with suppress(TimeoutError):
         await asyncio.wait_for(gateway.has_lease.wait(), _READY_SECONDS)
-    print(f"kmip-server gateway ready {gateway.address}", flush=True)
+    say_line(f"kmip-server gateway ready {gateway.address}")

@@ -6,6 +6,8 @@ import asyncio
 import resource
 import signal
 
+from console.output import say_line
+
 
 async def until_stopped(ready: str) -> None:
     """Print that line, and wait for SIGTERM or SIGINT. No core is dumped: keys are in memory."""
@@ -14,5 +16,5 @@ async def until_stopped(ready: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    print(ready, flush=True)
+    say_line(ready)
     await stopped.wait()
