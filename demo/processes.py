@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
+from threading import Timer
 from typing import ClassVar
 
+_START_SECONDS = 120
 _STOP_SECONDS = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
@@ -100,13 +102,19 @@ class Running:
         """Wait for what it says when it is ready. Raises RuntimeError with the end of its log."""
         if self.process is None or self.process.stdout is None:
             raise RuntimeError(f"{self.name} was not started")
-        awaited = set(self.ready_lines)
-        while awaited:
-            line = self.process.stdout.readline()
-            if not line:
-                self.kill()
-                raise RuntimeError(f"{self.name} does not start; the end of {self.log}:\n{self.end_of_log()}")
-            awaited -= {words for words in awaited if line.startswith(words)}
+        # What does not become ready is killed, and then says no more.
+        late = Timer(_START_SECONDS, os.killpg, (self.process.pid, signal.SIGKILL))
+        late.start()
+        try:
+            awaited = set(self.ready_lines)
+            while awaited:
+                line = self.process.stdout.readline()
+                if not line:
+                    self.kill()
+                    raise RuntimeError(f"{self.name} does not start; the end of {self.log}:\n{self.end_of_log()}")
+                awaited -= {words for words in awaited if line.startswith(words)}
+        finally:
+            late.cancel()
 
     def end_of_log(self) -> str:
         """The last lines of its log."""
