@@ -53,6 +53,8 @@ _AGAIN_SECONDS: Final = 1.0
 _LAPSE_SECONDS: Final = 2.0
 _TRIED_SECONDS: Final = 60.0
 """How long a key is left as it is whose replacement was refused, here or by its peer: each one is on record."""
+_TRIED_AGAIN_SECONDS: Final = 5.0
+"""The same where a member of a group refuses it."""
 
 
 class GatewayProcess:
@@ -298,18 +300,17 @@ class GatewayProcess:
         if answer.result_status is not ResultStatus.SUCCESS:
             self._not_replaced(one, answer.result_message or "")
             return
-        if not one.is_groups:
-            # In a group others are in it by then, if somebody has refused it.
-            self._leave(one)
+        # In a group others may be in it by then, if somebody refuses it.
+        self._leave(one, _TRIED_AGAIN_SECONDS if one.is_groups else _TRIED_SECONDS)
         _log.info("a shared key is replaced", key=one.unique_identifier, why=one.why)
         self._telling.look()
 
     def _not_replaced(self, one: Due, reason: str) -> None:
-        self._leave(one)
+        self._leave(one, _TRIED_SECONDS)
         _log.warning("a shared key is not replaced", key=one.unique_identifier, reason=reason)
 
-    def _leave(self, one: Due) -> None:
-        self._tried[one.unique_identifier] = asyncio.get_running_loop().time() + _TRIED_SECONDS
+    def _leave(self, one: Due, seconds: float) -> None:
+        self._tried[one.unique_identifier] = asyncio.get_running_loop().time() + seconds
 
     async def _look_after_folder(self) -> None:
         while not self._device.state.is_broken:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from kmip_server.errors import KmipError
 from kmip_server.messages.kinds import name_of
+from kmip_server.messages.structures import UsageLimits
 from kmip_server.objects.attribute_fields import AttributeReference, reference_to
 from kmip_server.objects.attribute_set import AttributeSet, AttributeValue, Instance
 from kmip_server.objects.attributes import ATTRIBUTES
@@ -79,8 +81,8 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
         )
     if tag in DATES_IN_ORDER:
         check_dates(attributes)
-    if tag is Tag.DEACTIVATION_DATE and is_shared(target.attributes):
-        _check_end(target.first(tag), attributes.first(tag))
+    if tag in _GRANTED and is_shared(target.attributes):
+        _check_granted(tag, target.first(tag), attributes.first(tag))
     if tag in BOUNDED and target.row is not None:
         # What the policy required when the object was made holds for as long as there is a policy that requires it.
         check_within(attributes, call.restrict(_maker(target), target.row).obligations, call.now)
@@ -94,12 +96,30 @@ def store(call: Call, target: ManagedObject, attributes: AttributeSet, tag: Tag)
     call.change(target)
 
 
-def _check_end(before: int | None, after: int | None) -> None:
-    """Refuse to put off the end of a shared key: the nodes have granted no more. Raises Permission Denied."""
-    if before is not None and after is not None and after > before:
+def _is_later(before: int, after: int | None) -> bool:
+    return after is not None and after > before
+
+
+def _allows_more(before: UsageLimits, after: UsageLimits | None) -> bool:
+    return (
+        after is None
+        or after.usage_limits_unit is not before.usage_limits_unit
+        or after.usage_limits_total > before.usage_limits_total
+    )
+
+
+_GRANTED: Final[Mapping[Tag, Callable[[Any, Any], bool]]] = {
+    Tag.DEACTIVATION_DATE: _is_later,
+    Tag.USAGE_LIMITS: _allows_more,
+}
+"""What nodes may have granted a shared key for, and whether a new value goes beyond the one before."""
+
+
+def _check_granted(tag: Tag, before: Any, after: Any) -> None:
+    if before is not None and _GRANTED[tag](before, after):
         raise KmipError(
             ResultReason.PERMISSION_DENIED,
-            "the Deactivation Date (42002F) of a key that other sites have is not put off: Re-key it instead",
+            f"the {name_of(tag)} of a key that other sites have is not loosened: Re-key it instead",
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from support.attributes import dated, usage_limits
+from support.defences import delete_attribute
 from support.engine import EngineClient, EngineHarness
 from support.numbers import Reason, Tag
 from support.requests import (
@@ -43,7 +44,7 @@ from kmip_server.ttlv.item import Limits
 from policy.compiling import Ruling
 from policy.documents import read_document
 
-OBJECT = 2
+BYTE, OBJECT = 1, 2
 OFFERED = """
 [[sharing]]
 name = "with site b"
@@ -221,6 +222,22 @@ def test_the_end_of_a_shared_key_is_brought_forward_and_not_put_off(
     assert client.do(modify_attribute((2, 1), key, later)).reason == Reason.PERMISSION_DENIED
     row = engine.row(key)
     assert row is not None and row.deactivation_date == engine.now + 500
+
+
+def test_how_often_a_shared_key_may_be_used_is_not_loosened(engine: EngineHarness, client: EngineClient) -> None:
+    """The nodes have granted no more."""
+    request = with_site_b()
+    granted = negotiated(wanted(client, request))._replace(uses=5)
+    key = with_key(client, request, Prepared(granted)).expect_success().unique_identifier
+    looser = [
+        modify_attribute((2, 1), key, usage_limits(6, OBJECT)),
+        modify_attribute((2, 1), key, usage_limits(5, BYTE)),
+        delete_attribute(key, Tag.USAGE_LIMITS),
+    ]
+    assert [client.do(each).reason for each in looser] == [Reason.PERMISSION_DENIED] * 3
+    client.do(modify_attribute((2, 1), key, usage_limits(4, OBJECT))).expect_success()
+    row = engine.row(key)
+    assert row is not None and ManagedObject.of(row).first(Tag.USAGE_LIMITS).usage_limits_total == 4
 
 
 # How much other sites are told. ---------------------------------------------------------------------------------------
