@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 pytest.register_assert_rewrite("support")
 
@@ -70,6 +71,25 @@ def _only_who_asks_has_a_database(request: pytest.FixtureRequest) -> Iterator[No
     asked = asks_for(item, "databases") or asks_for(item, "postgres") or item.get_closest_marker("sqlite_file")
     if _watch.seen and not asked:
         pytest.fail(f"this test {_watch.seen[0]}: it has to ask for the fixture 'databases', or be marked sqlite_file")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_are_not_for_good() -> Iterator[None]:
+    """A command that a test runs in this process would have its modules log to its own standard error for ever."""
+    with pytest.MonkeyPatch.context() as patched:
+        configure = structlog.configure
+        patched.setattr(
+            structlog, "configure", lambda **settings: configure(**settings | {"cache_logger_on_first_use": False})
+        )
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """What a command says of the log holds until its test ends."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
