@@ -80,7 +80,7 @@ lint: $(VENV)/.installed-test
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-test
-	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
+	@PYTHONPATH=.:tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 	@$(MAKE) --no-print-directory bench-sharing
 
 bench-sharing: $(VENV)/.installed-test

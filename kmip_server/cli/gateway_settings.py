@@ -7,13 +7,15 @@ from kmip_server.config import Settings
 
 def wrong_with_gateway(settings: Settings) -> list[str]:
     """What keeps it from running, each with what to do; nothing if it is not wanted."""
+    if not settings.dscc.enabled:
+        # A worker has none of what follows in its memory then.
+        return []
+
     from dscc.device.vault import KEY_FILE, FolderError, needs_passphrase
     from dscc.enrolment import read_address
     from dscc.errors import DsccError
 
     wanted, wrong = settings.dscc, []
-    if not wanted.enabled:
-        return []
     for name, place in wanted.peers.items():
         try:
             read_address(place)

@@ -17,6 +17,17 @@ def test_the_command_line_itself_loads_nothing_heavy() -> None:
     assert HEAVY.isdisjoint(loaded)
 
 
+def test_a_server_without_a_gateway_loads_nothing_of_devices() -> None:
+    code = (
+        "import sys; from types import SimpleNamespace as Some; from kmip_server.cli import gateway_settings, serve;"
+        "import kmip_server.opening;"
+        "assert gateway_settings.wrong_with_gateway(Some(dscc=Some(enabled=False))) == [];"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in loaded if name.startswith("dscc.device")]
+
+
 def test_the_installed_command_answers() -> None:
     command = [sys.executable, "-m", "kmip_server", "--version"]
     ran = subprocess.run(command, capture_output=True, text=True)
