@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from network import Network
+from support.streams import StreamServer
 
 from dscc.device import Device
 from dscc.enrolment import Address, EnrolmentCode, read_enrolment
@@ -147,24 +148,15 @@ class Proxy:
         self.judge: Callable[[Passing], str | Message] = lambda _: "pass"
         self.seen: list[Passing] = []
         self.connections = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server = StreamServer(self._serve)
 
     async def start(self) -> Address:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return Address(*self._server.sockets[0].getsockname())
+        return Address(*await self._server.start())
 
     async def close(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        # Transports that were aborted end in this turn of the loop.
-        await asyncio.sleep(0)
+        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             inward, outward = await asyncio.open_connection(*self.target)
@@ -175,14 +167,11 @@ class Proxy:
         ends = [asyncio.ensure_future(each) for each in passing]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            pass
         finally:
             for end in ends:
                 end.cancel()
             writer.transport.abort()
             outward.transport.abort()
-            self._tasks.discard(task)
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, outward: bool, back: asyncio.StreamWriter

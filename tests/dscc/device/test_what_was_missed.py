@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fleet import Fleet, asynchronous
+from support.streams import StreamServer
 
 from dscc.device import Device
 from dscc.device.framed import Unreachable
@@ -26,20 +27,15 @@ class Impostor:
 
     def __init__(self, chain: Chain, answer: Answer) -> None:
         self._chain, self._answer, self._ended = chain, answer, False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = StreamServer(self._serve)
 
     async def start(self) -> Address:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return Address(*self._server.sockets[0].getsockname())
+        return Address(*await self._server.start())
 
     async def close(self) -> None:
-        self._server.close()
-        await asyncio.gather(*self._tasks)
+        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         frames, handshake, session = FrameReader(), None, None
         while data := await reader.read(65_536):
             for frame in frames.feed(data):
@@ -59,8 +55,6 @@ class Impostor:
                 writer.write(write_frame(FrameKind.MESSAGE, encode(said)))
             if self._ended:
                 break
-        writer.close()
-        await writer.wait_closed()
 
     def _record(self, session: Session, body: bytes) -> bytes:
         plain = session.open(body)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from struct import Struct
 
+from support.streams import StreamServer
 from two_ends import OWN, PEER, Source
 
 from dscc.enrolment import Address
@@ -49,22 +50,15 @@ class Middle:
         self._to = to
         self.change: Callable[[int, bytes], bytes | None] = lambda _, record: record
         self.records: list[bytes] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = StreamServer(self._serve)
 
     async def start(self) -> Address:
-        self._server = await asyncio.start_server(self._serve, HOST, 0)
-        return Address(*self._server.sockets[0].getsockname())
+        return Address(*await self._server.start())
 
     async def stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         there, back = await asyncio.open_connection(*self._to)
         backward = asyncio.create_task(self._backward(there, writer))
         try:
