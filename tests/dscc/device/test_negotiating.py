@@ -391,14 +391,16 @@ async def test_a_device_answers_no_other_message_and_says_so(fleet: Fleet) -> No
 @asynchronous
 async def test_who_asks_before_the_answer_has_come_is_let_go(fleet: Fleet) -> None:
     entries = {entry.node: entry.address for entry in fleet.code(fleet.name()).nodes}
-    proxy = Proxy(entries["n1"])
+    proxies = {node: Proxy(entries[node]) for node in ("n1", "n2")}
     name = fleet.name()
-    other = await Device.enrol(fleet.folder / name, fleet.code(name, through={"n1": await proxy.start()}))
+    through = {node: await proxy.start() for node, proxy in proxies.items()}
+    other = await Device.enrol(fleet.folder / name, fleet.code(name, through=through))
     address = await other.listen()
     await other.connect()
-    await until(lambda: other.is_connected("n1") and other.is_connected("n2"))
-    # One share does not come: D3 is not answered yet when the next question is there.
-    proxy.judge = lambda passing: "pass" if passing.outward else "lose"
+    await until(lambda: all(map(other.is_connected, proxies)))
+    # No share comes, and no refusal: D3 is not answered yet when the next question is there.
+    for proxy in proxies.values():
+        proxy.judge = lambda passing: "pass" if passing.outward else "lose"
     begun = Initiator("d999", name, TUNNEL, ("n1", "n2"), bytes(32), limits=Limits(), chains={})
     reader, writer = await asyncio.open_connection(*address)
     frames = FrameReader()
@@ -410,7 +412,8 @@ async def test_who_asks_before_the_answer_has_come_is_let_go(fleet: Fleet) -> No
     said = [decode(frame.body) for frame in frames.feed(await reader.read())]
     assert [each.reason for each in said] == ["out-of-order"]  # type: ignore[attr-defined]
     writer.close()
-    await proxy.close()
+    for proxy in proxies.values():
+        await proxy.close()
     await close(other)
 
 
