@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from console.output import CommandError, print_json
+from console.private_files import make_names_durable, write_once
 from console.running import LogFormat, LogLevel
 
 if TYPE_CHECKING:
@@ -142,22 +143,14 @@ def _write(path: Path, content: str, replace: bool) -> None:
     Raises CommandError if it is there and is not to be replaced, or cannot be written.
     """
     try:
-        (_replace if replace else _write_new)(path, content.encode())
+        (_replace if replace else write_once)(path, content.encode())
     except FileExistsError:
         raise CommandError(f"{path} is there already: --replace writes it anew") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    from console.private_files import write_once
-
-    write_once(path, content)
-
-
 def _replace(path: Path, content: bytes) -> None:
-    from console.private_files import make_names_durable, write_once
-
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_once(fresh, content)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from console.output import CommandError
+from console.private_files import make_names_durable
 
 _MARKS: Final = ("server.toml", "pki", "clients", "master.key", "kmip.db", "kmip.db-wal", "kmip.db-shm")
 """What a server directory consists of; one with a server.toml is complete."""
@@ -37,16 +37,8 @@ def staged(directory: Path) -> Iterator[Path]:
         yield stage
         for entry in sorted(stage.iterdir(), key=lambda path: path.name == "server.toml"):
             entry.rename(directory / entry.name)
-        _sync(directory)
+        make_names_durable(directory)
     except BaseException:
         shutil.rmtree(directory if made else stage)
         raise
     stage.rmdir()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from kmip_server.automating.keys import allowing, re_key_request
 from kmip_server.engine import Engine
 from kmip_server.execution import Execution, Prepared
 from kmip_server.gateway.calls import call_of
-from kmip_server.gateway.watching import shared_by
+from kmip_server.gateway.watching import IN_USE, shared_by
 from kmip_server.identity.directory import Directory
 from kmip_server.messages.headers import ResponseBatchItem
 from kmip_server.objects.dscc_attributes import dscc_value
@@ -30,7 +30,6 @@ _LONGEST_LEAD: Final = 60
 _SHORTEST_LEAD: Final = 3
 _PART: Final = 10
 """A key is replaced a tenth of its time before the date: some seconds at least, a minute at most."""
-_LIVE: Final = {"state": Range(State.PRE_ACTIVE, State.ACTIVE)}
 
 
 class Standing(NamedTuple):
@@ -88,7 +87,7 @@ def _age(rule: Sharing) -> int:
 
 
 def _in_use(unit: Unit, attribute: str, value: str, columns: Mapping[str, Range], now: int) -> list[ManagedObject]:
-    keys = [ManagedObject.of(row) for row in shared_by(unit, attribute, value, {**_LIVE, **columns})]
+    keys = [ManagedObject.of(row) for row in shared_by(unit, attribute, value, {**IN_USE, **columns})]
     for key in keys:
         key.settle(now)
     return [

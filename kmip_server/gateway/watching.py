@@ -29,7 +29,7 @@ from kmip_server.ttlv.tags import Tag
 
 _log: Final = structlog.stdlib.get_logger("kmip.gateway")
 _ANY: Final[Mapping[str, Range]] = MappingProxyType({})
-_IN_USE: Final[Mapping[str, Range]] = MappingProxyType({"state": Range(State.PRE_ACTIVE, State.ACTIVE)})
+IN_USE: Final[Mapping[str, Range]] = MappingProxyType({"state": Range(State.PRE_ACTIVE, State.ACTIVE)})
 _REASON = RevocationReason(
     revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION,
     revocation_message="revoked at the nodes of DSCC",
@@ -73,13 +73,13 @@ def revoked_here(unit: Unit, directory: Directory, peers: Iterable[str]) -> list
     return [
         peer
         for peer in sorted(directory.ruling.revoked() & frozenset(peers))
-        if any(True for _ in shared_by(unit, "Peer", peer, _IN_USE))
+        if any(True for _ in shared_by(unit, "Peer", peer, IN_USE))
     ]
 
 
 def stop_peer_here(unit: Unit, directory: Directory, services: Services, peer: str, now: int) -> None:
     """A site was revoked in this site's policy store: what it shares with it is, and both it and the nodes are told."""
-    for row in list(shared_by(unit, "Peer", peer, _IN_USE)):
+    for row in list(shared_by(unit, "Peer", peer, IN_USE)):
         found = ManagedObject.of(row)
         held = is_held(found.attributes)
         with _unless_broken(row):

@@ -28,6 +28,7 @@ from typing import IO, Any
 
 from sqlalchemy import func, insert, inspect, select
 
+from console.private_files import make_names_durable
 from kmip_server.storage import schema
 from kmip_server.storage.administration import record
 from kmip_server.storage.database import Database
@@ -355,15 +356,7 @@ def _name_new(complete: Path, target: Path) -> None:
     except FileExistsError as error:
         raise BackupError(f"{target} exists already") from error
     complete.replace(target)
-    _sync_directory(target.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_names_durable(target.parent)
 
 
 def _refuse_existing(names: Iterable[str], directory: Path) -> None:

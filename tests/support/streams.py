@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from dscc.enrolment import Address
+
 _TURNS = 10
 """Of the loop, after which what was accepted before has its task."""
 
 
 class StreamServer:
-    """Serves each connection with `serve` until that is done, or the server is closed. A peer may go at any time."""
+    """Serves each connection until that is done, or the server is closed. A peer may go at any time."""
 
-    def __init__(self, serve: Serve) -> None:
-        self._serve = serve
+    def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> tuple[str, int]:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise NotImplementedError
+
+    async def start(self) -> Address:
         """Listen on a free port of loopback."""
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()
-        return host, port
+        return Address(*self._server.sockets[0].getsockname())
 
     async def close(self) -> None:
         """Listen no more, and end what there is."""

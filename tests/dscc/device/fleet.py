@@ -137,24 +137,18 @@ class Passing(NamedTuple):
         return decode(self.frame.body) if self.frame.kind is FrameKind.MESSAGE else None
 
 
-class Proxy:
+class Proxy(StreamServer):
     """Passes frames on. `judge` says of each: "pass", "lose" (it never arrives), or "cut" (the connection ends).
 
     It may also give a message, which its sender gets as the answer.
     """
 
     def __init__(self, target: Address) -> None:
+        super().__init__()
         self.target = target
         self.judge: Callable[[Passing], str | Message] = lambda _: "pass"
         self.seen: list[Passing] = []
         self.connections = 0
-        self._server = StreamServer(self._serve)
-
-    async def start(self) -> Address:
-        return Address(*await self._server.start())
-
-    async def close(self) -> None:
-        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

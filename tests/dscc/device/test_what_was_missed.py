@@ -13,7 +13,6 @@ from support.streams import StreamServer
 
 from dscc.device import Device
 from dscc.device.framed import Unreachable
-from dscc.enrolment import Address
 from dscc.messages import M1, M3, Missed, MissedRequest, Status
 from dscc.session import Chain, NodeHandshake, Session
 from dscc.wire import FrameKind, FrameReader, Message, decode, encode, write_frame
@@ -22,18 +21,12 @@ Answer = Callable[[Message], Message | None]
 STATUS = Status("production", 0, "short/1", "", 1, bytes(32), (), ())
 
 
-class Impostor:
+class Impostor(StreamServer):
     """In a node's place, with its chain: it opens sessions as it should. Without an answer, it ends the session."""
 
     def __init__(self, chain: Chain, answer: Answer) -> None:
+        super().__init__()
         self._chain, self._answer, self._ended = chain, answer, False
-        self._server = StreamServer(self._serve)
-
-    async def start(self) -> Address:
-        return Address(*await self._server.start())
-
-    async def close(self) -> None:
-        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames, handshake, session = FrameReader(), None, None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from network import Network, Wire
 from twisted.internet.defer import Deferred
@@ -20,16 +18,9 @@ TRUE = Revocation("n2", 1, "device", "mallory", "stolen", "admin", 1000)
 FORGED = TRUE._replace(subject="nobody", reason="to be in its place")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> NodeDatabase:
-    made = NodeDatabase(tmp_path / "node.db")
-    made.create()
-    return made
-
-
-def test_a_forged_revocation_does_not_keep_the_true_one_from_being_heard(database: NodeDatabase) -> None:
+def test_a_forged_revocation_does_not_keep_the_true_one_from_being_heard(store: NodeDatabase) -> None:
     """n1 tells n3 of a revocation that n2 has not made, under the number of n2's next one."""
-    with database.writing() as connection:
+    with store.writing() as connection:
         assert revocations.take(connection, "n3", FORGED, told_by="n1")
         assert revocations.take(connection, "n3", TRUE, told_by="n2")
         assert [each.revocation for each in revocations.every(connection)] == [TRUE]
@@ -37,8 +28,8 @@ def test_a_forged_revocation_does_not_keep_the_true_one_from_being_heard(databas
         assert not revocations.take(connection, "n3", TRUE, told_by="n1")
 
 
-def test_what_the_origin_has_said_nobody_else_changes(database: NodeDatabase) -> None:
-    with database.writing() as connection:
+def test_what_the_origin_has_said_nobody_else_changes(store: NodeDatabase) -> None:
+    with store.writing() as connection:
         assert revocations.take(connection, "n3", TRUE, told_by="n2")
         with pytest.raises(DsccError) as refused:
             revocations.take(connection, "n3", FORGED, told_by="n1")
@@ -46,8 +37,8 @@ def test_what_the_origin_has_said_nobody_else_changes(database: NodeDatabase) ->
         assert [each.revocation for each in revocations.every(connection)] == [TRUE]
 
 
-def test_nobody_tells_a_node_what_it_has_said_itself(database: NodeDatabase) -> None:
-    with database.writing() as connection:
+def test_nobody_tells_a_node_what_it_has_said_itself(store: NodeDatabase) -> None:
+    with store.writing() as connection:
         with pytest.raises(DsccError) as refused:
             revocations.take(connection, "n2", FORGED, told_by="n1")
         assert refused.value.reason is Reason.NOT_AUTHENTIC

@@ -30,13 +30,6 @@ pytestmark = pytest.mark.sqlite_file("the store of a DSCC node")
 NOW, MANY, KEY = 2_000_000_000, 2_000, NodeKey(bytes(32))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> NodeDatabase:
-    made = NodeDatabase(tmp_path / "node.db")
-    made.create()
-    return made
-
-
 def kid(number: int) -> bytes:
     return number.to_bytes(16, "big")
 

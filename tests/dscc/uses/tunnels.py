@@ -40,23 +40,17 @@ async def digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-class Middle:
+class Middle(StreamServer):
     """A program between the two ends, which sees records: `change` gives the bytes that go on for each of them.
 
     Records of the client end are numbered from 0. None cuts the connection there.
     """
 
     def __init__(self, to: Address) -> None:
+        super().__init__()
         self._to = to
         self.change: Callable[[int, bytes], bytes | None] = lambda _, record: record
         self.records: list[bytes] = []
-        self._server = StreamServer(self._serve)
-
-    async def start(self) -> Address:
-        return Address(*await self._server.start())
-
-    async def stop(self) -> None:
-        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self._to)
@@ -135,7 +129,7 @@ async def tunnel(
     finally:
         await client.stop()
         if middle is not None:
-            await middle.stop()
+            await middle.close()
         await server.stop()
         target.close()
         for writer in served:
